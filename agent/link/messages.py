@@ -1,0 +1,114 @@
+"""What the two processes say to each other, and what the command line says to the field process.
+
+The field process listens on a local stream socket. Each message is a MessagePack map with a
+``type`` tag, preceded by its length as four bytes, high byte first.
+"""
+
+from typing import Any
+
+import msgspec
+
+MAXIMUM_MESSAGE_BYTES = 1 << 20
+
+
+class Message(msgspec.Struct, tag_field="type", gc=False, omit_defaults=True):
+    """Base of all messages on the link."""
+
+
+class Hello(Message, tag="hello"):
+    """First message of the field process to every client."""
+
+    boot_id: str
+    pile_id: str
+    version: str
+    started_wall_ms: int
+
+
+class RecordMessage(Message, tag="record"):
+    """One thing that must be kept. ``number`` counts from 1 without gaps within one ``boot_id``."""
+
+    boot_id: str
+    number: int
+    kind: str
+    at_s: float
+    wall_ms: int
+    wall_quality: str
+    connector: int
+    session: str | None
+    body: dict[str, Any]
+
+
+class ReadingsMessage(Message, tag="readings"):
+    """A snapshot of the process image for the readings file. Not acknowledged, may be dropped.
+
+    A value that is stale or unknown is absent. ``session`` is set while a session is open.
+    """
+
+    at_s: float
+    wall_ms: int
+    wall_quality: str
+    connector: int
+    session: str | None
+    values: dict[str, float | int | bool]
+
+
+class StatusMessage(Message, tag="status"):
+    """Answer to a StatusRequest."""
+
+    status: dict[str, Any]
+
+
+class CommandReply(Message, tag="reply"):
+    """Answer to a Command: first accepted or rejected, later done or failed."""
+
+    id: str
+    result: str
+    reason: str = ""
+    session: str | None = None
+
+
+class Attach(Message, tag="attach"):
+    """First message of a client. ``role`` is ``recorder`` (the north process) or ``operator``."""
+
+    role: str
+
+
+class Acknowledge(Message, tag="acknowledge"):
+    """All records of ``boot_id`` up to and including ``number`` are durable in the ledger."""
+
+    boot_id: str
+    number: int
+
+
+class RecorderHealth(Message, tag="health"):
+    """Sent by the recorder every second; without it the record counts as lost."""
+
+    ok: bool
+    reason: str = ""
+    free_bytes: int = 0
+    uplink: str = "off"
+    uplink_pending: int = 0
+    open_session: str | None = None
+    """Session that an earlier field process left open and that the recorder has still to close."""
+
+
+class Command(Message, tag="command"):
+    """A request from outside. Stop and lower limits are always granted, the rest is guarded.
+
+    ``expires_wall_ms`` is UTC milliseconds; 0 means no expiry (local commands).
+    """
+
+    id: str
+    name: str
+    connector: int = 1
+    arguments: dict[str, Any] = {}
+    origin: str = "local"
+    expires_wall_ms: int = 0
+
+
+class StatusRequest(Message, tag="status_request"):
+    """Asks for one StatusMessage."""
+
+
+FromField = Hello | RecordMessage | ReadingsMessage | StatusMessage | CommandReply
+ToField = Attach | Acknowledge | RecorderHealth | Command | StatusRequest
