@@ -1,0 +1,145 @@
+"""The shipped data files that a site file refers to: ratings, wiring, tariffs, faults."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from agent.settings.schema import Identifier, Section
+
+
+class PileProfile(Section, kw_only=True):
+    """Ratings of a pile, a file in config/piles."""
+
+    schema: Annotated[int, Meta(ge=1, le=1)]
+    id: Identifier
+    description: str
+    kind: Literal["dc"]
+    maximum_power_w: Annotated[int, Meta(ge=1000, le=1000000)]
+    maximum_voltage_v: Annotated[float, Meta(ge=50, le=1500)]
+    minimum_voltage_v: Annotated[float, Meta(ge=0, le=1000)]
+    maximum_current_a: Annotated[float, Meta(ge=1, le=1000)]
+    minimum_current_a: Annotated[float, Meta(ge=0, le=100)]
+    module_count: Annotated[int, Meta(ge=1, le=60)]
+
+
+class RelayBoard(Section, kw_only=True):
+    """The relay board of a wiring."""
+
+    channels: Annotated[int, Meta(ge=1, le=32)]
+    pulse_100ms: Annotated[int, Meta(ge=2, le=20, description="length of a timed pulse, units of 100 ms")]
+    renew_interval_ms: Annotated[int, Meta(ge=50, le=1000, description="time between two renewals of a pulse")]
+
+
+class Output(Section, kw_only=True):
+    """One relay."""
+
+    channel: Annotated[int, Meta(ge=0, le=31)]
+    timed: bool
+
+
+class DiscreteInput(Section, kw_only=True):
+    """One discrete input."""
+
+    channel: Annotated[int, Meta(ge=0, le=31)]
+    active_low: bool
+
+
+class AnalogInput(Section, kw_only=True):
+    """One analogue input: value = raw * scale + offset."""
+
+    channel: Annotated[int, Meta(ge=0, le=7)]
+    scale: float
+    offset: float
+
+
+class Board(Section, kw_only=True):
+    """A wiring, a file in config/boards."""
+
+    schema: Annotated[int, Meta(ge=1, le=1)]
+    id: Identifier
+    description: str
+    source: str
+    relay_board: RelayBoard
+    outputs: dict[str, Output]
+    inputs: dict[str, DiscreteInput]
+    analog: dict[str, AnalogInput]
+
+
+RateName = Literal["sharp", "peak", "flat", "valley"]
+
+
+class Rate(Section, kw_only=True):
+    """Price of one of the four rates, in units of 0.00001 yuan per kWh."""
+
+    electricity_e5: Annotated[int, Meta(ge=0, le=10_000_000)]
+    service_e5: Annotated[int, Meta(ge=0, le=10_000_000)]
+
+
+class TariffTable(Section, kw_only=True):
+    """A tariff, a file in config/tariffs: 48 half-hour slots of local time, each with a rate."""
+
+    schema: Annotated[int, Meta(ge=1, le=1)]
+    id: Identifier
+    version: Annotated[int, Meta(ge=1)]
+    description: str
+    source: str
+    rates: dict[RateName, Rate]
+    slots: Annotated[list[RateName], Meta(min_length=48, max_length=48)]
+
+
+class Fault(Section, kw_only=True):
+    """One row of the fault catalogue.
+
+    ``level``: 1 personal safety, 2 equipment safety, 3 notice. ``action``: ``open`` opens the contactors at
+    once, ``stop`` ends the charge in order, ``inhibit`` refuses a start, ``derate`` lowers the current,
+    ``log`` only records. ``clear``: ``self`` clears when the cause is gone for ``clear_s``, ``unplug`` needs
+    the plug pulled as well, ``local`` needs a person at the pile who resets it.
+    """
+
+    id: Identifier
+    level: Literal[1, 2, 3]
+    action: Literal["open", "stop", "inhibit", "derate", "log"]
+    clear: Literal["self", "unplug", "local"]
+    debounce_s: Annotated[float, Meta(ge=0, le=600)]
+    clear_s: Annotated[float, Meta(ge=0, le=600)] = 0.5
+    threshold: float | None = None
+    unit: str = ""
+    source: str
+    sz77_code: int | None = None
+    text_zh: str
+    text_en: str
+    hint_zh: str
+    hint_en: str
+
+
+class FaultCatalogue(Section, kw_only=True):
+    """config/faults.toml."""
+
+    schema: Annotated[int, Meta(ge=1, le=1)]
+    fault: list[Fault]
+
+
+def fault_table(catalogue: FaultCatalogue) -> dict[str, Fault]:
+    """The catalogue by fault id. Raises ValueError if an id stands twice."""
+    table: dict[str, Fault] = {}
+    for fault in catalogue.fault:
+        if fault.id in table:
+            raise ValueError(f"fault {fault.id} stands twice in the catalogue")
+        table[fault.id] = fault
+    return table
+
+
+__all__ = [
+    "AnalogInput",
+    "Board",
+    "DiscreteInput",
+    "Fault",
+    "FaultCatalogue",
+    "Output",
+    "PileProfile",
+    "Rate",
+    "RateName",
+    "RelayBoard",
+    "TariffTable",
+    "fault_table",
+]
