@@ -1,0 +1,85 @@
+"""The site file of the reference pile on the bench: what an installer would have filled in for these wires."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+METER_WIRE, INPUTS_OUTPUTS_WIRE = "rs485-meter", "rs485-io"
+VEHICLE_WIRE, VEHICLE_FAR_PORT, MODULES_WIRE = "can-vehicle", "can-vehicle-far", "can-modules"
+
+
+def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, Any]) -> Path:
+    """Write ``folder/pile.toml`` and return its path.
+
+    ``overrides`` are sections of the site file, merged over the defaults key by key at any depth, for example
+    ``control={"cycle_ms": 20}`` or ``connector={"meter": {"serial_number": "1"}}``. ``None`` removes a key.
+    """
+    dev = folder.resolve() / "dev"
+    site: dict[str, Any] = {
+        "schema": 1,
+        "pile": {"id": "SX-DEMO-0001", "operator_id": "MA00DEMO1", "profile": "dc-60kw"},
+        "paths": {"state": str(folder.resolve() / "state"), "runtime": str(folder.resolve() / "run")},
+        "control": {"real_time_priority": 50},
+        "bus": {
+            "modbus": [
+                {"name": "meter", "port": str(dev / METER_WIRE), "baud": 9600},
+                {"name": "io", "port": str(dev / INPUTS_OUTPUTS_WIRE), "baud": 115200},
+            ],
+            "can": [
+                {
+                    "name": "vehicle",
+                    "interface": "slcan",
+                    "channel": str(dev / VEHICLE_WIRE),
+                    "bitrate_bps": 250000,
+                },
+                {
+                    "name": "modules",
+                    "interface": "slcan",
+                    "channel": str(dev / MODULES_WIRE),
+                    "bitrate_bps": 125000,
+                },
+            ],
+        },
+        "connector": {
+            "vehicle_bus": "vehicle",
+            "meter": {"bus": "meter", "address": 1, "model": "acrel-djsf1352-rn"},
+            "insulation_monitor": {"bus": "meter", "address": 2},
+            "inputs_outputs": {"bus": "io"},
+            "power_stage": {"bus": "modules"},
+        },
+        "tariff": {"id": "shanxi-example"},
+        "uplink": {"host": "127.0.0.1", "port": mqtt_port, "tls": False},
+    }
+    _merge(site, overrides)
+    path = folder / "pile.toml"
+    path.write_text("\n".join(_table("", site)).strip() + "\n", encoding="utf-8")
+    return path
+
+
+def _merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = target.setdefault(key, {})
+            _merge(inner, value)
+        else:
+            target[key] = value
+
+
+def _table(name: str, table: Mapping[str, Any]) -> list[str]:
+    """Lines of one TOML table: plain keys first, then the tables inside it."""
+    lines = [f"[{name}]"] if name else []
+    inner: list[str] = []
+    for key, value in table.items():
+        full_name = f"{name}.{key}" if name else key
+        if isinstance(value, Mapping):
+            inner += ["", *_table(full_name, value)]
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for entry in value:
+                inner += ["", f"[[{full_name}]]", *_table("", entry)]
+        else:
+            # For strings, numbers, booleans and lists of them JSON and TOML write the same.
+            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+    return lines + inner

@@ -1,0 +1,194 @@
+"""Simulated wires: RS-485 lines and CAN lines between ports that other processes open.
+
+Bytes and frames take the time that they take on a real wire; cutting a wire loses what is on it.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from drivers.can.frame import CanFrame
+from hil_tests.bench.ptys import PtyPort
+from hil_tests.bench.slcan import SlcanAdapter, encode_frame
+
+# Bytes are handed on in portions of about this long, so that a receiver sees a frame arrive in pieces.
+_PORTION_S = 0.01
+
+
+class _Lane:
+    """One direction of a serial line: hands bytes on at the pace of the baud rate."""
+
+    def __init__(self, byte_time_s: float, deliver: Callable[[bytes], None]) -> None:
+        self._byte_time_s = byte_time_s
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+        self._free_at_s = 0.0
+        self._portion = max(1, int(_PORTION_S / byte_time_s))
+
+    def send(self, data: bytes) -> None:
+        start_s = max(self._loop.time(), self._free_at_s)
+        for offset in range(0, len(data), self._portion):
+            piece = data[offset : offset + self._portion]
+            start_s += len(piece) * self._byte_time_s
+            self._loop.call_at(start_s, self._deliver, piece)
+        self._free_at_s = start_s
+
+
+class SerialWire:
+    """An RS-485 line: the agent's port on one side, any number of device ports on the other.
+
+    What the agent sends reaches every device; what a device sends reaches only the agent, because the simulated
+    devices must not mistake each other's replies for requests. 8 data bits, no parity, 1 stop bit: 10 bits a byte.
+    """
+
+    def __init__(self, name: str, baud: int, link: Path) -> None:
+        self.name = name
+        self.baud = baud
+        self.is_cut = False
+        self.noise_per_mille = 0.0
+        self._random = random.Random(name)
+        byte_time_s = 10.0 / baud
+        self._devices: list[PtyPort] = []
+        self._agent = PtyPort(self._from_agent, link=link)
+        self._to_devices = _Lane(byte_time_s, self._deliver_to_devices)
+        self._to_agent = _Lane(byte_time_s, self._deliver_to_agent)
+
+    def add_device_port(self, link: Path | None = None) -> str:
+        """Another port on the device side; returns the path to open."""
+        port = PtyPort(self._from_device, link=link)
+        self._devices.append(port)
+        return port.path
+
+    def close(self) -> None:
+        """Remove all ports of the wire."""
+        for port in (self._agent, *self._devices):
+            port.close()
+
+    def _from_agent(self, data: bytes) -> None:
+        self._to_devices.send(data)
+
+    def _from_device(self, data: bytes) -> None:
+        self._to_agent.send(data)
+
+    def _deliver_to_devices(self, data: bytes) -> None:
+        if not self.is_cut:
+            received = self._disturb(data)
+            for port in self._devices:
+                port.write(received)
+
+    def _deliver_to_agent(self, data: bytes) -> None:
+        if not self.is_cut:
+            self._agent.write(self._disturb(data))
+
+    def _disturb(self, data: bytes) -> bytes:
+        if self.noise_per_mille <= 0.0:
+            return data
+        chance = self.noise_per_mille / 1000.0
+        return bytes(
+            byte ^ (1 << self._random.randrange(8)) if self._random.random() < chance else byte for byte in data
+        )
+
+
+def frame_bits(frame: CanFrame) -> int:
+    """Length of a data frame on the wire in bits, with inter-frame space and a typical share of stuff bits."""
+    head = 67 if frame.extended else 47
+    stuffed = (54 if frame.extended else 34) + 8 * len(frame.data)
+    return head + 8 * len(frame.data) + stuffed // 12
+
+
+class CanNode:
+    """One participant of a CAN line: a simulated device inside the bench, or an slcan port."""
+
+    def __init__(self, name: str, wire: "CanWire", deliver: Callable[[CanFrame], None]) -> None:
+        self.name = name
+        self.is_cut = False
+        self.deliver = deliver
+        self.waiting: deque[CanFrame] = deque()
+        self._wire = wire
+
+    def send(self, frame: CanFrame) -> None:
+        """Queue a frame; it goes out when the line is free and no lower identifier is waiting."""
+        if not self.is_cut:
+            self.waiting.append(frame)
+            self._wire.frame_waiting()
+
+
+class CanWire:
+    """A CAN line: arbitration by identifier, frames as long as the bit rate makes them, no errors.
+
+    ``identifier`` order decides who goes first when several nodes wait, as on the real bus.
+    """
+
+    def __init__(self, name: str, bitrate_bps: int) -> None:
+        self.name = name
+        self.bitrate_bps = bitrate_bps
+        self._loop = asyncio.get_running_loop()
+        self._nodes: list[CanNode] = []
+        self._ports: list[PtyPort] = []
+        self._busy = False
+        self._last_end_s = 0.0
+
+    def add_listener(self, name: str, deliver: Callable[[CanFrame], None]) -> CanNode:
+        """A participant inside the bench; ``deliver`` gets every frame of the other participants."""
+        node = CanNode(name, self, deliver)
+        self._nodes.append(node)
+        return node
+
+    def add_port(self, link: Path) -> CanNode:
+        """An slcan port that another process opens under ``link``."""
+        adapter = SlcanAdapter()
+
+        def to_computer(frame: CanFrame) -> None:
+            if adapter.is_open:
+                port.write(encode_frame(frame))
+
+        def from_computer(data: bytes) -> None:
+            frames, reply = adapter.feed(data)
+            for frame in frames:
+                node.send(frame)
+            port.write(reply)
+
+        node = self.add_listener(link.name, to_computer)
+        port = PtyPort(from_computer, adapter.hang_up, link)
+        self._ports.append(port)
+        return node
+
+    def close(self) -> None:
+        """Remove all ports of the line."""
+        for port in self._ports:
+            port.close()
+
+    def frame_waiting(self) -> None:
+        """A node has something to send: start if the line is free."""
+        if not self._busy:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        waiting = [node for node in self._nodes if node.waiting]
+        if not waiting:
+            self._busy = False
+            return
+        # An 11-bit identifier competes with the upper 11 bits of a 29-bit one.
+        sender = min(waiting, key=lambda node: _arbitration_key(node.waiting[0]))
+        frame = sender.waiting.popleft()
+        self._busy = True
+        # Seamless after the previous frame even if this process was woken late.
+        late_s = self._loop.time() - self._last_end_s
+        start_s = self._last_end_s if late_s < _PORTION_S else self._loop.time()
+        self._last_end_s = start_s + frame_bits(frame) / self.bitrate_bps
+        self._loop.call_at(self._last_end_s, self._finish, sender, frame)
+
+    def _finish(self, sender: CanNode, frame: CanFrame) -> None:
+        if not sender.is_cut:
+            for node in self._nodes:
+                if node is not sender and not node.is_cut:
+                    node.deliver(frame)
+        self._start_next()
+
+
+def _arbitration_key(frame: CanFrame) -> tuple[int, int, int]:
+    if frame.extended:
+        return frame.identifier >> 18, 1, frame.identifier
+    return frame.identifier, 0, 0
