@@ -1,0 +1,68 @@
+"""What the owner of a line needs from a device on it, and the timetable of its polled blocks."""
+
+from typing import Protocol
+
+from drivers.modbus.codec import Request
+from drivers.modbus.master import DeviceTiming, Result
+from drivers.reading import Reading
+
+# A request gets its result within its lifetime plus one time-out; after this much more the result is lost.
+_RESULT_LOST_S = 10.0
+
+
+class Device(Protocol):
+    """A device on a Modbus line, sans-I/O."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def address(self) -> int:
+        """Its Modbus address."""
+
+    @property
+    def timing(self) -> DeviceTiming:
+        """How patient the owner of the line has to be."""
+
+    def requests(self, now_s: float) -> list[Request]:
+        """The requests that are due, never a second one for a block whose result is outstanding."""
+
+    def accept(self, result: Result) -> list[tuple[str, Reading]]:
+        """Take the result of one of its requests; returns signals that it delivers."""
+
+    def next_due(self, now_s: float) -> float:
+        """Earliest time at which ``requests`` may return something."""
+
+
+class PollBlock:
+    """One read that repeats every ``interval_s`` seconds."""
+
+    def __init__(self, request: Request, interval_s: float) -> None:
+        if interval_s <= 0:
+            raise ValueError("interval_s must be positive")
+        self.request = request
+        self.interval_s = interval_s
+        self._due_s: float | None = None
+        self._lost_at_s: float | None = None
+
+    def take(self, now_s: float) -> Request | None:
+        """The request if it is due and not outstanding."""
+        if now_s < self.next_due():
+            return None
+        # Keeps its beat while in time; after a pause it starts anew instead of catching up.
+        previous_s = self._due_s
+        on_beat = previous_s is not None and now_s - previous_s < self.interval_s
+        self._due_s = (previous_s if previous_s is not None and on_beat else now_s) + self.interval_s
+        self._lost_at_s = now_s + self.request.lifetime_s + _RESULT_LOST_S
+        return self.request
+
+    def done(self) -> None:
+        """The result is here."""
+        self._lost_at_s = None
+
+    def next_due(self) -> float:
+        """Earliest time at which ``take`` returns the request."""
+        if self._lost_at_s is not None:
+            return self._lost_at_s
+        return self._due_s if self._due_s is not None else float("-inf")

@@ -1,0 +1,384 @@
+"""The owner of one RS-485 line: who may speak when, and which reply belongs to which request.
+
+Sans-I/O: bytes and the time go in, bytes to write and results come out. Per wake-up the caller
+first hands in what was received, then asks ``poll`` for what to write.
+
+Modbus RTU replies carry no number, so a late reply can look like the answer to the next request.
+Three rules keep it from being taken for one: after a failure the line must fall silent before
+anything is sent; bytes that nobody asked for are discarded; and a read whose reply could still be
+outstanding is not sent again until a probe, whose reply looks different, was answered (devices
+answer in order) or until no device answers any more (``late_limit_s``). The echo of a write says
+the same whichever of two identical writes it belongs to; states are confirmed by reading back.
+"""
+
+import bisect
+from dataclasses import dataclass, field
+
+import msgspec
+
+from drivers.modbus import codec
+from drivers.modbus.codec import Match, Request
+
+ERROR_TIMEOUT = "timeout"
+ERROR_CHECKSUM = "crc"
+ERROR_MISMATCHED = "mismatched"
+ERROR_EXCEPTION = "exception"
+ERROR_EXPIRED = "expired"
+ERROR_REPLACED = "replaced"
+ERROR_PORT_LOST = "port lost"
+
+SWITCH_OFF_PRIORITY = 0
+_FRAME_GAP_CHARACTERS = 3.5
+# Serial line guide V1.02 clause 2.5.1.1: above 19200 baud the gap is fixed at 1.75 ms.
+_LEAST_FRAME_GAP_S = 0.00175
+# Scheduling of the computer and the packet timer of USB adapters (16 ms) come on top of any reply time.
+_HOST_ALLOWANCE_S = 0.02
+# Twice the longest frame: room for one late reply before the awaited one.
+_LARGEST_BUFFER_BYTES = 512
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """Outcome of one request; every submitted request gets exactly one.
+
+    ``error`` is None when the request succeeded, else one of the ERROR_ words. ``at_s`` is the time at
+    which the reply arrived, or at which the request was given up.
+    """
+
+    request: Request
+    registers: tuple[int, ...] = ()
+    bits: tuple[bool, ...] = ()
+    error: str | None = None
+    at_s: float = 0.0
+    exception_code: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the device did what was asked."""
+        return self.error is None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened with one device. ``late`` counts bytes that came when nobody waited for them."""
+
+    ok: int = 0
+    timeouts: int = 0
+    crc: int = 0
+    exceptions: int = 0
+    mismatched: int = 0
+    late: int = 0
+    expired: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The counters by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTiming:
+    """How patient to be with one device, in seconds.
+
+    ``latency_s``: longest time from the end of a request to the begin of the reply.
+    ``minimum_gap_s``: silence the device needs between a reply and the next request to it.
+    ``period_s``: its shortest poll period; the first retry after a failure waits that long.
+    """
+
+    latency_s: float = 0.2
+    minimum_gap_s: float = 0.0
+    period_s: float = 1.0
+
+
+@dataclass(slots=True)
+class _DeviceState:
+    timing: DeviceTiming
+    failures: int = 0
+    backoff_until_s: float = 0.0
+    ready_s: float = 0.0
+    suspect: set[bytes] = field(default_factory=set)
+    suspect_until_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Queued:
+    request: Request
+    order: int
+    expires_at_s: float
+
+    def key(self) -> tuple[int, int]:
+        return self.request.priority, self.order
+
+
+@dataclass(slots=True)
+class _InFlight:
+    request: Request
+    sent_at_s: float
+    deadline_s: float
+    is_probe: bool
+    buffer: bytearray = field(default_factory=bytearray)
+    verdict: Match = Match.NOTHING
+    last_byte_s: float | None = None
+
+
+class ModbusMaster:
+    """Bus owner of one RS-485 line.
+
+    ``baud`` and ``bits_per_character`` (10 for 8N1, 11 with parity or two stop bits) give the time on the wire.
+    ``drain_s`` is the silence required after a failure, ``backoff_maximum_s`` the longest pause before a device
+    that does not answer is tried again, ``late_limit_s`` the time after which no device answers any more. The
+    defaults are this project's own; the slowest device of the shipped set answers within 1.5 s.
+    """
+
+    def __init__(
+        self,
+        baud: int,
+        bits_per_character: int = 10,
+        *,
+        drain_s: float = 0.03,
+        backoff_maximum_s: float = 5.0,
+        late_limit_s: float = 2.0,
+    ) -> None:
+        if baud <= 0 or bits_per_character <= 0:
+            raise ValueError("baud and bits_per_character must be positive")
+        self._character_s = bits_per_character / baud
+        self._frame_gap_s = max(_FRAME_GAP_CHARACTERS * self._character_s, _LEAST_FRAME_GAP_S)
+        self._drain_s = max(drain_s, self._frame_gap_s)
+        # A line that never falls silent must not keep an output from being switched off.
+        self._drain_limit_s = 5 * self._drain_s
+        self._backoff_maximum_s = backoff_maximum_s
+        self._late_limit_s = late_limit_s
+        self._devices: dict[int, _DeviceState] = {}
+        self._queue: list[_Queued] = []
+        self._results: list[Result] = []
+        self._order = 0
+        self._in_flight: _InFlight | None = None
+        self._silent_from_s = 0.0
+        self._drain_begin_s: float | None = None
+        self._last_address = 0
+        self.counters: dict[int, Counters] = {}
+
+    def attach(self, address: int, timing: DeviceTiming) -> None:
+        """State the timing of the device at ``address``; others get the defaults of ``DeviceTiming``."""
+        self._devices[address] = _DeviceState(timing)
+        self.counters.setdefault(address, Counters())
+
+    def submit(self, request: Request, now_s: float) -> None:
+        """Queue a request. Raises ValueError if it is not legal Modbus."""
+        codec.encode(request)
+        if request.tag and not request.is_read:
+            self._replace(request, now_s)
+        self._order += 1
+        bisect.insort(self._queue, _Queued(request, self._order, now_s + request.lifetime_s), key=_Queued.key)
+
+    def results(self) -> list[Result]:
+        """Results since the last call, oldest first."""
+        results, self._results = self._results, []
+        return results
+
+    def receive(self, data: bytes, now_s: float) -> None:
+        """Take bytes that arrived. Never raises, whatever the bytes are."""
+        if not data:
+            return
+        flight = self._in_flight
+        if flight is None:
+            self._discard(len(data), now_s)
+            return
+        flight.last_byte_s = now_s
+        flight.buffer += data
+        surplus = len(flight.buffer) - _LARGEST_BUFFER_BYTES
+        if surplus > 0:
+            del flight.buffer[:surplus]
+        found = codec.find_reply(bytes(flight.buffer), flight.request)
+        flight.verdict = found.match
+        if found.match is Match.REPLY:
+            rest = len(flight.buffer) - found.end
+            self._answered(flight, found.frame, now_s)
+            if found.foreign_frames:
+                self._counters(flight.request.address).mismatched += found.foreign_frames
+            if rest:
+                self._discard(rest, now_s)
+
+    def poll(self, now_s: float) -> bytes:
+        """Time-outs, then the bytes to write now (empty if nothing is to be sent)."""
+        flight = self._in_flight
+        if flight is not None:
+            if now_s < self._given_up_at_s(flight):
+                return b""
+            self._failed(flight, now_s)
+        self._drop_expired(now_s)
+        for index, entry in enumerate(self._queue):
+            if self._ready_at_s(entry) <= now_s:
+                return self._send(index, now_s)
+        return b""
+
+    def next_due(self, now_s: float) -> float | None:
+        """Time at which ``poll`` has something to do, or None while nothing is queued."""
+        if self._in_flight is not None:
+            return self._given_up_at_s(self._in_flight)
+        if not self._queue:
+            return None
+        return max(now_s, min(min(self._ready_at_s(entry), entry.expires_at_s) for entry in self._queue))
+
+    def reset(self, now_s: float) -> None:
+        """The port was lost: give up everything, so that nothing old is sent on the new one."""
+        if self._in_flight is not None:
+            if not self._in_flight.is_probe:
+                self._finish(self._in_flight.request, ERROR_PORT_LOST, now_s)
+            self._mark_suspect(self._in_flight)
+            self._in_flight = None
+        for entry in self._queue:
+            self._finish(entry.request, ERROR_PORT_LOST, now_s)
+        self._queue.clear()
+        self._begin_drain(now_s)
+
+    def _device(self, address: int) -> _DeviceState:
+        state = self._devices.get(address)
+        if state is None:
+            state = self._devices[address] = _DeviceState(DeviceTiming())
+        return state
+
+    def _counters(self, address: int) -> Counters:
+        return self.counters.setdefault(address, Counters())
+
+    def _finish(self, request: Request, error: str, now_s: float) -> None:
+        self._results.append(Result(request, error=error, at_s=now_s))
+
+    def _replace(self, request: Request, now_s: float) -> None:
+        kept = []
+        for entry in self._queue:
+            old = entry.request
+            if old.tag == request.tag and old.address == request.address and not old.is_read:
+                self._finish(old, ERROR_REPLACED, now_s)
+            else:
+                kept.append(entry)
+        self._queue = kept
+
+    def _drop_expired(self, now_s: float) -> None:
+        if all(now_s < entry.expires_at_s for entry in self._queue):
+            return
+        kept = []
+        for entry in self._queue:
+            if now_s < entry.expires_at_s:
+                kept.append(entry)
+            else:
+                self._counters(entry.request.address).expired += 1
+                self._finish(entry.request, ERROR_EXPIRED, now_s)
+        self._queue = kept
+
+    def _discard(self, count: int, now_s: float) -> None:
+        self._counters(self._last_address).late += count
+        if self._drain_begin_s is None:
+            self._drain_begin_s = now_s
+        self._silent_from_s = now_s + self._drain_s
+
+    def _begin_drain(self, now_s: float) -> None:
+        self._drain_begin_s = now_s
+        self._silent_from_s = now_s + self._drain_s
+
+    def _given_up_at_s(self, flight: _InFlight) -> float:
+        """The deadline; earlier if a damaged reply came and the line fell silent after it."""
+        if flight.last_byte_s is None or flight.verdict is not Match.BAD_CHECKSUM:
+            return flight.deadline_s
+        return min(flight.deadline_s, flight.last_byte_s + self._drain_s)
+
+    def _ready_at_s(self, entry: _Queued) -> float:
+        device = self._device(entry.request.address)
+        line_s = self._silent_from_s
+        if entry.request.priority <= SWITCH_OFF_PRIORITY:
+            if self._drain_begin_s is not None:
+                line_s = min(line_s, self._drain_begin_s + self._drain_limit_s)
+            ready_s = max(line_s, device.ready_s)
+        else:
+            ready_s = max(line_s, device.ready_s, device.backoff_until_s)
+        if ready_s < device.suspect_until_s and self._is_ambiguous(entry.request, device):
+            return ready_s if _probe(entry.request, device) is not None else device.suspect_until_s
+        return ready_s
+
+    @staticmethod
+    def _is_ambiguous(request: Request, device: _DeviceState) -> bool:
+        return request.is_read and codec.reply_shape(request) in device.suspect
+
+    def _send(self, index: int, now_s: float) -> bytes:
+        request = self._queue[index].request
+        device = self._device(request.address)
+        if now_s >= device.suspect_until_s:
+            device.suspect.clear()
+        probe = _probe(request, device) if self._is_ambiguous(request, device) else None
+        if probe is None:
+            del self._queue[index]
+        sent = probe or request
+        frame = codec.encode(sent)
+        wire_s = (len(frame) + codec.reply_bytes(sent)) * self._character_s
+        deadline_s = now_s + wire_s + 2 * self._frame_gap_s + device.timing.latency_s + _HOST_ALLOWANCE_S
+        self._in_flight = _InFlight(sent, now_s, deadline_s, is_probe=probe is not None)
+        self._last_address = request.address
+        self._drain_begin_s = None
+        return frame
+
+    def _answered(self, flight: _InFlight, frame: bytes, now_s: float) -> None:
+        self._in_flight = None
+        request = flight.request
+        device = self._device(request.address)
+        counters = self._counters(request.address)
+        device.failures = 0
+        device.backoff_until_s = 0.0
+        device.ready_s = now_s + max(device.timing.minimum_gap_s, self._frame_gap_s)
+        self._silent_from_s = now_s + self._frame_gap_s
+        code = codec.exception_code(frame)
+        shape = codec.exception_shape(request) if code is not None else codec.reply_shape(request)
+        # A device answers in order: a reply that cannot be an old one proves that no old one is outstanding.
+        if shape not in device.suspect:
+            device.suspect.clear()
+        elif flight.is_probe:
+            self._back_off(device, now_s)
+        if code is not None:
+            counters.exceptions += 1
+            if not flight.is_probe:
+                self._results.append(Result(request, error=ERROR_EXCEPTION, at_s=now_s, exception_code=code))
+            return
+        counters.ok += 1
+        if not flight.is_probe:
+            registers, bits = codec.decode(frame, request)
+            self._results.append(Result(request, registers, bits, at_s=now_s))
+
+    def _failed(self, flight: _InFlight, now_s: float) -> None:
+        self._in_flight = None
+        request = flight.request
+        counters = self._counters(request.address)
+        if flight.verdict is Match.BAD_CHECKSUM:
+            error = ERROR_CHECKSUM
+            counters.crc += 1
+        elif flight.verdict is Match.FOREIGN:
+            error = ERROR_MISMATCHED
+            counters.mismatched += 1
+        else:
+            error = ERROR_TIMEOUT
+            counters.timeouts += 1
+        counters.late += len(flight.buffer)
+        self._mark_suspect(flight)
+        self._back_off(self._device(request.address), now_s)
+        self._begin_drain(now_s)
+        if not flight.is_probe:
+            self._finish(request, error, now_s)
+
+    def _mark_suspect(self, flight: _InFlight) -> None:
+        device = self._device(flight.request.address)
+        device.suspect.update((codec.reply_shape(flight.request), codec.exception_shape(flight.request)))
+        device.suspect_until_s = flight.sent_at_s + self._late_limit_s
+
+    def _back_off(self, device: _DeviceState, now_s: float) -> None:
+        device.failures += 1
+        pause_s = device.timing.period_s * 2.0 ** min(device.failures - 1, 16)
+        device.backoff_until_s = now_s + min(pause_s, self._backoff_maximum_s)
+
+
+def _probe(request: Request, device: _DeviceState) -> Request | None:
+    """A harmless read whose reply cannot be taken for any reply still outstanding, or None if there is none."""
+    if request.function in (codec.READ_HOLDING_REGISTERS, codec.READ_INPUT_REGISTERS):
+        candidates = [(request.function, count) for count in (1, 2, 3)]
+    else:
+        candidates = [(function, 1) for function in (codec.READ_COILS, codec.READ_DISCRETE_INPUTS)]
+    for function, count in candidates:
+        probe = Request(request.address, function, request.register, count, priority=request.priority)
+        if codec.reply_shape(probe) not in device.suspect:
+            return probe
+    return None
