@@ -1,0 +1,94 @@
+"""Closes a session that the field process could not close: pure, from the record and the meter's register."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from agent.control.billing import Billing, BillingTariff
+from agent.records.canonical import Record
+
+
+def recovered_end(
+    records: Sequence[Record], *, register_wh: int | None, last_wall_ms: int, stop_reason: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The ``session_ended`` body of an open session, and ``event`` bodies about what was found.
+
+    ``records`` are all records of the session in order, the first being ``session_started``. ``register_wh`` is
+    what the meter shows now, None if it does not answer. ``last_wall_ms`` is the wall time of the last thing
+    known of that run of the field process: energy since the last recorded register counts until then, at the
+    rate that was in force at that register. ``stop_reason`` is ``power_lost`` or ``control_restarted``.
+
+    Raises KeyError or ValueError if the start record is not usable (a foreign or newer layout).
+    """
+    start = records[0]
+    started = start.data
+    started_wall_ms = int(started.get("started_wall_ms", start.wall_ms))
+    billing = Billing(BillingTariff.from_record(started["tariff"]))
+    billing.start(int(started["register_wh"]), started_wall_ms)
+    faults: list[str] = []
+    known: dict[str, Any] = {}
+    ended_wall_ms = max(started_wall_ms, last_wall_ms)
+    for record in records[1:]:
+        body = record.data
+        ended_wall_ms = max(ended_wall_ms, record.wall_ms)
+        if record.kind == "session_progress":
+            if "register_wh" in body and int(body["register_wh"]) >= billing.register_wh:
+                billing.sample(int(body["register_wh"]), record.wall_ms)
+            if body.get("soc_percent") is not None:
+                known.setdefault("soc_start_percent", body["soc_percent"])
+                known["soc_end_percent"] = body["soc_percent"]
+        elif record.kind == "session_vehicle" and body.get("vin"):
+            known["vin"] = body["vin"]
+        elif record.kind == "alarm_raised" and body.get("action") != "log":
+            faults.append(str(body.get("fault")))
+    events: list[dict[str, Any]] = []
+    source = "meter"
+    if register_wh is None:
+        source = "last_record"
+    elif register_wh < billing.register_wh:
+        source = "last_record"
+        events.append(
+            {
+                "event": "register_lower",
+                "session": start.session,
+                "former_wh": billing.register_wh,
+                "register_wh": register_wh,
+            }
+        )
+    final_wh = billing.register_wh if source == "last_record" or register_wh is None else register_wh
+    bill = billing.finish(final_wh, ended_wall_ms)
+    body = {
+        "result": "failed",
+        "stop_reason": stop_reason,
+        "faults": faults,
+        "origin": started.get("origin", ""),
+        "command_id": started.get("command_id", ""),
+        **bill.as_record(),
+        "register_source": source,
+        "duration_s": (ended_wall_ms - started_wall_ms) // 1000,
+        "started_wall_ms": started_wall_ms,
+        "ended_wall_ms": ended_wall_ms,
+        "closed_by": "recovery",
+        **known,
+    }
+    return body, events
+
+
+def unreadable_end(records: Sequence[Record], *, stop_reason: str, problem: str) -> dict[str, Any]:
+    """The end of a session whose start record cannot be understood: closed without a bill, and saying so."""
+    first, last = records[0], records[-1]
+    return {
+        "result": "failed",
+        "stop_reason": stop_reason,
+        "faults": [],
+        "register_start_wh": 0,
+        "register_end_wh": 0,
+        "energy_wh": 0,
+        "slices": [],
+        "amount_e4": 0,
+        "register_source": "none",
+        "problem": problem,
+        "duration_s": max(0, last.wall_ms - first.wall_ms) // 1000,
+        "started_wall_ms": first.wall_ms,
+        "ended_wall_ms": max(first.wall_ms, last.wall_ms),
+        "closed_by": "recovery",
+    }
