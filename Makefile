@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e bench install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e bench diagram install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ e2e: venv broker ## the tests on the simulated bench
 
 bench: venv broker ## the figures: reaction time, start time, memory, processor share
 	@$(PY) -m hil_tests.measure $(ARGS)
+
+diagram: venv ## write the state diagram in docs/architecture.md anew
+	@$(PY) scripts/state_diagram.py
 
 install: venv ## install below DESTDIR (empty: this machine)
 	@PYTHON="$(PY)" DESTDIR="$(DESTDIR)" scripts/install

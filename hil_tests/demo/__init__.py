@@ -1,0 +1,1 @@
+"""What ``make run`` shows: one whole charge on the simulated bench, live in the terminal."""

@@ -1,0 +1,140 @@
+"""The platform's side of the wire: it orders the start over MQTT, counts what reaches it and says what it keeps."""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+CONNECT_TIMEOUT_S = 10.0
+START_VALIDITY_MS = 60_000
+RECORD_STREAMS = frozenset({"alarm", "event", "session", "state", "tele"})
+
+
+class PlatformError(Exception):
+    """The broker cannot be reached."""
+
+
+class Inbox:
+    """What the platform knows of one pile. Pure: topics and payloads in, counts and watermarks out."""
+
+    def __init__(self) -> None:
+        self.states: list[tuple[str, int]] = []
+        """States that the pile reported, each with the pile's time, UTC milliseconds."""
+        self.replies: dict[str, Mapping[str, Any]] = {}
+        """Latest answer to each command, by its id."""
+        self._seen: dict[str, set[int]] = {}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Records received by stream; one that came twice counts once."""
+        return {stream: len(numbers) for stream, numbers in self._seen.items()}
+
+    def take(self, topic_class: str, payload: bytes | bytearray) -> bool:
+        """Take a message in. Returns whether it was a record that had not come before."""
+        try:
+            message = json.loads(payload)
+        except ValueError:
+            return False
+        if topic_class == "rsp":
+            self.replies[str(message.get("id"))] = message
+            return False
+        if topic_class not in RECORD_STREAMS:
+            return False
+        numbers = self._seen.setdefault(topic_class, set())
+        number = int(message["q"])
+        if number in numbers:
+            return False
+        numbers.add(number)
+        if message["k"] == "state":
+            self.states.append((str(message["d"]["state"]), int(message["t"])))
+        return True
+
+    def watermarks(self) -> dict[str, int]:
+        """By stream, the number up to which everything is here."""
+        marks: dict[str, int] = {}
+        for stream, numbers in self._seen.items():
+            mark = 0
+            while mark + 1 in numbers:
+                mark += 1
+            marks[stream] = mark
+        return marks
+
+
+class Platform:
+    """An MQTT 5 client that stands for the platform; its own thread reads, ``close`` ends it."""
+
+    def __init__(self, host: str, port: int, operator_id: str, pile_id: str) -> None:
+        """Connect and subscribe. Raises PlatformError when that takes longer than CONNECT_TIMEOUT_S."""
+        self._root = f"ev/1/{operator_id}/{pile_id}"
+        self._inbox = Inbox()
+        self._lock = threading.Lock()
+        self._ready = threading.Event()
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, f"platform-{uuid.uuid4().hex[:8]}", protocol=mqtt.MQTTv5
+        )
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        try:
+            self._client.connect(host, port)
+        except OSError as error:
+            raise PlatformError(f"{host}:{port}: {error}") from error
+        self._client.loop_start()
+        if not self._ready.wait(CONNECT_TIMEOUT_S):
+            self.close()
+            raise PlatformError(f"{host}:{port} did not answer within {CONNECT_TIMEOUT_S:.0f} s")
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Records received by stream."""
+        with self._lock:
+            return self._inbox.counts
+
+    @property
+    def states(self) -> list[tuple[str, int]]:
+        """States that the pile reported, each with the pile's time, UTC milliseconds."""
+        with self._lock:
+            return list(self._inbox.states)
+
+    def reply(self, command_id: str) -> Mapping[str, Any] | None:
+        """Latest answer to a command, None before the first."""
+        with self._lock:
+            return self._inbox.replies.get(command_id)
+
+    def order_start(self) -> str:
+        """Send a start command that is valid for a minute; returns its id."""
+        command_id = uuid.uuid4().hex
+        now_ms = time.time_ns() // 1_000_000
+        order = {"id": command_id, "name": "start", "c": 1, "iat": now_ms, "exp": now_ms + START_VALIDITY_MS}
+        self._client.publish(f"{self._root}/down/cmd", json.dumps(order), qos=1)
+        return command_id
+
+    def close(self) -> None:
+        """Leave the broker and end the thread."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(
+        self, client: mqtt.Client, _user: object, _flags: object, _code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        # Again after every reconnection: a session that the broker has lost has no subscriptions.
+        client.subscribe(f"{self._root}/up/#", qos=1)
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _user: object, _mid: int, _codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        self._ready.set()
+
+    def _on_message(self, client: mqtt.Client, _user: object, message: mqtt.MQTTMessage) -> None:
+        with self._lock:
+            is_new = self._inbox.take(message.topic.rpartition("/")[2], message.payload)
+            marks = self._inbox.watermarks()
+        if is_new:
+            client.publish(f"{self._root}/down/wm", json.dumps(marks), qos=1)

@@ -1,0 +1,139 @@
+"""The words on the screen, in English and Chinese."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+STATES: Mapping[str, tuple[str, str]] = {
+    "idle": ("idle", "空闲"),
+    "plugged": ("plugged", "已插枪"),
+    "locked": ("locked", "已锁枪"),
+    "handshake": ("handshake", "握手"),
+    "insulation": ("insulation test", "绝缘检测"),
+    "recognition": ("recognition", "辨识"),
+    "parameters": ("parameters", "参数配置"),
+    "precharge": ("precharge", "预充"),
+    "charging": ("charging", "充电中"),
+    "stopping": ("stopping", "停机中"),
+    "settled": ("settled", "已结算"),
+    "faulted": ("faulted", "故障"),
+}
+
+STOP_REASONS: Mapping[str, tuple[str, str]] = {
+    "local": ("stopped at the pile", "就地停止"),
+    "platform": ("stopped by the platform", "平台停止"),
+    "vehicle": ("the vehicle has what it wanted and ended the charge (BST)", "车辆充满,主动结束(BST)"),
+    "energy_limit": ("the ordered energy was reached", "达到设定电量"),
+    "time_limit": ("the ordered time was reached", "达到设定时长"),
+    "amount_limit": ("the ordered amount was reached", "达到设定金额"),
+    "soc_limit": ("the ordered state of charge was reached", "达到设定SOC"),
+    "shutdown": ("the agent was shut down and ended the charge in order", "程序退出,有序停机"),
+}
+
+RATES: Mapping[str, tuple[str, str]] = {
+    "sharp": ("sharp", "尖"),
+    "peak": ("peak", "峰"),
+    "flat": ("flat", "平"),
+    "valley": ("valley", "谷"),
+}
+
+TEXTS: Mapping[str, tuple[str, str]] = {
+    "title": ("pile-agent: one charge on the simulated bench", "pile-agent:模拟台架上的一次完整充电"),
+    "platform_order": ("platform", "平台"),
+    "phase": ("phase", "阶段"),
+    "meter": ("meter", "电表"),
+    "vehicle": ("vehicle asks", "车辆需求"),
+    "limit": ("limits", "限值"),
+    "battery": ("battery", "电池"),
+    "may": ("interlocks", "联锁"),
+    "outputs": ("outputs", "输出"),
+    "record": ("record", "记录"),
+    "published": ("published", "上送"),
+    "bill": ("bill", "账单"),
+    "timeline": ("time line", "时间线"),
+    "now": ("now", "当前"),
+    "permitted": ("energising permitted", "允许带电"),
+    "start_permitted": ("start permitted", "允许启动"),
+    "denied": ("energising denied", "禁止带电"),
+    "no_faults": ("no fault", "无故障"),
+    "contactors": ("contactors", "接触器"),
+    "closed": ("closed", "闭合"),
+    "open": ("open", "断开"),
+    "unknown": ("unknown", "未知"),
+    "lock": ("lock", "枪锁"),
+    "locked": ("locked", "锁止"),
+    "unlocked": ("unlocked", "解锁"),
+    "auxiliary": ("auxiliary", "辅助电源"),
+    "last_number": ("last no.", "末号"),
+    "durable": ("durable", "已落盘"),
+    "unsent": ("unconfirmed by the broker", "待代理确认"),
+    "highest_cell": ("highest cell", "最高单体"),
+    "pile": ("pile", "桩"),
+    "battery_limit": ("battery at most", "电池最高"),
+    "yuan": ("CNY", "元"),
+    "remaining": ("min left", "分钟剩余"),
+    # What is being done.
+    "starting_bench": (
+        "starting the bench: vehicle, meter, power stage, inputs, broker",
+        "启动台架:车辆、电表、功率单元、输入输出、代理",
+    ),
+    "starting_agent": ("starting the agent: field process and north process", "启动代理:现场进程和北向进程"),
+    "plugging": ("vehicle plugged in", "车辆插枪"),
+    "ordering": ("the platform orders the start over MQTT", "平台经MQTT下发启动命令"),
+    "charging": ("the charge runs", "充电进行中"),
+    "settling": ("vehicle unplugged, waiting until the broker has every record", "车辆拔枪,等待代理确认全部记录"),
+    "closing": ("ending all processes", "结束全部进程"),
+    "interrupted": (
+        "interrupted: ending the charge in order (once more to hurry)",
+        "收到中断:有序结束充电(再按一次加速)",
+    ),
+    # The summary.
+    "summary": ("The session", "本次充电"),
+    "session": ("session", "会话"),
+    "result": ("result", "结果"),
+    "stop_reason": ("ended because", "结束原因"),
+    "energy": ("energy", "电量"),
+    "registers": ("meter register", "电表示数"),
+    "duration": ("duration", "时长"),
+    "soc": ("state of charge", "SOC"),
+    "records": ("records", "记录"),
+    "messages": ("published messages", "上送消息"),
+    "where": ("where the record lies", "记录位置"),
+    "look": ("how to look at it", "查看方法"),
+    "period": ("period", "时段"),
+    "rate": ("rate", "费率"),
+    "price": ("price/kWh", "单价/kWh"),
+    "electricity": ("electricity", "电费"),
+    "service": ("service", "服务费"),
+    "total": ("total", "合计"),
+    "passed": ("The charge ended well.", "充电正常完成。"),
+    "failed": ("The charge did NOT end well:", "充电未正常完成:"),
+    "logs": ("logs", "日志"),
+    "stopped_in_order": ("Stopped in order on request.", "已按要求有序停止。"),
+    # Judgements.
+    "not_settled": ("the session's result is {result}, not settled", "会话结果为{result},不是settled"),
+    "no_session": ("the record holds no ended session", "记录中没有已结束的会话"),
+    "no_energy": ("the meter's register did not move", "电表示数没有变化"),
+    "not_acknowledged": ("{count} messages are not confirmed by the broker", "{count}条消息未被代理确认"),
+    "uplink_unknown": ("the agent did not report what the broker confirmed", "代理确认情况未知"),
+    "no_record": ("no record was seen", "没有记录"),
+    "not_durable": ("{count} records were not durable", "{count}条记录未落盘"),
+    "contactors_closed": ("contactors not open: {what}", "接触器未断开:{what}"),
+    "process_left": ("a process had to be ended: {what}", "有进程残留:{what}"),
+    "agent_exit": ("the agent ended with exit code {code}", "代理退出码{code}"),
+}
+
+
+def word(table: Mapping[str, tuple[str, str]], key: str, language: Language) -> str:
+    """The entry in ``language``; a key without entry stands for itself."""
+    pair = table.get(key)
+    if pair is None:
+        return key
+    return pair[1] if language == "zh" else pair[0]
+
+
+def text(key: str, language: Language, **values: object) -> str:
+    """A text of this module with its places filled. Raises KeyError for an unknown key."""
+    pair = TEXTS[key]
+    return (pair[1] if language == "zh" else pair[0]).format(**values)
