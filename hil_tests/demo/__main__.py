@@ -10,7 +10,7 @@ from typing import get_args
 from rich.text import Text
 
 from hil_tests.demo.children import adopt_orphans
-from hil_tests.demo.folder import FolderError, make_run_folder
+from hil_tests.demo.folder import FolderError, make_run_folder, use_folder
 from hil_tests.demo.interrupts import Interrupts
 from hil_tests.demo.scene import Scene
 from hil_tests.demo.screen import Screen, make_screen
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     interrupts.install()
     adopt_orphans()
     try:
-        folder = make_run_folder(CHECKOUT, datetime.now())
+        folder = use_folder(options.folder) if options.folder else make_run_folder(CHECKOUT, datetime.now())
     except FolderError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD
@@ -61,6 +61,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m hil_tests.demo", description=__doc__)
     parser.add_argument("--plain", action="store_true", help="plain lines also on a terminal")
     parser.add_argument("--lang", choices=get_args(Language), default="en", help="language of the screen")
+    parser.add_argument("--folder", type=Path, help="empty folder for this run, instead of one below build/run")
     return parser.parse_args(arguments)
 
 

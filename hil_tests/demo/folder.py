@@ -50,6 +50,20 @@ def make_run_folder(checkout: Path, now: datetime, *, kept: int = KEPT_RUNS) -> 
     return folder
 
 
+def use_folder(folder: Path) -> Path:
+    """A folder that somebody has chosen. Raises FolderError when it cannot serve."""
+    folder = folder.resolve()
+    if len(str(folder).encode()) + 1 + LONGEST_NAME_BELOW_BYTES > SOCKET_PATH_LIMIT_BYTES:
+        raise FolderError(f"{folder} is too long for the sockets below it; choose a shorter one")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise FolderError(f"{folder} is not empty; a run needs a fresh folder")
+    except OSError as error:
+        raise FolderError(f"{folder} cannot be used: {error.strerror}") from error
+    return folder
+
+
 def prune(runs: Path, kept: int) -> None:
     """Remove all but the newest ``kept`` folders below ``runs``; links and plain files are not touched."""
     folders = [path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()]

@@ -1,4 +1,6 @@
 import os
+import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from hil_tests.demo.folder import (
     FolderError,
     make_run_folder,
     prune,
+    use_folder,
 )
 
 NOON = datetime(2026, 5, 4, 12, 0, 0)
@@ -23,9 +26,7 @@ def short_checkout() -> Path:
 
 
 @pytest.fixture
-def checkout():
-    import shutil
-
+def checkout() -> Iterator[Path]:
     path = short_checkout()
     yield path
     shutil.rmtree(path)
@@ -63,3 +64,16 @@ def test_a_checkout_that_cannot_be_written_says_so(checkout: Path) -> None:
     (checkout / "build").write_text("a file where a folder must be")
     with pytest.raises(FolderError, match="cannot make a folder for the run"):
         make_run_folder(checkout, NOON)
+
+
+def test_a_chosen_folder_must_be_fresh_and_short(checkout: Path, tmp_path: Path) -> None:
+    chosen = checkout / "mine"
+    assert use_folder(chosen) == chosen
+    assert use_folder(chosen) == chosen
+    (chosen / "pile.toml").write_text("")
+    with pytest.raises(FolderError, match="not empty"):
+        use_folder(chosen)
+    with pytest.raises(FolderError, match="too long"):
+        use_folder(tmp_path / ("d" * 100))
+    with pytest.raises(FolderError, match="cannot be used"):
+        use_folder(chosen / "pile.toml" / "below")
