@@ -52,7 +52,7 @@ class PtyPort:
 
     def write(self, data: bytes) -> None:
         """Hand bytes to whoever has the port open; what does not fit in the terminal's buffer is lost."""
-        if not self.is_open or self._closed:
+        if self._closed or not (self.is_open or self._opened()):
             return
         with contextlib.suppress(BlockingIOError, OSError):
             os.write(self._master, data)
@@ -71,16 +71,21 @@ class PtyPort:
 
     def _wait_for_opener(self) -> None:
         """Poll until the slave side is open: a hung-up terminal would keep an event loop spinning."""
-        if self._closed:
-            return
+        if not self._closed and not self._opened():
+            self._watch = self._loop.call_later(_REOPEN_POLL_S, self._wait_for_opener)
+
+    def _opened(self) -> bool:
+        """Whether somebody has opened the port; takes note of it."""
         poller = select.poll()
         poller.register(self._master, select.POLLIN)
         if any(events & select.POLLHUP for _, events in poller.poll(0)):
-            self._watch = self._loop.call_later(_REOPEN_POLL_S, self._wait_for_opener)
-            return
-        self._watch = None
+            return False
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         self.is_open = True
         self._loop.add_reader(self._master, self._read)
+        return True
 
     def _read(self) -> None:
         try:
