@@ -19,7 +19,7 @@ from agent.link.messages import RecordMessage
 from agent.records.canonical import GENESIS, Record, canonical_json, follows, record_hash
 from agent.records.errors import LedgerDamagedError, LedgerError
 from agent.records.files import explained, move_aside, open_writable, quick_check
-from agent.records.numbers import BLOCK, read_reserved, write_reserved
+from agent.records.reserved import BLOCK, read_reserved, write_reserved
 from agent.records.schema import STREAMS, migrate
 
 _LOG = logging.getLogger(__name__)

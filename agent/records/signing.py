@@ -1,6 +1,6 @@
 """Signs the end of a session with the pile's own key (Ed25519), in a process of its own.
 
-``python -m agent.records.signing KEY_FILE`` makes the key if there is none (mode 0600), then answers each line
+Run with the path of the key file, it makes the key if there is none (mode 0600), then answers each line
 with a hash in hexadecimal by a line ``public key, signature`` in hexadecimal, until its input ends. It is a
 separate, short-lived process because the library costs 8.5 MB that a service with a 30 MB budget should not hold
 for a few signatures a day. Verifying is for the command line and imports the library in place.

@@ -1,0 +1,341 @@
+"""Takes records from the field process into the ledger, in order, and closes sessions that were left open.
+
+No socket and no clock: messages and the time come in, messages to send come out.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from agent.link.messages import Acknowledge, Hello, ReadingsMessage, RecordMessage
+from agent.records.canonical import Record
+from agent.records.errors import LedgerDamagedError, LedgerError
+from agent.records.ledger import Ledger
+from agent.records.readings import Readings
+from agent.records.recovery import recovered_end, unreadable_end
+
+_LOG = logging.getLogger(__name__)
+
+_RETRY_S = 2.0
+_MAXIMUM_WAITING = 4096
+"""Records kept here while the ledger does not take them; the field process keeps all of them anyway."""
+_REGISTER_WAIT_S = 30.0
+"""So long after the field process is back the meter may take to answer; then the last known register counts."""
+
+
+class Recorder:
+    """See the module. Public methods do not raise LedgerError: trouble is in ``reason`` and passes by itself."""
+
+    def __init__(self, state: Path, readings_budget_bytes: int, boot_id: str, machine_boot: str) -> None:
+        self.ledger: Ledger | None = None
+        self.replaced = False
+        """The ledger was opened anew since this was last set to False: numbers may have moved."""
+        self.session_ended = False
+        """A session has ended since this was last set to False."""
+        self.reason = "the record is not open yet"
+        self.resend_needed = False
+        """The field process has to send its records again (attach anew)."""
+        self.clock_quality = "unset"
+        self._state = state
+        self._readings_budget_bytes = readings_budget_bytes
+        self._readings: Readings | None = None
+        self._boot_id = boot_id
+        self._machine_boot = machine_boot
+        self._number = 0
+        self._retry_at_s = float("-inf")
+        self._waiting: deque[RecordMessage] = deque()
+        self._expected: dict[str, int] = {}
+        self._fresh_link = True
+        self._hello: Hello | None = None
+        self._hello_noted = False
+        self._hello_s = 0.0
+        self._register_wh: int | None = None
+        self._orphans: list[tuple[str, str, int]] = []
+        self._own: list[RecordMessage] = []
+        self._now_s = 0.0
+        self._wall_ms = 0
+
+    # The ledger.
+
+    @property
+    def ok(self) -> bool:
+        """The ledger takes records."""
+        return self.ledger is not None and not self.reason
+
+    @property
+    def waiting(self) -> int:
+        """Records that have arrived and are not yet durable."""
+        return len(self._waiting)
+
+    @property
+    def open_session(self) -> str | None:
+        """A session that an earlier field process left open and that is still to be closed."""
+        return self._orphans[0][0] if self._orphans else None
+
+    def next_due(self) -> float:
+        """When ``turn`` wants to be called at the latest."""
+        if not self.ok:
+            return self._retry_at_s
+        return self._hello_s + _REGISTER_WAIT_S if self._orphans else float("inf")
+
+    def _fail(self, error: LedgerError) -> None:
+        reason = str(error)
+        if reason != self.reason:
+            _LOG.error("the record cannot be kept: %s", reason)
+        self.reason = reason
+        self._retry_at_s = self._now_s + _RETRY_S
+
+    def _open(self) -> None:
+        """Open what is not open; after an error let go of the file and take it again."""
+        anew = False
+        try:
+            if self.ledger is None:
+                self.ledger = Ledger(self._state, self._wall_ms)
+                anew = True
+            elif self.reason:
+                self.ledger.reopen()
+                anew = self.ledger.damage is not None
+        except LedgerDamagedError as error:
+            # Only a fresh start moves the file aside.
+            if self.ledger is not None:
+                self.ledger.close()
+                self.ledger = None
+            self._fail(error)
+            self._retry_at_s = self._now_s
+            return
+        except LedgerError as error:
+            self._fail(error)
+            return
+        if self.reason and self._number:
+            _LOG.info("the record is kept again")
+        self.reason = ""
+        if anew:
+            self.replaced = True
+            self._report_damage()
+        self._hello_noted = False
+
+    def _report_damage(self) -> None:
+        if self.ledger is None or self.ledger.damage is None:
+            return
+        damage, self.ledger.damage = self.ledger.damage, None
+        body: dict[str, Any] = {"fault": "record_damaged", "level": 2, "action": "log"}
+        detail = {
+            "reason": damage.reason,
+            "file": damage.file,
+            "numbers": {
+                stream: {"last_known": damage.last_known.get(stream), "next": cursor.first}
+                for stream, cursor in self.ledger.cursors.items()
+            },
+        }
+        self._add_own("alarm_raised", {**body, "snapshot": {}, **detail})
+        self._add_own("alarm_cleared", body)
+
+    def _open_readings(self) -> None:
+        if self._readings is not None:
+            return
+        try:
+            self._readings = Readings(self._state, self._readings_budget_bytes, self._wall_ms)
+        except LedgerError as error:
+            _LOG.warning("readings cannot be kept: %s", error)
+            return
+        if self._readings.set_aside is not None:
+            self._add_own("event", {"event": "readings_damaged", "file": self._readings.set_aside})
+
+    def _add_own(self, kind: str, body: dict[str, Any], *, session: str | None = None, connector: int = 1) -> None:
+        """Queue a record of this process itself."""
+        self._number += 1
+        self._own.append(
+            RecordMessage(
+                self._boot_id,
+                self._number,
+                kind,
+                self._now_s,
+                self._wall_ms,
+                self.clock_quality,
+                connector,
+                session,
+                body,
+            )
+        )
+
+    # What comes from the field process.
+
+    def on_attached(self) -> None:
+        """A new connection: the field process sends all that it holds, oldest first."""
+        self._fresh_link = True
+        self._waiting.clear()
+        self.resend_needed = False
+
+    def on_detached(self) -> None:
+        """The connection is gone."""
+        self._register_wh = None
+
+    def on_hello(self, hello: Hello, now_s: float) -> None:
+        """Who is there; a new ``boot_id`` means that sessions of others are over."""
+        self._hello = hello
+        self._hello_noted = False
+        self._hello_s = now_s
+
+    def on_record(self, message: RecordMessage) -> None:
+        """A record has arrived; it is written by the next ``turn``."""
+        self.clock_quality = message.wall_quality
+        if len(self._waiting) >= _MAXIMUM_WAITING:
+            self.resend_needed = True
+            return
+        self._waiting.append(message)
+
+    def on_readings(self, message: ReadingsMessage, now_s: float) -> None:
+        """A snapshot has arrived."""
+        self.clock_quality = message.wall_quality
+        register = message.values.get("meter_energy_wh")
+        if register is not None:
+            self._register_wh = int(register)
+        if self._readings is not None:
+            self._readings.add(message, now_s)
+
+    def turn(self, now_s: float, wall_ms: int) -> list[Acknowledge]:
+        """Write what has arrived, close what is open. Returns what may be acknowledged to the field process."""
+        self._now_s, self._wall_ms = now_s, wall_ms
+        if not self.ok:
+            if now_s < self._retry_at_s:
+                return []
+            self._open()
+        self._open_readings()
+        acknowledged: list[Acknowledge] = []
+        if self.ledger is not None and self.ok:
+            try:
+                acknowledged = self._write(self.ledger)
+            except LedgerDamagedError as error:
+                self.ledger.close()
+                self.ledger = None
+                self._fail(error)
+                self._retry_at_s = now_s
+            except LedgerError as error:
+                self._fail(error)
+        if self._readings is not None:
+            self._readings.turn(now_s)
+        return acknowledged
+
+    def _write(self, ledger: Ledger) -> list[Acknowledge]:
+        if self._own:
+            ledger.append(self._own)
+            self._own.clear()
+        self._note_hello(ledger)
+        batch, gap = self._batch(ledger)
+        records = ledger.append(batch)
+        for _ in batch:
+            self._waiting.popleft()
+        if gap:
+            _LOG.error("a record is missing on the link: attaching again")
+            self._waiting.clear()
+            self.resend_needed = True
+        self._look_at(records)
+        self._close_orphans(ledger)
+        if self._own:
+            ledger.append(self._own)
+            self._own.clear()
+        if not batch:
+            return []
+        boot_id = batch[-1].boot_id
+        return [Acknowledge(boot_id, ledger.last_number(boot_id) or 0)]
+
+    def _batch(self, ledger: Ledger) -> tuple[list[RecordMessage], bool]:
+        """The longest run of waiting records without a gap, and whether a gap ends it."""
+        batch: list[RecordMessage] = []
+        for message in self._waiting:
+            known = self._expected.get(message.boot_id)
+            if known is None:
+                known = ledger.last_number(message.boot_id) or 0
+            if message.number > known + 1:
+                if not self._fresh_link:
+                    return batch, True
+                # The oldest record that the field process still holds: what lies before it was acknowledged
+                # once and is gone from here (a ledger that was damaged). Said aloud, then work goes on.
+                self._add_own(
+                    "event",
+                    {
+                        "event": "records_missing",
+                        "boot_id": message.boot_id,
+                        "from": known + 1,
+                        "to": message.number - 1,
+                    },
+                )
+            self._fresh_link = False
+            self._expected = {message.boot_id: max(known, message.number)}
+            batch.append(message)
+        return batch, False
+
+    def _look_at(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.kind == "session_ended":
+                self.session_ended = True
+                if self._readings is not None:
+                    self._readings.flush(self._now_s)
+
+    # Sessions that were left open.
+
+    def _note_hello(self, ledger: Ledger) -> None:
+        hello = self._hello
+        if hello is None or self._hello_noted:
+            return
+        ledger.note_boot(hello.boot_id, hello.pile_id, hello.version, hello.started_wall_ms, self._machine_boot)
+        self._expected.clear()
+        self._orphans = [item for item in ledger.open_sessions() if item[1] != hello.boot_id]
+        for session, _, _ in self._orphans:
+            _LOG.warning("session %s was left open, it is closed from the record", session)
+        self._hello_noted = True
+
+    def _close_orphans(self, ledger: Ledger) -> None:
+        if not self._orphans or (self._register_wh is None and self._now_s - self._hello_s < _REGISTER_WAIT_S):
+            return
+        for session, boot_id, connector in self._orphans:
+            records = ledger.of_session(session)
+            machine_boot = ledger.machine_boot(boot_id)
+            reason = "control_restarted" if machine_boot == self._machine_boot else "power_lost"
+            last_wall_ms = ledger.last_wall_ms(boot_id) or 0
+            try:
+                body, events = recovered_end(
+                    records, register_wh=self._register_wh, last_wall_ms=last_wall_ms, stop_reason=reason
+                )
+            except (KeyError, ValueError, TypeError) as error:
+                body = unreadable_end(records, stop_reason=reason, problem=repr(error))
+                events = []
+            for event in events:
+                self._add_own("event", event, connector=connector)
+            self._add_own("session_ended", body, session=session, connector=connector)
+            _LOG.warning("session %s is closed: %d Wh, %s", session, body["energy_wh"], reason)
+        ledger.append(self._own)
+        self._own.clear()
+        self._orphans.clear()
+        self.session_ended = True
+
+    def note_signature(self, record: Record, public_key: bytes, signature: bytes) -> None:
+        """A session was signed: the platform gets what it needs to check that (see agent.records.canonical)."""
+        self._add_own(
+            "session_signed",
+            {
+                "seq": record.seq,
+                "record_id": record.id,
+                "number": record.number,
+                "at_us": round(record.at_s * 1_000_000),
+                "previous_hash": record.previous_hash.hex(),
+                "hash": record.hash.hex(),
+                "public_key": public_key.hex(),
+                "signature": signature.hex(),
+            },
+            session=record.session,
+            connector=record.connector,
+        )
+
+    def fail(self, error: LedgerError) -> None:
+        """Somebody else met trouble with the ledger; the next ``turn`` after a pause opens it again."""
+        self._fail(error)
+
+    def close(self) -> None:
+        """Write the rest of the readings and close both files."""
+        if self._readings is not None:
+            self._readings.close()
+        if self.ledger is not None:
+            self.ledger.close()

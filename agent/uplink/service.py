@@ -1,0 +1,287 @@
+"""The uplink: the record goes up in order and without gaps, commands come down. Drives outbox and connection."""
+
+import logging
+import selectors
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from agent.settings.schema import Settings
+from agent.uplink import envelope
+from agent.uplink.backoff import Allowance
+from agent.uplink.commands import Answer, CommandGate, Order, read_watermarks
+from agent.uplink.mqtt import Arrived, Connected, Lost, MqttConnection, MqttEvent, Taken
+from agent.uplink.outbox import Outbox
+
+_LOG = logging.getLogger(__name__)
+
+_ACKNOWLEDGE_S = 20.0
+"""A connection on which nothing is acknowledged for this long is no connection (own)."""
+_KEPT_RESPONSES = 64
+
+
+class CursorState(Protocol):
+    """How far a stream has got."""
+
+    @property
+    def acknowledged(self) -> int:
+        """Taken by the broker up to here."""
+
+    @property
+    def watermark(self) -> int:
+        """Kept by the platform up to here."""
+
+
+class Source(Protocol):
+    """The ledger as the uplink sees it."""
+
+    ledger_id: str
+
+    @property
+    def sequences(self) -> Mapping[str, int]:
+        """Last number of each stream."""
+
+    @property
+    def cursors(self) -> Mapping[str, CursorState]:
+        """Progress of each stream."""
+
+    def after(self, stream: str, seq: int, limit: int) -> Sequence[envelope.Stored]:
+        """Records of a stream after a number."""
+
+    def move_cursor(self, stream: str, *, acknowledged: int | None = None, watermark: int | None = None) -> None:
+        """Note progress."""
+
+    def command_answer(self, command_id: str) -> dict[str, Any] | None:
+        """Body of the last command record with this id."""
+
+
+class Uplink:
+    """See the module. ``turn`` may raise what the source raises; nothing from the network is ever raised."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        boot_id: str,
+        version: str,
+        source: Source,
+        selector: selectors.BaseSelector,
+        draw: Callable[[], float],
+    ) -> None:
+        self.topics = envelope.Topics(settings.pile.operator_id, settings.pile.id)
+        self.connection = MqttConnection(
+            settings.uplink,
+            client_id=settings.pile.id,
+            will=(self.topics.birth, envelope.farewell(boot_id=boot_id, graceful=False)),
+            subscriptions=(self.topics.command, self.topics.watermark),
+            selector=selector,
+            draw=draw,
+        )
+        self.state = "offline: not yet connected"
+        self._boot_id = boot_id
+        self._version = version
+        self._window = settings.uplink.window
+        self._gate = CommandGate(self._former_answer)
+        self._orders: list[Order] = []
+        self._reply_places: OrderedDict[str, tuple[str, bytes | None]] = OrderedDict()
+        self._responses: OrderedDict[int, tuple[str, bytes, bytes | None]] = OrderedDict()
+        self._unsent: list[tuple[str, bytes, bytes | None]] = []
+        self._hostile = Allowance(burst=10, per_s=0.1)
+        self._flow = Allowance(burst=50, per_s=5.0)
+        self._maximum_bytes = envelope.MAXIMUM_BYTES
+        self._heard_s = 0.0
+        self._told = ""
+        self.bind(source)
+
+    def bind(self, source: Source) -> None:
+        """Send from this ledger from now on (it may have been replaced after damage)."""
+        self._source = source
+        self._outbox = Outbox({stream: cursor.acknowledged for stream, cursor in source.cursors.items()}, self._window)
+
+    def rebind(self, source: Source, now_s: float) -> None:
+        """As ``bind``, with a new connection, because the old one's messages mean other numbers."""
+        self.bind(source)
+        self.connection.drop("the record was replaced", now_s)
+
+    @property
+    def pending(self) -> int:
+        """Records that the broker has not acknowledged."""
+        return self._outbox.pending(self._source.sequences)
+
+    def take_orders(self) -> list[Order]:
+        """Orders that have come since the last call."""
+        orders, self._orders = self._orders, []
+        return orders
+
+    def next_due(self, now_s: float) -> float:
+        """When ``turn`` wants to be called at the latest."""
+        return self.connection.next_due(now_s)
+
+    def turn(self, now_s: float, wall_ms: int, *, clock_set: bool) -> None:
+        """Look after the connection, take in what has come, send what is due."""
+        self.connection.turn(now_s)
+        for event in self.connection.events():
+            self._take(event, now_s, wall_ms, clock_set)
+        if not self.connection.connected:
+            return
+        if self._outbox.in_flight and now_s - self._heard_s > _ACKNOWLEDGE_S:
+            self.connection.drop("the broker acknowledges nothing", now_s)
+            return
+        self._send(now_s)
+
+    def _take(self, event: MqttEvent, now_s: float, wall_ms: int, clock_set: bool) -> None:
+        if isinstance(event, Connected):
+            self._on_connected(event, now_s, wall_ms)
+        elif isinstance(event, Lost):
+            self._on_lost(event.reason, now_s)
+        elif isinstance(event, Taken):
+            self._on_taken(event, now_s)
+        elif event.topic == self.topics.command:
+            self._on_command(event, now_s, wall_ms, clock_set)
+        elif event.topic == self.topics.watermark:
+            self._on_watermark(event.payload, now_s)
+
+    def _on_connected(self, event: Connected, now_s: float, wall_ms: int) -> None:
+        self._heard_s = now_s
+        self._maximum_bytes = min(envelope.MAXIMUM_BYTES, (event.maximum_bytes or 1 << 30) - 512)
+        last = self._source.sequences
+        self._outbox.connected(last, event.receive_maximum)
+        self.connection.subscribe(now_s)
+        birth = envelope.birth(
+            boot_id=self._boot_id,
+            ledger_id=self._source.ledger_id,
+            version=self._version,
+            wall_ms=wall_ms,
+            unacknowledged={
+                stream: (cursor.acknowledged + 1, last[stream])
+                for stream, cursor in self._source.cursors.items()
+                if last[stream] > cursor.acknowledged
+            },
+            watermarks={stream: cursor.watermark for stream, cursor in self._source.cursors.items()},
+        )
+        self.connection.publish(self.topics.birth, birth, now_s)
+        self._unsent = [*self._responses.values(), *self._unsent][-_KEPT_RESPONSES:]
+        self._responses.clear()
+        self._tell("connected")
+
+    def _on_lost(self, reason: str, now_s: float) -> None:
+        # A broker that refuses the pile leaves its socket open for a moment: it is given up in any case.
+        self.connection.drop(reason, now_s)
+        self._tell(f"offline: {reason}")
+
+    def _tell(self, state: str) -> None:
+        """One line when the uplink is lost, when the reason changes, and when it is back."""
+        self.state = state
+        if state == self._told:
+            return
+        self._told = state
+        if state == "connected":
+            _LOG.info("uplink connected, %d records to send", self.pending)
+        else:
+            _LOG.warning("uplink %s; records are kept and sent later", state)
+
+    def _on_taken(self, event: Taken, now_s: float) -> None:
+        self._heard_s = now_s
+        self._responses.pop(event.message_id, None)
+        if event.refusal:
+            stream = self._outbox.refused(event.message_id, now_s)
+            if stream is not None:
+                self._tell(f"offline: the broker refuses {stream} messages: {event.refusal}")
+            return
+        moved = self._outbox.acknowledged(event.message_id)
+        if moved is not None:
+            self._source.move_cursor(moved[0], acknowledged=moved[1])
+            if self.state != "connected":
+                self._tell("connected")
+
+    def _send(self, now_s: float) -> None:
+        while self._unsent:
+            topic, payload, correlation = self._unsent[0]
+            message_id = self.connection.publish(topic, payload, now_s, correlation=correlation)
+            if message_id is None:
+                return
+            del self._unsent[0]
+            self._responses[message_id] = (topic, payload, correlation)
+        last = self._source.sequences
+        while (wanted := self._outbox.wanted(last, now_s)) is not None:
+            if self._outbox.in_flight == 0:
+                self._heard_s = now_s
+            records = self._source.after(wanted.stream, wanted.after, wanted.count)
+            if not records:
+                return
+            for record in records:
+                message = envelope.envelope(
+                    record,
+                    resent=self._outbox.is_repeated(record.stream, record.seq),
+                    maximum_bytes=self._maximum_bytes,
+                )
+                message_id = self.connection.publish(self.topics.up(record.stream), message, now_s)
+                if message_id is None:
+                    return
+                self._outbox.sent(record.stream, record.seq, message_id)
+
+    # Commands.
+
+    def _former_answer(self, command_id: str) -> Answer | None:
+        body = self._source.command_answer(command_id)
+        if body is None:
+            return None
+        return Answer(command_id, str(body.get("result", "")), str(body.get("reason", "")))
+
+    def _on_command(self, event: Arrived, now_s: float, wall_ms: int, clock_set: bool) -> None:
+        place = (self.topics.response_topic(event.response_topic), event.correlation)
+        outcome = self._gate.take(event.payload, wall_ms, clock_set=clock_set)
+        if isinstance(outcome, Order):
+            if not self._flow.take(now_s):
+                outcome = Answer(outcome.id, "rejected", "too_many_commands")
+                self._gate.remember(outcome)
+            else:
+                self._reply_places[outcome.id] = place
+                while len(self._reply_places) > _KEPT_RESPONSES:
+                    self._reply_places.popitem(last=False)
+                self._orders.append(outcome)
+                return
+        if outcome.result == "accepted" and outcome.code == "in_progress":
+            self._reply_places[outcome.id] = place
+        if outcome.result == "rejected" and not self._hostile.take(now_s):
+            return
+        if outcome.code in ("malformed", "too_large"):
+            _LOG.warning(
+                "a command of %d bytes was rejected: %s (%d such answers left out so far)",
+                len(event.payload),
+                outcome.code,
+                self._hostile.refused,
+            )
+        self._respond(outcome, place, now_s, wall_ms)
+
+    def answer(self, answer: Answer, now_s: float, wall_ms: int) -> None:
+        """The field process has answered an order; the platform hears of it."""
+        self._gate.remember(answer)
+        place = self._reply_places.get(answer.id, (self.topics.response, None))
+        if answer.result in ("rejected", "done", "failed"):
+            self._reply_places.pop(answer.id, None)
+        self._respond(answer, place, now_s, wall_ms)
+
+    def _respond(self, answer: Answer, place: tuple[str, bytes | None], now_s: float, wall_ms: int) -> None:
+        payload = envelope.response(
+            answer.id, answer.result, answer.code, session=answer.session, wall_ms=wall_ms, boot_id=self._boot_id
+        )
+        self._unsent.append((place[0], payload, place[1]))
+        del self._unsent[:-_KEPT_RESPONSES]
+        if self.connection.connected:
+            self._send(now_s)
+
+    def _on_watermark(self, payload: bytes, now_s: float) -> None:
+        watermarks = read_watermarks(payload, dict(self._source.sequences))
+        if watermarks is None:
+            if self._hostile.take(now_s):
+                _LOG.warning("a watermark message of %d bytes is not understood", len(payload))
+            return
+        for stream, seq in watermarks.items():
+            self._source.move_cursor(stream, watermark=seq)
+
+    def stop(self, now_s: float) -> None:
+        """Say goodbye; the will is not published."""
+        if self.connection.connected:
+            self.connection.publish(self.topics.birth, envelope.farewell(boot_id=self._boot_id, graceful=True), now_s)
+        self.connection.close(now_s)
