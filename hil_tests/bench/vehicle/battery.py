@@ -22,6 +22,9 @@ _DEMAND_ABOVE_ACCEPTED = 0.03
 """In the constant-voltage part the demand stays this fraction of the maximum current above what the pack accepts, so
 that it is the voltage and not the current that the charger regulates to."""
 
+_FULLEST_PERCENT = 110.0
+"""Cells take some more than their nominal capacity; nothing in this model is true beyond this."""
+
 _SMALLEST_DEMAND_A = 1.0
 
 
@@ -72,9 +75,18 @@ class Battery:
     @property
     def source_voltage_v(self) -> float:
         """Voltage behind the series resistance: open-circuit voltage and polarisation."""
-        cells = self.profile.pack.cells_in_series
-        rest_v = cells * interpolate(self.profile.chemistry.open_circuit_voltage, self.soc_percent)
-        return rest_v + self.polarisation_v
+        curve = self.profile.chemistry.open_circuit_voltage
+        cell_v = interpolate(curve, self.soc_percent)
+        if self.soc_percent > curve[-1][0]:
+            # Beyond full the voltage rises on as steeply as before; without that an overcharge would never taper.
+            (x0, y0), (x1, y1) = curve[-2:]
+            cell_v += (self.soc_percent - x1) * (y1 - y0) / (x1 - x0)
+        return self.profile.pack.cells_in_series * cell_v + self.polarisation_v
+
+    @property
+    def shown_soc_percent(self) -> float:
+        """State of charge as the BMS tells it, at most 100 %."""
+        return min(100.0, self.soc_percent)
 
     @property
     def terminal_voltage_v(self) -> float:
@@ -214,7 +226,7 @@ class Battery:
         pack, thermal = self.profile.pack, self.profile.thermal
         moved_ah = current_a * elapsed_s / 3600
         self.charged_ah += moved_ah
-        self.soc_percent = min(100.0, max(0.0, self.soc_percent + moved_ah / pack.capacity_ah * 100))
+        self.soc_percent = min(_FULLEST_PERCENT, max(0.0, self.soc_percent + moved_ah / pack.capacity_ah * 100))
 
         settled_v = current_a * pack.cells_in_series * pack.cell_polarisation_ohm
         kept = math.exp(-elapsed_s / pack.polarisation_time_s)

@@ -28,8 +28,8 @@ CCS_S = 1.0
 CST_AFTER_BST_S = 5.0
 CSD_AFTER_BST_S = 10.0
 NEW_CRM_S = 30.0
-ATTEMPTS_AT_MOST = 3
-"""A handshake and two repetitions from CRM; after that only a new plug-in helps."""
+ATTEMPTS_AT_MOST = 4
+"""The first recognition and three new ones after time-outs; after that only a new plug-in helps."""
 
 NO_CURRENT_A = 5.0
 """K5/K6 open below this current (GB/T 18487.1)."""

@@ -45,7 +45,7 @@ def bcp(battery: Battery, mischief: Mischief) -> Values:
         "nominal_energy_kwh": profile.nominal_energy_kwh,
         "maximum_voltage_v": profile.maximum_voltage_v,
         "maximum_temperature_c": profile.thermal.maximum_c,
-        "soc_percent": battery.soc_percent,
+        "soc_percent": battery.shown_soc_percent,
         "battery_voltage_v": battery.source_voltage_v * (1 + mischief.mismatch_percent / 100),
     }
 
@@ -62,7 +62,7 @@ def bcs(battery: Battery, voltage_v: float, current_a: float) -> Values:
         "current_a": min(400.0, max(-400.0, current_a)),
         "maximum_cell_voltage_v": battery.highest_cell_v,
         "maximum_cell_group": 1,
-        "soc_percent": int(battery.soc_percent),
+        "soc_percent": int(battery.shown_soc_percent),
         "remaining_min": battery.remaining_min(),
     }
 
@@ -111,7 +111,7 @@ def bsp() -> Values:
 def bsd(battery: Battery) -> Values:
     """The statistics at the end."""
     return {
-        "soc_percent": int(battery.soc_percent),
+        "soc_percent": int(battery.shown_soc_percent),
         "minimum_cell_voltage_v": battery.lowest_cell_v,
         "maximum_cell_voltage_v": battery.highest_cell_v,
         "lowest_temperature_c": round(battery.lowest_temperature_c),
