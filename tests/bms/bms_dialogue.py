@@ -1,9 +1,9 @@
 """A charger and a vehicle's frames in virtual time, with everything the charger sends written down."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from drivers.bms.charger import Charger, ChargerLimits, Event, EventKind, Phase
+from drivers.bms.charger import Charger, ChargerLimits, Event, EventKind, Latest, Phase
 from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
 from drivers.bms.transport import Transport
 from drivers.can.frame import CanFrame
@@ -108,6 +108,16 @@ class Dialogue:
             due = [name for name in cyclic if (self.steps - start) % round(MESSAGES[name].period_s / STEP_S) == 0]
             self.say(*due)
 
+    def expect(self, phase: Phase) -> None:
+        """The charger is in ``phase``."""
+        assert self.charger.phase is phase
+
+    def latest(self, name: str) -> Latest:
+        """What the charger keeps of message ``name``."""
+        latest = getattr(self.charger.vehicle, name.lower())
+        assert isinstance(latest, Latest)
+        return latest
+
     def times(self, name: str) -> list[float]:
         """When the charger sent message ``name``."""
         return [at for at, frame in self.sent if frame.identifier == identifier_of(name)]
@@ -124,14 +134,13 @@ class Dialogue:
 
     def until(self, phase: Phase) -> "Dialogue":
         """Takes the ordinary way to ``phase``."""
-        charger = self.charger
-        steps = {
-            Phase.HANDSHAKE: lambda: charger.begin(self.now_s),
-            Phase.RECOGNITION: lambda: (self.say("BHM"), charger.insulation_passed(self.now_s)),
+        steps: Mapping[Phase, Callable[[], None]] = {
+            Phase.HANDSHAKE: lambda: self.charger.begin(self.now_s),
+            Phase.RECOGNITION: self._pass_handshake,
             Phase.RECOGNISED: lambda: self.say("BRM"),
             Phase.PARAMETERS: lambda: self.say("BCP"),
             Phase.WAIT_READY: lambda: self.say("BRO"),
-            Phase.READY: lambda: charger.output_ready(self.now_s),
+            Phase.READY: lambda: self.charger.output_ready(self.now_s),
             Phase.CHARGING: lambda: self.say("BCL", "BCS"),
             Phase.STOPPING: lambda: self.say("BST"),
             Phase.ENDING: lambda: self.say("BSD"),
@@ -139,7 +148,11 @@ class Dialogue:
         for reached, step in steps.items():
             step()
             self.exchange()
-            assert charger.phase is reached
+            assert self.charger.phase is reached
             if reached is phase:
                 break
         return self
+
+    def _pass_handshake(self) -> None:
+        self.say("BHM")
+        self.charger.insulation_passed(self.now_s)

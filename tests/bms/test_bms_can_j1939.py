@@ -2,11 +2,12 @@
 
 import queue
 import time
+from typing import Any
 
 import pytest
 
 from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, decode, encode
-from drivers.bms.transport import Transport
+from drivers.bms.transport import Received, Transport
 from drivers.can.frame import CanFrame
 
 can = pytest.importorskip("can")
@@ -18,7 +19,7 @@ PATIENCE_S = 20.0
 
 
 @pytest.mark.parametrize("packets_at_once", [1, 3, 255])
-def test_brm_goes_both_ways(packets_at_once):
+def test_brm_goes_both_ways(packets_at_once: Any) -> None:
     channel = f"bms-{packets_at_once}"
     ecu = j1939.ElectronicControlUnit(max_cmdt_packets=packets_at_once)
     ecu.connect(interface="virtual", channel=channel)
@@ -31,7 +32,7 @@ def test_brm_goes_both_ways(packets_at_once):
     peer.start()
     transport = Transport(CHARGER_ADDRESS, VEHICLE_ADDRESS, packet_interval_s=0.0)
     payload, pgn = encode("BRM", BRM), MESSAGES["BRM"].pgn
-    received = []
+    received: list[Received] = []
     try:
         with can.Bus(interface="virtual", channel=channel) as bus:
             assert peer.send_pgn(0, pgn >> 8, CHARGER_ADDRESS, 7, list(payload))

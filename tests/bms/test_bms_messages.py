@@ -1,5 +1,7 @@
 """Byte vectors worked out by hand from the field tables of GB/T 27930-2015 and from recorded sessions."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,18 +125,18 @@ BYTES = [
 ]  # fmt: skip
 
 
-def test_table_holds_every_message_with_identifier_period_and_length():
+def test_table_holds_every_message_with_identifier_period_and_length() -> None:
     assert {name: (m.identifier, m.period_ms, m.length) for name, m in MESSAGES.items()} == OVERVIEW
     assert all(identifier_of(name) == row[0] for name, row in OVERVIEW.items())
     assert all(MESSAGES[name].sender is (Sender.CHARGER if name[0] == "C" else Sender.VEHICLE) for name in MESSAGES)
 
 
-def test_pgn_of_a_sender_finds_the_message():
+def test_pgn_of_a_sender_finds_the_message() -> None:
     assert message_of(VEHICLE_ADDRESS, 0x0200) is MESSAGES["BRM"]
     assert message_of(CHARGER_ADDRESS, 0x0200) is None
 
 
-def test_no_two_fields_of_a_message_overlap():
+def test_no_two_fields_of_a_message_overlap() -> None:
     for message in MESSAGES.values():
         taken = 0
         for field in message.fields:
@@ -145,7 +147,7 @@ def test_no_two_fields_of_a_message_overlap():
 
 
 @pytest.mark.parametrize(("name", "values", "payload"), BYTES)
-def test_bytes_and_values_of_messages(name, values, payload):
+def test_bytes_and_values_of_messages(name: Any, values: Any, payload: Any) -> None:
     assert encode(name, values).hex() == payload
     decoded = decode(name, bytes.fromhex(payload))
     assert {key: decoded[key] for key in values} == {
@@ -179,11 +181,11 @@ def test_bytes_and_values_of_messages(name, values, payload):
         ("CEM", {"bsm_timeout": 1}, "fcf0c0f4"),
     ],
 )
-def test_states_left_out_are_normal_and_spare_bits_are_ones(name, values, payload):
+def test_states_left_out_are_normal_and_spare_bits_are_ones(name: Any, values: Any, payload: Any) -> None:
     assert encode(name, values).hex() == payload
 
 
-def test_spare_bits_are_not_looked_at():
+def test_spare_bits_are_not_looked_at() -> None:
     assert decode("CCS", bytes.fromhex("0000a00f000001"))["permitted"] is True  # LOG: a charger with zeros there
     assert decode("BSM", bytes.fromhex("00000000000010"))["charging_permitted"] is True
     assert decode("BEM", bytes.fromhex("00000100"))["ccs_timeout"] == 1
@@ -205,11 +207,11 @@ def test_spare_bits_are_not_looked_at():
         ("BST", "000000f0", "parameter_mismatch"),
     ],
 )
-def test_what_is_unused_or_out_of_range_reads_as_none(name, payload, field):
+def test_what_is_unused_or_out_of_range_reads_as_none(name: Any, payload: Any, field: Any) -> None:
     assert decode(name, bytes.fromhex(payload.ljust(18 if name == "BCS" else len(payload), "0")))[field] is None
 
 
-def test_brm_of_41_bytes_has_no_software_version():
+def test_brm_of_41_bytes_has_no_software_version() -> None:
     long = encode("BRM", {"version": "1.0", "battery_type": 1, "rated_capacity_ah": 1, "rated_voltage_v": 2})
     values = decode("BRM", long[:41])
     assert values["software_version"] is None
@@ -217,7 +219,7 @@ def test_brm_of_41_bytes_has_no_software_version():
     assert decode("BRM", long)["software_version"] is None
 
 
-def test_ccs_of_six_and_eight_bytes():
+def test_ccs_of_six_and_eight_bytes() -> None:
     assert decode("CCS", bytes.fromhex("7c0d800c3d00"))["permitted"] is None
     assert decode("CCS", bytes.fromhex("7c0d800c3d00fdff"))["permitted"] is True
 
@@ -234,7 +236,7 @@ def test_ccs_of_six_and_eight_bytes():
         ("XYZ", b"", "there is no message XYZ"),
     ],
 )
-def test_wrong_length_is_refused_in_plain_words(name, payload, text):
+def test_wrong_length_is_refused_in_plain_words(name: Any, payload: Any, text: Any) -> None:
     with pytest.raises(MessageError, match=text):
         decode(name, payload)
 
@@ -257,17 +259,17 @@ def test_wrong_length_is_refused_in_plain_words(name, payload, text):
         ("BMT", {"temperatures_c": []}, "1 to 128 items"),
     ],
 )
-def test_values_that_do_not_fit_are_refused_in_plain_words(name, values, text):
+def test_values_that_do_not_fit_are_refused_in_plain_words(name: Any, values: Any, text: Any) -> None:
     with pytest.raises(MessageError, match=text):
         encode(name, values)
 
 
-def test_durations_above_the_range_are_written_as_its_end():
+def test_durations_above_the_range_are_written_as_its_end() -> None:
     payload = encode("CSD", {"minutes": 1000, "energy_kwh": 5000.0, "charger_number": 0})
     assert decode("CSD", payload) == {"minutes": 600, "energy_kwh": 1000.0, "charger_number": 0}
 
 
-def test_text_and_software_version_of_careless_makers():
+def test_text_and_software_version_of_careless_makers() -> None:
     base = encode("BRM", {"version": "1.1", "battery_type": 255, "rated_capacity_ah": 1, "rated_voltage_v": 2})
     odd = base[:8] + b"AB\x01\x00" + base[12:24] + b"\x00" * 17 + bytes.fromhex("0102030405060708")
     values = decode("BRM", odd)
@@ -277,7 +279,7 @@ def test_text_and_software_version_of_careless_makers():
 
 
 @given(st.sampled_from(sorted(MESSAGES)), st.binary(max_size=600))
-def test_reading_gives_values_or_a_message_error(name, payload):
+def test_reading_gives_values_or_a_message_error(name: Any, payload: Any) -> None:
     try:
         values = decode(name, payload)
     except MessageError:
@@ -286,7 +288,7 @@ def test_reading_gives_values_or_a_message_error(name, payload):
 
 
 @given(st.floats(0, 1500), st.floats(0, 400), st.integers(1, 2))
-def test_demand_survives_the_wire_within_half_a_step(voltage_v, current_a, mode):
+def test_demand_survives_the_wire_within_half_a_step(voltage_v: Any, current_a: Any, mode: Any) -> None:
     values = decode("BCL", encode("BCL", {"voltage_v": voltage_v, "current_a": current_a, "mode": mode}))
     assert abs(values["voltage_v"] - voltage_v) <= 0.0501
     assert abs(values["current_a"] - current_a) <= 0.0501

@@ -1,5 +1,7 @@
 """J1939-21 transfers: frames by hand against the receiver, and two transports against each other."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,34 +16,34 @@ REPLY = 0x1CECF456
 BRM = bytes(range(100, 149))
 
 
-def charger(**more):
+def charger(**more: Any) -> Transport:
     return Transport(0x56, 0xF4, **more)
 
 
-def vehicle(**more):
+def vehicle(**more: Any) -> Transport:
     return Transport(0xF4, 0x56, **more)
 
 
-def frame(identifier, text):
+def frame(identifier: int, text: str) -> CanFrame:
     return CanFrame(identifier, bytes.fromhex(text))
 
 
-def give(transport, now_s, *frames):
-    received = []
+def give(transport: Transport, now_s: float, *frames: CanFrame) -> list[Received]:
+    received: list[Received] = []
     for each in frames:
         received += transport.receive(each, now_s)
     return received
 
 
-def control(text):
+def control(text: str) -> CanFrame:
     return frame(CONTROL, text)
 
 
-def packet(number, payload=BRM):
+def packet(number: int, payload: bytes = BRM) -> CanFrame:
     return CanFrame(DATA, bytes((number,)) + payload[(number - 1) * 7 : number * 7].ljust(7, b"\xff"))
 
 
-def replies(transport, now_s):
+def replies(transport: Transport, now_s: float) -> list[str]:
     frames = transport.poll(now_s)
     assert all(each.identifier == REPLY for each in frames)
     return [each.data.hex() for each in frames]
@@ -55,7 +57,7 @@ RTS_BCS = "10090002ff001100"
 # ------------------------------------------------------------------------------------------------ single frames
 
 
-def test_single_frame_is_delivered_whatever_its_priority():
+def test_single_frame_is_delivered_whatever_its_priority() -> None:
     transport = charger()
     for priority in (0, 4, 6, 7):
         received = transport.receive(CanFrame(priority << 26 | 0x1056F4, b"\x01"), 2.5)
@@ -75,7 +77,7 @@ def test_single_frame_is_delivered_whatever_its_priority():
         CanFrame(0x18EEFF56, bytes(8)),
     ],
 )
-def test_foreign_frames_are_counted_and_ignored(each):
+def test_foreign_frames_are_counted_and_ignored(each: Any) -> None:
     transport = charger()
     assert transport.receive(each, 0.0) == []
     assert transport.counters["foreign"] == 1
@@ -83,7 +85,7 @@ def test_foreign_frames_are_counted_and_ignored(each):
     assert transport.next_due() is None
 
 
-def test_short_message_goes_out_as_one_frame_of_its_length():
+def test_short_message_goes_out_as_one_frame_of_its_length() -> None:
     transport = charger()
     assert transport.send(0x0A00, 4, b"\xaa", 1.0)
     assert transport.next_due() == 1.0
@@ -92,7 +94,7 @@ def test_short_message_goes_out_as_one_frame_of_its_length():
 
 
 @pytest.mark.parametrize("size", [0, LARGEST_BYTES + 1])
-def test_message_of_impossible_length_is_a_mistake_of_the_caller(size):
+def test_message_of_impossible_length_is_a_mistake_of_the_caller(size: Any) -> None:
     with pytest.raises(ValueError, match="1 to 1785"):
         charger().send(0x200, 7, bytes(size), 0.0)
 
@@ -100,7 +102,7 @@ def test_message_of_impossible_length_is_a_mistake_of_the_caller(size):
 # ------------------------------------------------------------------------------------------------ receiving
 
 
-def test_brm_is_granted_at_once_and_acknowledged():
+def test_brm_is_granted_at_once_and_acknowledged() -> None:
     transport = charger()
     assert give(transport, 1.0, control(RTS_BRM)) == []
     assert transport.next_due() == 1.0
@@ -114,7 +116,7 @@ def test_brm_is_granted_at_once_and_acknowledged():
     assert transport.counters["received"] == 1
 
 
-def test_priority_6_and_grants_by_two_packets():
+def test_priority_6_and_grants_by_two_packets() -> None:
     transport = charger()
     give(transport, 0.0, frame(0x18EC56F4, "1031000702000200"))
     assert replies(transport, 0.0) == ["110201ffff000200"]
@@ -125,7 +127,7 @@ def test_priority_6_and_grants_by_two_packets():
     assert give(transport, 0.0, packet(7))[0].payload == BRM
 
 
-def test_last_packet_without_filling_is_taken_but_not_one_that_is_too_short():
+def test_last_packet_without_filling_is_taken_but_not_one_that_is_too_short() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BCS))
     give(transport, 0.0, CanFrame(DATA, b"\x01abcdefg"))
@@ -134,7 +136,7 @@ def test_last_packet_without_filling_is_taken_but_not_one_that_is_too_short():
     assert give(transport, 0.0, CanFrame(DATA, b"\x02hi"))[0].payload == b"abcdefghi"
 
 
-def test_duplicate_wrong_and_unexpected_packets_change_nothing():
+def test_duplicate_wrong_and_unexpected_packets_change_nothing() -> None:
     transport = charger()
     give(transport, 0.0, packet(1), CanFrame(DATA, b""))
     assert transport.counters["unexpected_data"] == 2
@@ -145,7 +147,7 @@ def test_duplicate_wrong_and_unexpected_packets_change_nothing():
     assert give(transport, 0.0, *(packet(number) for number in range(2, 8)))[0].payload == BRM
 
 
-def test_lost_packets_are_asked_for_again_run_by_run():
+def test_lost_packets_are_asked_for_again_run_by_run() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM))
     replies(transport, 0.0)
@@ -157,7 +159,7 @@ def test_lost_packets_are_asked_for_again_run_by_run():
     assert transport.counters["retransmissions"] == 1  # the second run is granted, not asked for again
 
 
-def test_lost_last_packet_is_noticed_by_time_and_given_up_after_two_attempts():
+def test_lost_last_packet_is_noticed_by_time_and_given_up_after_two_attempts() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM), *(packet(number) for number in range(1, 7)))
     replies(transport, 0.0)
@@ -170,7 +172,7 @@ def test_lost_last_packet_is_noticed_by_time_and_given_up_after_two_attempts():
     assert (transport.counters["retransmissions"], transport.counters["receive_failed"]) == (2, 1)
 
 
-def test_sender_that_keeps_losing_packets_is_aborted():
+def test_sender_that_keeps_losing_packets_is_aborted() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM), packet(7))
     assert replies(transport, 0.0) == ["110701ffff000200", "110601ffff000200"]
@@ -181,7 +183,7 @@ def test_sender_that_keeps_losing_packets_is_aborted():
     assert transport.counters["receive_failed"] == 1
 
 
-def test_repeated_request_starts_the_same_message_afresh():
+def test_repeated_request_starts_the_same_message_afresh() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM), packet(1), packet(2), control(RTS_BRM))
     assert replies(transport, 0.0) == ["110701ffff000200"] * 2
@@ -199,7 +201,7 @@ def test_repeated_request_starts_the_same_message_afresh():
         "10fa06ffff000200",  # 1786 bytes
     ],
 )
-def test_inconsistent_request_is_aborted(request_):
+def test_inconsistent_request_is_aborted(request_: Any) -> None:
     transport = charger()
     give(transport, 0.0, control(request_))
     assert replies(transport, 0.0) == ["fffaffffff000200"]
@@ -207,13 +209,13 @@ def test_inconsistent_request_is_aborted(request_):
     assert transport.next_due() is None
 
 
-def test_inconsistent_request_ends_the_running_transfer_of_that_message():
+def test_inconsistent_request_ends_the_running_transfer_of_that_message() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM), control("10310006ff000200"), packet(1))
     assert transport.counters["unexpected_data"] == 1
 
 
-def test_largest_message():
+def test_largest_message() -> None:
     payload = bytes(index % 251 for index in range(LARGEST_BYTES))
     transport = charger()
     give(transport, 0.0, control("10f906ffff001500"))
@@ -222,7 +224,7 @@ def test_largest_message():
     assert received == [Received(0x1500, payload, 0.0, True)]
 
 
-def test_request_for_another_message_is_held_until_the_first_is_complete():
+def test_request_for_another_message_is_held_until_the_first_is_complete() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM), control(RTS_BCP))
     assert replies(transport, 0.0) == ["110701ffff000200", "1100ffffff000600"]
@@ -238,14 +240,14 @@ def test_request_for_another_message_is_held_until_the_first_is_complete():
     assert replies(transport, 0.7) == ["130d0002ff000600", "110201ffff001100"]
 
 
-def test_dead_transfer_gives_way_to_a_held_one_without_further_attempts():
+def test_dead_transfer_gives_way_to_a_held_one_without_further_attempts() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM), control(RTS_BCP))
     transport.poll(0.0)
     assert replies(transport, 1.25)[:2] == ["ff03ffffff000200", "110201ffff000600"]
 
 
-def test_fifth_waiting_request_is_turned_away():
+def test_fifth_waiting_request_is_turned_away() -> None:
     transport = charger()
     give(transport, 0.0, *(control(f"10090002ff00{number:02}00") for number in range(20, 26)))
     assert replies(transport, 0.0)[-1] == "ff01ffffff002500"
@@ -254,7 +256,7 @@ def test_fifth_waiting_request_is_turned_away():
     assert transport.counters["turned_away"] == 1
 
 
-def test_abort_by_the_sender_ends_active_and_waiting_transfers():
+def test_abort_by_the_sender_ends_active_and_waiting_transfers() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM), control(RTS_BCP), control(RTS_BCS))
     give(transport, 0.0, control("ff03ffffff000600"), control("ff03ffffff000200"))
@@ -266,7 +268,7 @@ def test_abort_by_the_sender_ends_active_and_waiting_transfers():
     assert transport.counters["unexpected_control"] == 1
 
 
-def test_requests_for_other_messages_are_ignored_when_a_list_is_given():
+def test_requests_for_other_messages_are_ignored_when_a_list_is_given() -> None:
     transport = charger(accepted_pgns={0x0200})
     give(transport, 0.0, control("10310007ff002900"))
     assert replies(transport, 0.0) == []
@@ -275,7 +277,7 @@ def test_requests_for_other_messages_are_ignored_when_a_list_is_given():
     assert replies(transport, 0.0) == ["110701ffff000200"]
 
 
-def test_malformed_control_frames_are_counted():
+def test_malformed_control_frames_are_counted() -> None:
     transport = charger()
     give(transport, 0.0, control("10310007ff0002"), control(""), control("2031000700000200"))
     assert transport.counters["malformed"] == 3
@@ -284,17 +286,17 @@ def test_malformed_control_frames_are_counted():
 # ------------------------------------------------------------------------------------------------ sending
 
 
-def cts(count, first, pgn="000200"):
+def cts(count: int, first: int, pgn: str = "000200") -> CanFrame:
     return frame(REPLY, f"11{count:02x}{first:02x}ffff{pgn}")
 
 
-def test_sender_waits_for_the_clearance_and_spaces_its_packets():
+def test_sender_waits_for_the_clearance_and_spaces_its_packets() -> None:
     transport = vehicle(packet_interval_s=0.0625)  # exact in binary, as are the ticks below
     assert transport.send(0x0200, 7, BRM, 0.0)
     assert [each.data.hex() for each in transport.poll(0.0)] == [RTS_BRM]
     assert transport.next_due() == 1.25
     transport.receive(cts(7, 1), 1.0)
-    sent = []
+    sent: list[tuple[int, int]] = []
     for tick in range(64, 128):
         sent += [(tick - 64, each.data[0]) for each in transport.poll(tick / 64)]
     assert sent == [(0, 1), (4, 2), (8, 3), (12, 4), (16, 5), (20, 6), (24, 7)]
@@ -303,7 +305,7 @@ def test_sender_waits_for_the_clearance_and_spaces_its_packets():
     assert transport.counters["sent"] == 1
 
 
-def test_sender_without_clearance_aborts_and_takes_the_next_message():
+def test_sender_without_clearance_aborts_and_takes_the_next_message() -> None:
     transport = vehicle()
     transport.send(0x0200, 7, BRM, 0.0)
     transport.send(0x0600, 7, bytes(13), 0.0)
@@ -313,7 +315,7 @@ def test_sender_without_clearance_aborts_and_takes_the_next_message():
     assert transport.counters["send_failed"] == 1
 
 
-def test_sender_obeys_hold_and_retransmission():
+def test_sender_obeys_hold_and_retransmission() -> None:
     transport = vehicle(packet_interval_s=0.0)
     transport.send(0x0200, 7, BRM, 0.0)
     transport.poll(0.0)
@@ -328,7 +330,7 @@ def test_sender_obeys_hold_and_retransmission():
     assert [each.data.hex() for each in transport.poll(3.45)] == ["ff03ffffff000200"]
 
 
-def test_sender_ignores_clearances_that_make_no_sense():
+def test_sender_ignores_clearances_that_make_no_sense() -> None:
     transport = vehicle()
     transport.receive(cts(1, 1), 0.0)
     transport.send(0x0200, 7, BRM, 0.0)
@@ -339,7 +341,7 @@ def test_sender_ignores_clearances_that_make_no_sense():
     assert transport.counters["unexpected_control"] == 5
 
 
-def test_sender_is_aborted_by_the_receiver():
+def test_sender_is_aborted_by_the_receiver() -> None:
     transport = vehicle()
     transport.send(0x0200, 7, BRM, 0.0)
     transport.receive(frame(REPLY, "fffaffffff000200"), 0.1)
@@ -349,7 +351,7 @@ def test_sender_is_aborted_by_the_receiver():
     assert transport.next_due() is None
 
 
-def test_queue_keeps_the_newest_of_a_message_and_is_bounded():
+def test_queue_keeps_the_newest_of_a_message_and_is_bounded() -> None:
     transport = vehicle(packet_interval_s=0.0)
     assert transport.send(0x0200, 7, BRM, 0.0)
     for pgn in range(0x1000, 0x1800, 0x100):
@@ -361,7 +363,7 @@ def test_queue_keeps_the_newest_of_a_message_and_is_bounded():
     assert [each.payload for each in converse(transport, receiver)][:2] == [BRM, b"newest..."]
 
 
-def test_reset_forgets_both_directions():
+def test_reset_forgets_both_directions() -> None:
     transport = vehicle()
     transport.send(0x0200, 7, BRM, 0.0)
     transport.reset()
@@ -369,7 +371,7 @@ def test_reset_forgets_both_directions():
     assert transport.next_due() is None
 
 
-def test_frames_that_nobody_fetches_are_bounded():
+def test_frames_that_nobody_fetches_are_bounded() -> None:
     transport = charger()
     for _ in range(WAITING_FRAMES_AT_MOST + 5):
         transport.receive(control(RTS_BRM), 0.0)
@@ -380,9 +382,12 @@ def test_frames_that_nobody_fetches_are_bounded():
 # ------------------------------------------------------------------------------------------------ both together
 
 
-def converse(sender, receiver, lost=frozenset(), seconds=8):
+def converse(
+    sender: Transport, receiver: Transport, lost: frozenset[int] = frozenset(), seconds: int = 8
+) -> list[Received]:
     """Exchanges frames in virtual time; the frames with the numbers in ``lost`` never arrive."""
-    received, count = [], 0
+    received: list[Received] = []
+    count = 0
     for tick in range(seconds * 100):
         now_s = tick / 100
         for source, target in ((sender, receiver), (receiver, sender), (sender, receiver)):
@@ -397,7 +402,7 @@ def converse(sender, receiver, lost=frozenset(), seconds=8):
 
 @settings(max_examples=30, deadline=None)
 @given(st.binary(min_size=9, max_size=300), st.sampled_from([0.0, 0.01]))
-def test_any_message_arrives_unchanged(payload, interval_s):
+def test_any_message_arrives_unchanged(payload: Any, interval_s: Any) -> None:
     sender, receiver = vehicle(packet_interval_s=interval_s), charger()
     sender.send(0x1500, 7, payload, 0.0)
     assert [each.payload for each in converse(sender, receiver, seconds=1)] == [payload]
@@ -406,7 +411,7 @@ def test_any_message_arrives_unchanged(payload, interval_s):
 
 @settings(max_examples=40, deadline=None)
 @given(st.sets(st.integers(1, 20), max_size=6))
-def test_lost_frames_lead_to_the_whole_message_or_to_none(lost):
+def test_lost_frames_lead_to_the_whole_message_or_to_none(lost: Any) -> None:
     sender, receiver = vehicle(packet_interval_s=0.0), charger()
     sender.send(0x0200, 7, BRM, 0.0)
     received = converse(sender, receiver, frozenset(lost))
@@ -417,7 +422,7 @@ def test_lost_frames_lead_to_the_whole_message_or_to_none(lost):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([CONTROL, DATA]), st.binary(max_size=8), st.floats(0, 0.3)), max_size=80))
-def test_no_sequence_of_frames_upsets_the_receiver(frames):
+def test_no_sequence_of_frames_upsets_the_receiver(frames: Any) -> None:
     transport, now_s = charger(), 0.0
     for identifier, data, wait_s in frames:
         now_s += wait_s
