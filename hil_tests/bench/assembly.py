@@ -17,7 +17,7 @@ from hil_tests.bench.broker import Broker
 from hil_tests.bench.children import die_with_parent
 from hil_tests.bench.modbus_parts import Boards, InsulationMonitor, LineServer, Meter
 from hil_tests.bench.plant import Plant
-from hil_tests.bench.power_stage import PowerStage
+from hil_tests.bench.power_stage import ForeignStage, PowerStage
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.site import INPUTS_OUTPUTS_WIRE, METER_WIRE, MODULES_WIRE, VEHICLE_FAR_PORT, VEHICLE_WIRE
 from hil_tests.bench.vehicle_link import ForeignTerminals, VehicleLink
@@ -42,6 +42,10 @@ class AssemblyError(Exception):
     """The bench cannot start; the text says why."""
 
 
+class PartMissingError(Exception):
+    """A part was asked for that the bench leaves out; the text says which."""
+
+
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
     """What to run. ``without`` names parts of ``PARTS``; port 0 means any free one."""
@@ -63,8 +67,11 @@ class Assembly:
         self.clock = time.monotonic
         with_boards = "inputs-outputs" not in options.without
         self.relays = RelayBoard() if with_boards else None
-        self.stage = PowerStage(MODULE_COUNT) if "power-stage" not in options.without else None
-        self.plant = Plant(load_wiring(), self.relays, self.stage)
+        feeding_stage = PowerStage(MODULE_COUNT)
+        self.plant = Plant(load_wiring(), self.relays, feeding_stage)
+        # With a foreign power stage the bench's own one goes on feeding the circuit, but never says a word.
+        self.stage = feeding_stage if "power-stage" not in options.without else None
+        self._foreign_stage = ForeignStage(feeding_stage) if self.stage is None else None
         dev = options.folder / "dev"
         self.meter_wire = SerialWire(METER_WIRE, METER_BAUD, dev / METER_WIRE)
         self.boards_wire = SerialWire(INPUTS_OUTPUTS_WIRE, INPUTS_OUTPUTS_BAUD, dev / INPUTS_OUTPUTS_WIRE)
@@ -80,8 +87,7 @@ class Assembly:
         self.vehicle_wire.add_port(dev / VEHICLE_FAR_PORT)
         self._add_far_ports(dev)
         self._servers = self._line_servers()
-        if self.stage is not None:
-            self._stage_node = self.modules_wire.add_listener("power-stage", self._to_power_stage)
+        self._stage_node = self.modules_wire.add_listener("power-stage", self._to_power_stage)
         self.foreign: ForeignTerminals | None = None
         self.link: VehicleLink | None = None
         if "vehicle" in options.without:
@@ -177,7 +183,7 @@ class Assembly:
 
     def _required_broker(self) -> Broker:
         if self.broker is None:
-            raise LookupError("the broker is not the bench's (--without broker)")
+            raise PartMissingError("the broker is not the bench's (--without broker)")
         return self.broker
 
     def _add_far_ports(self, dev: Path) -> None:
@@ -209,9 +215,11 @@ class Assembly:
         return servers
 
     def _to_power_stage(self, frame: CanFrame) -> None:
-        assert self.stage is not None
-        for reply in self.stage.receive(frame, self.clock()):
-            self._stage_node.send(reply)
+        if self._foreign_stage is not None:
+            self._foreign_stage.hear(frame, self.clock())
+        elif self.stage is not None:
+            for reply in self.stage.receive(frame, self.clock()):
+                self._stage_node.send(reply)
 
     def _hear_foreign_vehicle(self, frame: CanFrame) -> None:
         if self.foreign is not None:

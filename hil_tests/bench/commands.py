@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hil_tests.bench.assembly import PARTS, Assembly
+from hil_tests.bench.assembly import PARTS, Assembly, PartMissingError
 from hil_tests.bench.circuit import Contactor
 from hil_tests.bench.power_stage import Module, PowerStage
+from hil_tests.bench.vehicle_link import VehicleError
 
 Handler = Callable[[list[str]], Awaitable[str]]
 
@@ -42,21 +43,21 @@ class Commands:
         """Carry out one line. Raises RefusedError with a reason for the person who typed it."""
         words = line.split()
         if words == ["probe"]:
-            return self.probe()
+            return await self.probe()
         if words in ([], ["help"]):
             return self.help()
         for row in self._table:
             if tuple(words[: len(row.words)]) == row.words:
                 try:
                     return await row.handler(words[len(row.words) :])
-                except LookupError as error:
-                    raise RefusedError(str(error.args[0])) from None
+                except (VehicleError, PartMissingError) as error:
+                    raise RefusedError(str(error)) from None
         names = [" ".join(row.words) for row in self._table] + ["probe", "help"]
         nearest = difflib.get_close_matches(" ".join(words[:2]), names, n=1, cutoff=0.4)
         hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
         raise RefusedError(f"unknown command `{line}`.{hint} Commands: {', '.join(names)}")
 
-    def probe(self) -> dict[str, Any]:
+    async def probe(self) -> dict[str, Any]:
         """Voltages in V, current in A, energy in Wh, times in monotonic seconds of this machine."""
         plant, circuit, assembly = self._plant, self._plant.circuit, self._assembly
         return {
@@ -89,17 +90,18 @@ class Commands:
             "insulation_kohm": plant.insulation_kohm,
             "connector_temperatures_c": [round(plant.contact_plus_c, 1), round(plant.contact_minus_c, 1)],
             "modules": [_module_probe(module) for module in (assembly.stage.modules if assembly.stage else [])],
-            "vehicle": self._vehicle_probe(),
+            "vehicle": await self._vehicle_probe(),
             "wires": assembly.wires(),
             "pids": assembly.pids,
         }
 
-    def _vehicle_probe(self) -> dict[str, Any]:
+    async def _vehicle_probe(self) -> dict[str, Any]:
         link = self._assembly.link
         if link is None:
             return {"foreign": True}
-        running = "vehicle" in self._assembly.pids
-        return {"foreign": False, "running": running, "linked": link.linked.is_set(), **link.last_message}
+        linked = link.linked.is_set()
+        state = await link.state() if linked else {}
+        return {"foreign": False, "running": "vehicle" in self._assembly.pids, "linked": linked, **state}
 
     def _build_table(self) -> list[_Command]:
         parts = "|".join(PARTS)

@@ -78,8 +78,8 @@ def _note(part: str, assembly: Assembly) -> str:
     if part == "power-stage":
         return (
             f"power-stage: connect foreign InfyPower modules to {devices[f'{MODULES_WIRE}-far']} (slcan, "
-            f"{MODULES_BITRATE_BPS} bit/s).\n  Real ones: set the agent's module bus to their CAN interface. "
-            "The bench's circuit then has no source: inside and outside stay at what the vehicle gives."
+            f"{MODULES_BITRATE_BPS} bit/s). "
+            "The bench's circuit follows what the agent demands on that line while foreign modules are heard."
         )
     if part == "inputs-outputs":
         return (

@@ -212,6 +212,25 @@ class PowerStage:
             module.current_a = current_a
 
 
+class ForeignStage:
+    """Lets the bench's circuit follow what the agent demands of modules that are not the bench's.
+
+    The demands on the wire reach ``shadow`` as long as a foreign module has been heard within the silence limit; so a
+    foreign simulator without a circuit of its own still charges the vehicle, and a dead one does not.
+    """
+
+    def __init__(self, shadow: PowerStage) -> None:
+        self._shadow = shadow
+        self._last_heard_s: float | None = None
+
+    def hear(self, frame: CanFrame, now_s: float) -> None:
+        """A frame on the modules' CAN line, of the agent or of a foreign module."""
+        if frame.identifier & 0xFF not in _CONTROLLERS:
+            self._last_heard_s = now_s
+        elif self._last_heard_s is not None and now_s - self._last_heard_s <= SILENCE_LIMIT_S:
+            self._shadow.receive(frame, now_s)
+
+
 def _is_addressed(module: Module, device: int, destination: int) -> bool:
     if device == _GROUP:
         return destination == module.group

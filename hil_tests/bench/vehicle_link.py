@@ -20,6 +20,10 @@ _VEHICLE_ADDRESS = 0xF4
 _SILENCE_S = 5.0
 
 
+class VehicleError(Exception):
+    """The vehicle is not there, does not answer, or refuses a command; the text says which."""
+
+
 class VehicleLink:
     """The socket on which the simulated vehicle's process tells its battery and hears plug and voltages.
 
@@ -31,10 +35,10 @@ class VehicleLink:
         self._path = path
         self._server: asyncio.Server | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._reply: asyncio.Future[str] | None = None
+        self._reply: asyncio.Future[dict[str, Any]] | None = None
+        self._asking = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.linked = asyncio.Event()
-        self.last_message: dict[str, Any] = {}
 
     async def start(self) -> None:
         """Listen."""
@@ -52,17 +56,29 @@ class VehicleLink:
         self._path.unlink(missing_ok=True)
 
     async def command(self, text: str) -> str:
-        """Forward a command to the vehicle and return its answer. Raises LookupError without vehicle or answer."""
-        if self._writer is None:
-            raise LookupError("no vehicle process is connected")
-        self._reply = asyncio.get_running_loop().create_future()
-        self._write({"command": text})
+        """Forward a command to the vehicle and return its answer. Raises VehicleError."""
+        async with self._asking:
+            if self._writer is None:
+                raise VehicleError("no vehicle process is connected")
+            self._reply = asyncio.get_running_loop().create_future()
+            self._write({"command": text})
+            try:
+                answer = await asyncio.wait_for(self._reply, _REPLY_TIMEOUT_S)
+            except TimeoutError:
+                raise VehicleError(f"the vehicle did not answer within {_REPLY_TIMEOUT_S:.0f} s") from None
+            finally:
+                self._reply = None
+        if not answer.get("ok", True):
+            raise VehicleError(str(answer["reply"]))
+        return str(answer["reply"])
+
+    async def state(self) -> dict[str, Any]:
+        """What the vehicle says that it is doing; empty if it cannot be asked."""
         try:
-            return await asyncio.wait_for(self._reply, _REPLY_TIMEOUT_S)
-        except TimeoutError:
-            raise LookupError(f"the vehicle did not answer within {_REPLY_TIMEOUT_S:.0f} s") from None
-        finally:
-            self._reply = None
+            state = json.loads(await self.command("state"))
+        except (VehicleError, ValueError):
+            return {}
+        return state if isinstance(state, dict) else {}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -85,13 +101,12 @@ class VehicleLink:
             message = json.loads(line)
             if "reply" in message:
                 if self._reply is not None and not self._reply.done():
-                    self._reply.set_result(str(message["reply"]))
+                    self._reply.set_result(message)
                 return
             battery = self._plant.battery
             battery.open_circuit_voltage_v = float(message["open_circuit_voltage_v"])
             battery.resistance_ohm = max(float(message["resistance_ohm"]), 1e-3)
             battery.connected = bool(message["contactors_closed"])
-            self.last_message = message
 
     async def _tell(self) -> None:
         while True:

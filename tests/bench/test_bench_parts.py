@@ -18,7 +18,7 @@ from hil_tests.bench.commands import Commands, RefusedError
 from hil_tests.bench.connection_table import connection_table
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.site import write_site_file
-from hil_tests.bench.vehicle_link import ForeignTerminals, VehicleLink
+from hil_tests.bench.vehicle_link import ForeignTerminals, VehicleError, VehicleLink
 from hil_tests.bench.wiring import load_wiring
 
 BRO_READY = CanFrame(0x100956F4, b"\xaa")
@@ -114,8 +114,9 @@ def test_vehicle_link_carries_battery_plug_and_commands(tmp_path: Path) -> None:
         plant = Plant(load_wiring())
         link = VehicleLink(plant, tmp_path / "plant.sock")
         await link.start()
-        with pytest.raises(LookupError):
+        with pytest.raises(VehicleError, match="no vehicle"):
             await link.command("soc 50")
+        assert await link.state() == {}
         reader, writer = await asyncio.open_unix_connection(str(tmp_path / "plant.sock"))
 
         def tell(**message: Any) -> None:
@@ -131,14 +132,22 @@ def test_vehicle_link_carries_battery_plug_and_commands(tmp_path: Path) -> None:
             "plugged": False, "auxiliary_voltage_v": 0.0, "terminal_voltage_v": 0.0, "current_a": 0.0,
         }  # fmt: skip
         writer.write(b"not json\n[1]\n{}\n")
-        tell(open_circuit_voltage_v=377.0, resistance_ohm=0.08, contactors_closed=True, soc_percent=42)
+        tell(open_circuit_voltage_v=377.0, resistance_ohm=0.08, contactors_closed=True)
         question = asyncio.create_task(link.command("soc 50"))
         assert (await hear("command"))["command"] == "soc 50"
         tell(reply="state of charge 50 %")
         assert await question == "state of charge 50 %"
         battery = plant.battery
         assert (battery.open_circuit_voltage_v, battery.resistance_ohm, battery.connected) == (377.0, 0.08, True)
-        assert link.last_message["soc_percent"] == 42
+        state = asyncio.create_task(link.state())
+        assert (await hear("command"))["command"] == "state"
+        tell(reply='{"phase": "charging"}', ok=True)
+        assert await state == {"phase": "charging"}
+        refused = asyncio.create_task(link.command("soc 500"))
+        await hear("command")
+        tell(reply="0 to 100", ok=False)
+        with pytest.raises(VehicleError, match="0 to 100"):
+            await refused
         plant.plug()
         while not (await hear("plugged"))["plugged"]:
             pass

@@ -6,7 +6,7 @@ import pytest
 
 from drivers.can.frame import CanFrame
 from hil_tests.bench.circuit import Battery, Circuit
-from hil_tests.bench.power_stage import PowerStage
+from hil_tests.bench.power_stage import ForeignStage, PowerStage
 
 ZEROS = bytes(8)
 ALL_ON = CanFrame(0x029A3FF0, ZEROS)
@@ -209,3 +209,22 @@ def test_any_frame_of_the_controller_keeps_the_modules_alive() -> None:
     bench.send(set_total(450.0, 40.0))
     bench.run(20.0, CanFrame(0x02843FF0, ZEROS))
     assert bench.circuit.current_a == pytest.approx(40.0, abs=0.1)
+
+
+def test_the_circuit_follows_a_foreign_stage_only_while_its_modules_are_heard() -> None:
+    bench = loaded()
+    foreign = ForeignStage(bench.stage)
+    module_speaks = CanFrame(0x0289F000, ZEROS)
+    for frame in (ALL_ON, set_total(450.0, 40.0)):
+        foreign.hear(frame, bench.now_s)
+    bench.run(3.0)
+    unheard_a = bench.circuit.current_a
+    for frame in (module_speaks, ALL_ON, set_total(450.0, 40.0)):
+        foreign.hear(frame, bench.now_s)
+    bench.run(3.0)
+    heard_a = bench.circuit.current_a
+    for _ in range(20):
+        bench.run(1.0)
+        foreign.hear(set_total(450.0, 40.0), bench.now_s)
+    assert (unheard_a, bench.circuit.current_a) == (0.0, 0.0)
+    assert heard_a == pytest.approx(40.0, abs=0.1)
