@@ -20,6 +20,7 @@ _READ_BACK_INTERVAL_S = 1.0
 _REPEAT_FIRST_S = 0.1
 _REPEAT_LONGEST_S = 1.0
 _COMMAND_LIFETIME_S = 0.5
+_READ_LIFETIME_S = 0.2
 # A dead board must not keep its neighbours from the line for long; the boards answer within some milliseconds.
 _LATENCY_S = 0.05
 _INPUTS = "inputs"
@@ -115,7 +116,12 @@ class RelayBoard:
         self._repeat_pause_s = _REPEAT_FIRST_S
         self._repeat_at_s = float("-inf")
         read_inputs = Request(
-            address, codec.READ_DISCRETE_INPUTS, 0, wiring.channels, tag=_INPUTS, lifetime_s=2 * input_interval_s
+            address,
+            codec.READ_DISCRETE_INPUTS,
+            0,
+            wiring.channels,
+            tag=_INPUTS,
+            lifetime_s=max(2 * input_interval_s, _READ_LIFETIME_S),
         )
         read_coils = Request(address, codec.READ_COILS, 0, wiring.channels, priority=3, tag=_READ_BACK)
         self._blocks = {
@@ -285,7 +291,13 @@ class AnalogBoard:
         self._wiring = dict(wiring)
         self._raw_maximum = raw_maximum
         request = Request(
-            address, codec.READ_INPUT_REGISTERS, 0, channels, priority=2, tag=_INPUTS, lifetime_s=2 * interval_s
+            address,
+            codec.READ_INPUT_REGISTERS,
+            0,
+            channels,
+            priority=2,
+            tag=_INPUTS,
+            lifetime_s=max(2 * interval_s, _READ_LIFETIME_S),
         )
         self._block = PollBlock(request, interval_s)
 
