@@ -292,7 +292,6 @@ class Charger:
         if self.phase is Phase.CHARGING:
             self._watches[Watch.BCS] = latest.at_s
             return
-        self._watches.pop(Watch.BCS_FIRST, None)
         if self.vehicle.bcl is not None:
             self._start_charging(latest.at_s, self.vehicle.bcl.at_s, latest.at_s)
 
@@ -331,7 +330,6 @@ class Charger:
             self._reports.tell(EventKind.VEHICLE_TIMEOUT, "BEM", {"reasons": raised(latest.values)}, latest.at_s)
         if self.phase in (Phase.ENDING, Phase.TIMED_OUT):
             return  # the charge is over, or the dialogue already is
-        self._barred = self._barred or self.phase is Phase.STOPPING
         self._sendings.cem = b""
         self._enter(Phase.TIMED_OUT, latest.at_s)
 
@@ -343,8 +341,6 @@ class Charger:
         self._cycles = self._sendings.cycles(phase, now_s)
         if phase not in _OUTPUT_ON:
             self._sendings.paused = False
-        if phase in SILENT:
-            self._transport.reset()
 
     def _start_charging(self, now_s: float, bcl_s: float, bcs_s: float) -> None:
         paused_s = self._watches.get(Watch.PAUSE)

@@ -130,7 +130,7 @@ def test_transfer_is_answered_in_the_same_poll() -> None:
 def test_messages_keep_their_grid_when_polled_late() -> None:
     charger = Charger(charger_number=1, limits=LIMITS)
     charger.begin(0.0)
-    sent = [now for now in (0.0, 0.1, 0.26, 0.49, 0.5, 1.3, 1.31, 1.49, 1.5) if charger.poll(now)]
+    sent = [now for now in (0.0, 0.1, 0.2499, 0.26, 0.4999, 0.5, 1.3, 1.31, 1.49, 1.5) if charger.poll(now)]
     assert sent == [0.0, 0.26, 0.5, 1.3, 1.5]
     assert charger.next_due() == 1.75
 
@@ -481,6 +481,30 @@ def test_vehicle_that_still_repeats_bem_can_be_recognised_again() -> None:
     assert talk.charger.missing is None
     talk.say("BRM")
     talk.expect(Phase.RECOGNISED)
+
+
+def test_time_out_of_the_vehicle_does_not_repeat_an_earlier_cem() -> None:
+    talk = in_phase(Phase.TIMED_OUT)
+    cem = len(talk.payloads("CEM"))
+    talk.charger.reconnect(talk.now_s)
+    talk.say("BRM")
+    talk.say("BEM")
+    talk.run(1.0)
+    talk.expect(Phase.TIMED_OUT)
+    assert len(talk.payloads("CEM")) == cem
+
+
+@pytest.mark.parametrize("phase", [Phase.RECOGNITION, Phase.TIMED_OUT])
+def test_transfer_of_an_earlier_dialogue_is_not_answered(phase: Any) -> None:
+    talk = in_phase(phase)
+    talk.charger.receive(CanFrame(0x1CEC56F4, bytes.fromhex("10310007ff000200")), talk.now_s)
+    if phase is Phase.TIMED_OUT:
+        assert talk.charger.reconnect(talk.now_s)
+    else:
+        talk.charger.finish(talk.now_s)
+        talk.charger.begin(talk.now_s)
+    own = identifier_of("CRM") if phase is Phase.TIMED_OUT else identifier_of("CHM")
+    assert [frame.identifier for frame in talk.charger.poll(talk.now_s)] == [own]
 
 
 # ------------------------------------------------------------------------------------------------ late and refused

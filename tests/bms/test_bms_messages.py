@@ -217,6 +217,7 @@ def test_brm_of_41_bytes_has_no_software_version() -> None:
     assert values["software_version"] is None
     assert (values["version"], values["vin"], values["maker"], values["production_year"]) == ("1.0", None, None, None)
     assert decode("BRM", long)["software_version"] is None
+    assert (values["pack_serial"], values["charge_count"], values["battery_owned_by_vehicle"]) == (None, None, None)
 
 
 def test_ccs_of_six_and_eight_bytes() -> None:
