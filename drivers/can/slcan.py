@@ -33,17 +33,18 @@ class _PatientBus(slcanBus):
     def __init__(self, channel: str, bitrate_bps: int, *, listen_only: bool) -> None:
         self.backlog = bytearray()
         super().__init__(channel, _ADAPTER_BAUD, bitrate_bps, sleep_after_open=0, timeout=0, listen_only=listen_only)
+        # Closing is up to the port below: python-can's finaliser must not write to a line that is gone or not ours.
+        self._is_shutdown = True
         # Nothing has been written yet: a port that another program has in use must not be touched.
         try:
             self.serialPortOrig.exclusive = True
         except OSError:
-            self.release()
+            self.serialPortOrig.close()
             raise
         self.push()
 
     def release(self) -> None:
         """Close the serial port without a word to the adapter."""
-        self._is_shutdown = True
         self.serialPortOrig.close()
 
     def _write(self, string: str) -> None:

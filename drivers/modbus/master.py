@@ -19,6 +19,8 @@ import msgspec
 from drivers.modbus import codec
 from drivers.modbus.codec import Match, Request
 
+_SIBLINGS = {1: 2, 2: 1, 3: 4, 4: 3}
+
 ERROR_TIMEOUT = "timeout"
 ERROR_CHECKSUM = "crc"
 ERROR_MISMATCHED = "mismatched"
@@ -372,11 +374,15 @@ class ModbusMaster:
 
 
 def _probe(request: Request, device: _DeviceState) -> Request | None:
-    """A harmless read whose reply cannot be taken for any reply still outstanding, or None if there is none."""
-    if request.function in (codec.READ_HOLDING_REGISTERS, codec.READ_INPUT_REGISTERS):
-        candidates = [(request.function, count) for count in (1, 2, 3)]
+    """A harmless read whose reply cannot be taken for any reply still outstanding, or None if there is none.
+
+    Reads that the device knows come first; to the others it answers with an exception, which proves as much.
+    """
+    same, other = request.function, _SIBLINGS[request.function]
+    if same in (codec.READ_COILS, codec.READ_DISCRETE_INPUTS):
+        candidates = [(other, 1), (same, 1), (3, 1), (4, 1), (3, 2), (4, 2)]
     else:
-        candidates = [(function, 1) for function in (codec.READ_COILS, codec.READ_DISCRETE_INPUTS)]
+        candidates = [(same, 1), (same, 2), (same, 3), (other, 1), (other, 2)]
     for function, count in candidates:
         probe = Request(request.address, function, request.register, count, priority=request.priority)
         if codec.reply_shape(probe) not in device.suspect:

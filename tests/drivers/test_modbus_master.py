@@ -415,6 +415,33 @@ class TestLateReplies:
         [result] = clock.reply(framed(METER, 2, 1, 1))
         assert result.bits == (True,) + (False,) * 7
 
+    def test_when_no_bit_read_can_vouch_an_exception_to_another_read_does(self) -> None:
+        clock = Clock(new_master(period_s=0.02))
+        inputs = Request(METER, 2, 0, 8)
+        clock.submit(inputs)
+        clock.expect(inputs)
+        clock.wait(0.16)
+        clock.submit(inputs)
+        clock.expect(Request(METER, 1, 0, 1))
+        probe = Request(METER, 3, 0, 1)
+        clock.expect(probe)
+        assert clock.reply(exception_reply(probe, 2)) == []
+        clock.expect(inputs, 0.05)
+
+    def test_when_nothing_can_vouch_the_read_waits_for_the_late_limit(self) -> None:
+        clock = Clock(new_master(period_s=0.001))
+        begin_s = clock.now_s
+        slow = Request(METER, 3, 0, 2, lifetime_s=60.0)
+        for _ in range(7):
+            clock.submit(slow)
+            while clock.step(clock.now_s + 60.0) not in (None, codec.encode(slow)):
+                assert clock.now_s < begin_s + 30.0
+        sent = [data for _, data in clock.sent]
+        # Between two sends of the read itself: an answered probe (there is none here) or the late limit.
+        own = [at_s for at_s, data in clock.sent if data == codec.encode(slow)]
+        assert all(b - a >= 2.0 for a, b in pairwise(own))
+        assert len(set(sent)) > 3
+
     def test_a_reply_that_comes_twice_is_used_once(self) -> None:
         clock = Clock(new_master())
         clock.submit(READ)
