@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,15 @@ def test_noise_disturbs_bytes_and_a_cut_loses_them(tmp_path: Path) -> None:
     in_virtual_time(scenario())
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait as long as a broken bench would need to show itself."""
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("not reached")
+
+
 def read_within(descriptor: int, count: int) -> bytes:
     """Read ``count`` bytes from a port, waiting as long as a broken bench would need to show itself."""
     os.set_blocking(descriptor, False)
@@ -162,10 +171,11 @@ def test_bytes_cross_a_serial_wire_and_a_cut_one_carries_nothing(tmp_path: Path)
         wire = SerialWire("line", 115200, tmp_path / "line")
         device = os.open(wire.add_device_port(), os.O_RDWR | os.O_NOCTTY)
         agent = os.open(tmp_path / "line", os.O_RDWR | os.O_NOCTTY)
-        await asyncio.sleep(0.1)
         wire.is_cut = True
         os.write(agent, b"lost")
-        await asyncio.sleep(0.1)
+        await until(lambda: wire._to_devices._free_at_s > 0.0)
+        # Timers run in order: this one ends after the delivery of what is on the wire.
+        await asyncio.sleep(0.05)
         wire.is_cut = False
         os.write(agent, b"request\n\r\x03\x04")
         assert await asyncio.to_thread(read_within, device, 11) == b"request\n\r\x03\x04", "raw: nothing is translated"
@@ -186,17 +196,15 @@ def test_a_port_tells_its_hang_up_and_serves_the_next_opener_without_old_bytes(t
         port = PtyPort(received.append, hung_up.set, tmp_path / "port")
         port.write(b"nobody hears this")
         first = os.open(tmp_path / "port", os.O_RDWR | os.O_NOCTTY)
-        await asyncio.sleep(0.1)
+        await until(lambda: port.is_open)
         os.close(first)
         await asyncio.wait_for(hung_up.wait(), 10.0)
         port.write(b"nor this")
         second = os.open(tmp_path / "port", os.O_RDWR | os.O_NOCTTY)
-        await asyncio.sleep(0.1)
         port.write(b"new")
         assert await asyncio.to_thread(read_within, second, 3) == b"new"
         os.write(second, b"up")
-        await asyncio.sleep(0.1)
-        assert b"".join(received) == b"up"
+        await until(lambda: b"".join(received) == b"up")
         os.close(second)
         port.close()
 
@@ -210,7 +218,8 @@ def test_python_can_talks_through_the_wire_at_both_ends(tmp_path: Path) -> None:
             can.Bus(channel=str(tmp_path / "near"), **options) as near,  # type: ignore[arg-type]  # mixed options
             can.Bus(channel=str(tmp_path / "far"), **options) as far,  # type: ignore[arg-type]  # mixed options
         ):
-            time.sleep(0.2)
+            # The adapters answer in order: after this both have opened their channel.
+            assert near.get_version(10.0) == far.get_version(10.0) == (10, 13)  # type: ignore[attr-defined]  # slcan only
             for number in range(20):
                 near.send(can.Message(arbitration_id=0x1826F456, data=[number, 1, 2], is_extended_id=True))
             arrived = [far.recv(5.0) for _ in range(20)]
