@@ -79,7 +79,7 @@ def start_bench(
     if battery_voltage_v is not None:
         command += ["--battery-voltage", str(battery_voltage_v)]
     if battery_file is not None:
-        command += ["--battery-file", str(battery_file)]
+        command += ["--battery-file", str(battery_file.resolve())]
     with log_path.open("wb") as log:
         # Its own session: Ctrl-C at a terminal reaches the caller alone, who decides in which order things end.
         process = subprocess.Popen(
