@@ -1,0 +1,146 @@
+"""A session closed from the record bears the bill that it would have had without the interruption."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from record_messages import WALL_MS, message
+
+from agent.control.billing import Bill, Billing, BillingTariff
+from agent.link.messages import RecordMessage
+from agent.records.canonical import Record, canonical_json
+from agent.records.recovery import recovered_end, unreadable_end
+
+_RATES = ("sharp", "peak", "flat", "valley")
+_TARIFF = BillingTariff(
+    id="test",
+    version=3,
+    electricity_e5={"sharp": 120_001, "peak": 98_765, "flat": 65_433, "valley": 30_007},
+    service_e5={"sharp": 40_000, "peak": 40_000, "flat": 35_001, "valley": 20_000},
+    slots=tuple(_RATES[(slot // 3) % 4] for slot in range(48)),
+    utc_offset_minutes=480,
+)
+
+
+def _record(source: RecordMessage) -> Record:
+    return Record(
+        source.number,
+        "session",
+        source.number,
+        source.boot_id,
+        source.number,
+        source.kind,
+        source.at_s,
+        source.wall_ms,
+        source.wall_quality,
+        source.connector,
+        source.session,
+        canonical_json(source.body),
+        b"",
+        b"",
+    )
+
+
+def _charge(steps: list[tuple[int, int]], *, every: int) -> tuple[Bill, list[Record], int]:
+    """A charge with a reading at each step (seconds, Wh); progress as the control core records it.
+
+    Returns the bill that the control core makes, the records and the wall time of the last record.
+    """
+    billing = Billing(_TARIFF)
+    register_wh, wall_ms, waited = 1_000_000, WALL_MS, 0
+    billing.start(register_wh, wall_ms)
+    started = {
+        "origin": "platform",
+        "command_id": "c1",
+        "register_wh": register_wh,
+        "tariff": _TARIFF.as_record(),
+        "started_wall_ms": wall_ms,
+    }
+    records = [_record(message(1, "session_started", session="s", body=started, wall_ms=wall_ms))]
+    for seconds, energy_wh in steps:
+        wall_ms += seconds * 1000
+        register_wh += energy_wh
+        waited += seconds
+        if billing.sample(register_wh, wall_ms) or waited >= every:
+            waited = 0
+            body = {"register_wh": register_wh, "rate": billing.rate, "soc_percent": 40 + len(records)}
+            records.append(
+                _record(message(len(records) + 1, "session_progress", session="s", body=body, wall_ms=wall_ms))
+            )
+    return billing.finish(register_wh, wall_ms), records, wall_ms
+
+
+_STEPS = st.lists(st.tuples(st.integers(1, 900), st.integers(0, 5000)), min_size=1, max_size=40)
+
+
+@given(_STEPS)
+def test_the_bill_equals_the_uninterrupted_one(steps: list[tuple[int, int]]) -> None:
+    bill, records, wall_ms = _charge(steps, every=15)
+    body, events = recovered_end(
+        records, register_wh=bill.register_end_wh, last_wall_ms=wall_ms, stop_reason="control_restarted"
+    )
+    assert {key: body[key] for key in bill.as_record()} == bill.as_record()
+    assert sum(part["energy_wh"] for part in body["slices"]) == body["energy_wh"]
+    assert events == []
+
+
+@given(_STEPS, st.integers(0, 40), st.integers(0, 3000))
+def test_an_interrupted_session_pays_exactly_what_the_register_says(
+    steps: list[tuple[int, int]], kept: int, since_wh: int
+) -> None:
+    _, records, _ = _charge(steps, every=60)
+    known = records[: kept + 1]
+    last_wh = known[-1].data["register_wh"]
+    body, _ = recovered_end(known, register_wh=last_wh + since_wh, last_wall_ms=0, stop_reason="power_lost")
+    assert body["energy_wh"] == last_wh + since_wh - 1_000_000
+    assert sum(part["energy_wh"] for part in body["slices"]) == body["energy_wh"]
+    assert body["ended_wall_ms"] == known[-1].wall_ms
+    assert body["register_source"] == "meter"
+
+
+def test_a_silent_meter_leaves_the_last_known_register() -> None:
+    bill, records, _ = _charge([(20, 500), (20, 500)], every=15)
+    body, events = recovered_end(records, register_wh=None, last_wall_ms=0, stop_reason="power_lost")
+    assert body["register_end_wh"] == bill.register_end_wh
+    assert body["register_source"] == "last_record"
+    assert events == []
+
+
+def test_a_register_that_went_back_is_told_and_not_billed() -> None:
+    bill, records, _ = _charge([(20, 500), (20, 500)], every=15)
+    body, events = recovered_end(records, register_wh=5, last_wall_ms=0, stop_reason="power_lost")
+    assert body["register_end_wh"] == bill.register_end_wh
+    assert body["register_source"] == "last_record"
+    assert events == [{"event": "register_lower", "session": "s", "former_wh": bill.register_end_wh, "register_wh": 5}]
+
+
+def test_what_else_is_known_of_the_session() -> None:
+    _, records, _ = _charge([(20, 500), (20, 500)], every=15)
+    extra: list[tuple[str, dict[str, Any]]] = [
+        ("session_vehicle", {"vin": "LTEST000000000001"}),
+        ("alarm_raised", {"fault": "door_open", "action": "open"}),
+        ("alarm_raised", {"fault": "uplink_lost", "action": "log"}),
+    ]
+    for kind, body in extra:
+        records.append(_record(message(len(records) + 1, kind, session="s", body=body, wall_ms=WALL_MS + 41_000)))
+    body, _ = recovered_end(records, register_wh=None, last_wall_ms=WALL_MS + 43_000, stop_reason="power_lost")
+    assert body["vin"] == "LTEST000000000001"
+    assert body["faults"] == ["door_open"]
+    assert (body["soc_start_percent"], body["soc_end_percent"]) == (41, 42)
+    assert (body["started_wall_ms"], body["ended_wall_ms"]) == (WALL_MS, WALL_MS + 43_000)
+    assert body["duration_s"] == 43
+    assert (body["result"], body["closed_by"], body["origin"], body["command_id"]) == (
+        "failed",
+        "recovery",
+        "platform",
+        "c1",
+    )
+
+
+def test_a_start_record_without_tariff_is_refused() -> None:
+    records = [_record(message(1, "session_started", session="s", body={"register_wh": 5}))]
+    with pytest.raises(KeyError):
+        recovered_end(records, register_wh=9, last_wall_ms=0, stop_reason="power_lost")
+    body = unreadable_end(records, stop_reason="power_lost", problem="no tariff")
+    assert (body["energy_wh"], body["amount_e4"], body["problem"]) == (0, 0, "no tariff")
