@@ -108,6 +108,12 @@ def test_it_sleeps_without_plug_or_supply_and_says_nothing(charger: ScriptedChar
         assert charger.phase() is Phase.ASLEEP
 
 
+def test_the_time_in_a_phase_counts_from_the_first_time_told(charger: ScriptedCharger) -> None:
+    charger.inlet = Inlet()
+    charger.run(1.0)
+    assert charger.vehicle.report(charger.now_s)["phase_s"] == pytest.approx(1.0, abs=0.01)
+
+
 def test_a_dip_of_the_supply_does_not_put_it_to_sleep_but_its_loss_does(charger: ScriptedCharger) -> None:
     charger.reach(Phase.READY)
     charger.inlet = Inlet(True, 7.0)

@@ -158,7 +158,9 @@ class Vehicle:
     # ---------------------------------------------------------------------------------------------------- internals
 
     def _step_battery(self, now_s: float) -> None:
-        if self._stepped_s is not None and now_s > self._stepped_s:
+        if self._stepped_s is None:
+            self.bms.since_s = now_s  # its life begins with the first time it is told
+        elif now_s > self._stepped_s:
             flowing_a = self.inlet.current_a if self.bms.contactors_closed else 0.0
             self.battery.step(now_s - self._stepped_s, flowing_a)
         self._stepped_s = now_s
