@@ -182,19 +182,20 @@ class MqttConnection:
             reconnect_on_failure=False,
         )
         client.suppress_exceptions = True
-        client.max_inflight_messages = settings.window
+        # Who hands messages in keeps to the window; paho's own limit must not queue behind its back.
+        client.max_inflight_messages = settings.window + 64
         client.max_queued_messages = settings.window + 64
         if settings.tls:
             client.tls_set(settings.ca_file, settings.certificate_file, settings.key_file)
         will_properties = _properties(PacketTypes.WILLMESSAGE)
         will_properties.WillDelayInterval = _WILL_DELAY_S
         client.will_set(*self._will, qos=1, properties=will_properties)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_message = self._on_message
-        client.on_subscribe = self._on_subscribe
-        client.on_socket_close = self._on_socket_close
+        client.on_connect = self._guarded(self._on_connect)
+        client.on_disconnect = self._guarded(self._on_disconnect)
+        client.on_publish = self._guarded(self._on_publish)
+        client.on_message = self._guarded(self._on_message)
+        client.on_subscribe = self._guarded(self._on_subscribe)
+        client.on_socket_close = self._guarded(self._on_socket_close)
         properties = _properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
         properties.MaximumPacketSize = _MAXIMUM_INCOMING_BYTES
@@ -314,6 +315,18 @@ class MqttConnection:
 
     # Callbacks of paho: they only note what has happened.
 
+    def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """What a callback raises ends in paho's hands, where it is lost: told here, and the connection given up."""
+
+        def call(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except Exception:
+                _LOG.exception("in %s", callback.__name__)
+                self._events.append(Lost("internal error"))
+
+        return call
+
     def _on_connect(
         self, client: Client, _: Any, __: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
@@ -328,10 +341,9 @@ class MqttConnection:
         self._connected = True
         self._deadline_s = float("inf")
         self._backoff.reset()
-        receive_maximum = getattr(properties, "ReceiveMaximum", None)
-        if receive_maximum is not None:
-            client.max_inflight_messages = min(self._settings.window, receive_maximum)
-        self._events.append(Connected(receive_maximum, getattr(properties, "MaximumPacketSize", None)))
+        self._events.append(
+            Connected(getattr(properties, "ReceiveMaximum", None), getattr(properties, "MaximumPacketSize", None))
+        )
 
     def subscribe(self, now_s: float) -> None:
         """Ask for the topics of this pile."""

@@ -59,13 +59,20 @@ class Outbox:
             stream.ahead.clear()
             stream.paused_until_s = float("-inf")
 
-    def wanted(self, last: Mapping[str, int], now_s: float) -> Wanted | None:
-        """The next records to send, or None if there are none or the window is full."""
+    def room(self, others: int) -> int:
+        """How many more messages may be in flight when ``others``, not from here, are as well."""
+        return self._window - len(self._in_flight) - others
+
+    def wanted(self, last: Mapping[str, int], now_s: float, others: int = 0) -> Wanted | None:
+        """The next records to send, or None if there are none or the window is full.
+
+        ``others`` is the number of messages in flight that are not from the outbox.
+        """
         for name in PRIORITIES:
             stream = self._streams.get(name)
             if stream is None or now_s < stream.paused_until_s:
                 continue
-            room = max(1, int(self._window * _SHARES[name])) - len(self._in_flight)
+            room = max(1, int(self._window * _SHARES[name])) - len(self._in_flight) - others
             waiting = last.get(name, 0) - stream.sent
             if waiting > 0 and room > 0:
                 return Wanted(name, stream.sent, min(room, waiting))

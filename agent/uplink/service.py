@@ -85,8 +85,10 @@ class Uplink:
         self._orders: list[Order] = []
         self._reply_places: OrderedDict[str, tuple[str, bytes | None]] = OrderedDict()
         self._responses: OrderedDict[int, tuple[str, bytes, bytes | None]] = OrderedDict()
+        self._birth_id: int | None = None
         self._unsent: list[tuple[str, bytes, bytes | None]] = []
         self._hostile = Allowance(burst=10, per_s=0.1)
+        self._misunderstood = Allowance(burst=3, per_s=0.02)
         self._flow = Allowance(burst=50, per_s=5.0)
         self._maximum_bytes = envelope.MAXIMUM_BYTES
         self._heard_s = 0.0
@@ -159,7 +161,7 @@ class Uplink:
             },
             watermarks={stream: cursor.watermark for stream, cursor in self._source.cursors.items()},
         )
-        self.connection.publish(self.topics.birth, birth, now_s)
+        self._birth_id = self.connection.publish(self.topics.birth, birth, now_s)
         self._unsent = [*self._responses.values(), *self._unsent][-_KEPT_RESPONSES:]
         self._responses.clear()
         self._tell("connected")
@@ -183,6 +185,8 @@ class Uplink:
     def _on_taken(self, event: Taken, now_s: float) -> None:
         self._heard_s = now_s
         self._responses.pop(event.message_id, None)
+        if event.message_id == self._birth_id:
+            self._birth_id = None
         if event.refusal:
             stream = self._outbox.refused(event.message_id, now_s)
             if stream is not None:
@@ -195,7 +199,7 @@ class Uplink:
                 self._tell("connected")
 
     def _send(self, now_s: float) -> None:
-        while self._unsent:
+        while self._unsent and self._outbox.room(self._others()) > 0:
             topic, payload, correlation = self._unsent[0]
             message_id = self.connection.publish(topic, payload, now_s, correlation=correlation)
             if message_id is None:
@@ -203,7 +207,7 @@ class Uplink:
             del self._unsent[0]
             self._responses[message_id] = (topic, payload, correlation)
         last = self._source.sequences
-        while (wanted := self._outbox.wanted(last, now_s)) is not None:
+        while (wanted := self._outbox.wanted(last, now_s, self._others())) is not None:
             if self._outbox.in_flight == 0:
                 self._heard_s = now_s
             records = self._source.after(wanted.stream, wanted.after, wanted.count)
@@ -219,6 +223,10 @@ class Uplink:
                 if message_id is None:
                     return
                 self._outbox.sent(record.stream, record.seq, message_id)
+
+    def _others(self) -> int:
+        """Messages in flight that are not records."""
+        return len(self._responses) + (self._birth_id is not None)
 
     # Commands.
 
@@ -274,7 +282,7 @@ class Uplink:
     def _on_watermark(self, payload: bytes, now_s: float) -> None:
         watermarks = read_watermarks(payload, dict(self._source.sequences))
         if watermarks is None:
-            if self._hostile.take(now_s):
+            if self._misunderstood.take(now_s):
                 _LOG.warning("a watermark message of %d bytes is not understood", len(payload))
             return
         for stream, seq in watermarks.items():
