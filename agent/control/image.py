@@ -53,9 +53,5 @@ class ProcessImage:
 
     def snapshot(self, now_s: float) -> dict[str, float | int | bool]:
         """All valid values; what is stale is absent."""
-        values = {}
-        for name in self._readings:
-            value = self.value(name, now_s)
-            if value is not None:
-                values[name] = value
-        return values
+        values = {name: self.value(name, now_s) for name in self._readings}
+        return {name: value for name, value in values.items() if value is not None}

@@ -18,17 +18,17 @@ class Signal:
 
 _TABLE = (
     # Inputs of the pile, from the I/O board.
-    Signal("emergency_stop_pressed", "bool", 0.3),
-    Signal("door_open", "bool", 0.3),
-    Signal("smoke_detected", "bool", 0.3),
+    Signal("emergency_stop_pressed", "bool", 0.6),
+    Signal("door_open", "bool", 0.6),
+    Signal("smoke_detected", "bool", 0.6),
     # Feedback and analogue inputs of the connector.
-    Signal("contactor_k1_closed", "bool", 0.3),
-    Signal("contactor_k2_closed", "bool", 0.3),
-    Signal("lock_locked", "bool", 0.3),
-    Signal("cc1_voltage_v", "V", 0.5),
-    Signal("outside_voltage_v", "V", 0.5),
-    Signal("inside_voltage_v", "V", 0.5),
-    Signal("auxiliary_voltage_v", "V", 0.5),
+    Signal("contactor_k1_closed", "bool", 0.6),
+    Signal("contactor_k2_closed", "bool", 0.6),
+    Signal("lock_locked", "bool", 0.6),
+    Signal("cc1_voltage_v", "V", 0.8),
+    Signal("outside_voltage_v", "V", 0.8),
+    Signal("inside_voltage_v", "V", 0.8),
+    Signal("auxiliary_voltage_v", "V", 0.8),
     Signal("connector_temperature_plus_c", "degC", 3.0),
     Signal("connector_temperature_minus_c", "degC", 3.0),
     # DC meter. Energy is the register in Wh, an integer: billing truth.

@@ -171,6 +171,16 @@ class ModbusMaster:
         self._order += 1
         bisect.insort(self._queue, _Queued(request, self._order, now_s + request.lifetime_s), key=_Queued.key)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is queued, in flight or waiting to be fetched."""
+        return not (self._queue or self._results or self._in_flight)
+
+    @property
+    def has_results(self) -> bool:
+        """Whether ``results`` would return something."""
+        return bool(self._results)
+
     def results(self) -> list[Result]:
         """Results since the last call, oldest first."""
         results, self._results = self._results, []

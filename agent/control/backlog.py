@@ -1,0 +1,73 @@
+"""Records that the recorder has not yet confirmed, in memory, bounded and without gaps."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDraft:
+    """One thing that must be kept, as it leaves the control core."""
+
+    number: int
+    kind: str
+    at_s: float
+    wall_ms: int
+    wall_quality: str
+    session: str | None
+    body: dict[str, Any]
+
+
+class Backlog:
+    """Numbers records from 1 without gaps and holds them until they are durable.
+
+    Nothing is ever dropped here. Instead ``crowded`` tells the core to leave out what can be left out
+    (telemetry), and ``full`` makes the core end the session: no record, no charge.
+    """
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._pending: deque[RecordDraft] = deque()
+        self._last_number = 0
+        self._acknowledged = 0
+
+    @property
+    def last_number(self) -> int:
+        """Number of the newest record."""
+        return self._last_number
+
+    @property
+    def acknowledged(self) -> int:
+        """All records up to this number are durable."""
+        return self._acknowledged
+
+    @property
+    def crowded(self) -> bool:
+        """A quarter of the room is taken."""
+        return len(self._pending) >= self._maximum // 4
+
+    @property
+    def full(self) -> bool:
+        """Only the room for an orderly end is left."""
+        return len(self._pending) >= self._maximum * 3 // 4
+
+    def add(
+        self, kind: str, at_s: float, wall_ms: int, wall_quality: str, session: str | None, body: dict[str, Any]
+    ) -> RecordDraft:
+        """Number a record and keep it."""
+        self._last_number += 1
+        draft = RecordDraft(self._last_number, kind, at_s, wall_ms, wall_quality, session, body)
+        self._pending.append(draft)
+        return draft
+
+    def acknowledge(self, number: int) -> None:
+        """All records up to ``number`` are durable. A number never given out is ignored: a confused recorder."""
+        if not self._acknowledged < number <= self._last_number:
+            return
+        self._acknowledged = number
+        while self._pending and self._pending[0].number <= number:
+            self._pending.popleft()
+
+    def pending(self) -> list[RecordDraft]:
+        """All records not yet durable, oldest first, to be sent (again) to a recorder that has just come."""
+        return list(self._pending)

@@ -1,0 +1,354 @@
+"""The interlocks: from a snapshot of qualified readings to the permission to energise, or the reasons against.
+
+This is the only place that grants the permission, and it grants by default nothing: a rule that cannot see
+its input says no. Nothing here has a clock, a state or a side effect; debounce and latches are the fault
+register's. All reasons are kept. Hardware must be safe without this code: it is the second line.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agent.control.fault_register import ActiveFault
+from agent.control.image import ProcessImage
+from agent.control.parameters import ControlParameters
+
+SAFETY_INPUTS = (
+    "emergency_stop_pressed",
+    "door_open",
+    "smoke_detected",
+    "contactor_k1_closed",
+    "contactor_k2_closed",
+    "lock_locked",
+    "cc1_voltage_v",
+    "outside_voltage_v",
+    "inside_voltage_v",
+    "connector_temperature_plus_c",
+    "connector_temperature_minus_c",
+)
+"""Without a fresh value of each of these nothing is energised."""
+
+START_INPUTS = (
+    *SAFETY_INPUTS,
+    "auxiliary_voltage_v",
+    "meter_energy_wh",
+    "insulation_plus_kohm",
+    "insulation_minus_kohm",
+    "module_voltage_v",
+    "module_count",
+    "recorder_ready",
+)
+"""Without a fresh value of each of these no session starts."""
+
+
+@dataclass(slots=True)
+class Situation:
+    """What the interlocks must know of the sequence besides the readings. Filled anew for every evaluation."""
+
+    now_s: float
+    started_at_s: float
+    """When the control core came up."""
+    in_session: bool = False
+    record_durable: bool = False
+    """The start of this session is durable in the ledger."""
+    lock_required: bool = False
+    vehicle_expected: bool = False
+    """The plug must be in the vehicle."""
+    contactors_wanted: bool = False
+    contactors_wanted_since_s: float = 0.0
+    """Since when the contactors are commanded as ``contactors_wanted`` says."""
+    before_insulation_test: bool = False
+    auxiliary_wanted_since_s: float | None = None
+    voltage_ceiling_v: float | None = None
+    """Highest voltage that may stand at the output now; None when nothing is demanded."""
+    current_envelope_a: float | None = None
+    """Highest set point of the recent past; None when nothing is demanded."""
+    current_expected_since_s: float | None = None
+    vehicle_port_open: bool = True
+    battery_limits_violated: bool = False
+    uplink_lost: bool = False
+    clock_unset: bool = False
+    discharged_side: bool = True
+    """The vehicle has had its time to open its contactors: voltage outside is now a fault."""
+    events: set[str] = field(default_factory=set)
+    """Faults that the sequence itself has found and that stay until their clear rule is met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The verdict. ``energise`` and ``start`` are false unless everything speaks for them."""
+
+    energise: bool
+    """Contactors that are closed may stay closed."""
+    close: bool
+    """Contactors may be closed now. A cause counts here before its debounce is over: debounce may delay a
+    trip, never permit a closing."""
+    start: bool
+    """A session may begin."""
+    energise_reasons: tuple[str, ...]
+    """Why nothing may be energised: fault ids and ``no value: signal``."""
+    close_reasons: tuple[str, ...]
+    start_reasons: tuple[str, ...]
+
+
+Rule = Callable[[ProcessImage, Situation, ControlParameters], bool]
+
+
+def _is(name: str) -> Rule:
+    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+        return image.value(name, situation.now_s) is True
+
+    return rule
+
+
+def _older_than(name: str, limit_s: float) -> Rule:
+    """No reading of ``name`` for ``limit_s``; at start-up the grace period counts instead of an age."""
+
+    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+        age_s = image.age_s(name, situation.now_s)
+        if age_s is None:
+            return situation.now_s - situation.started_at_s > max(limit_s, parameters.start_up_grace_s)
+        return age_s > limit_s
+
+    return rule
+
+
+def _inputs_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if situation.now_s - situation.started_at_s <= parameters.start_up_grace_s and not situation.in_session:
+        return False
+    return bool(image.stale(SAFETY_INPUTS, situation.now_s))
+
+
+def _contactor_refuses(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if not situation.contactors_wanted:
+        return False
+    now_s = situation.now_s
+    return image.value("contactor_k1_closed", now_s) is False or image.value("contactor_k2_closed", now_s) is False
+
+
+def _contactor_welded(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if situation.contactors_wanted:
+        return False
+    now_s = situation.now_s
+    return image.value("contactor_k1_closed", now_s) is True or image.value("contactor_k2_closed", now_s) is True
+
+
+def _highest(image: ProcessImage, now_s: float, *names: str) -> float | None:
+    values = [value for name in names if (value := image.value(name, now_s)) is not None]
+    return max(values) if values else None
+
+
+def _output_over_voltage(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if situation.voltage_ceiling_v is None:
+        return False
+    highest_v = _highest(
+        image, situation.now_s, "outside_voltage_v", "inside_voltage_v", "meter_voltage_v", "module_voltage_v"
+    )
+    return highest_v is not None and highest_v > situation.voltage_ceiling_v + parameters.numbers.over_voltage_margin_v
+
+
+def _output_over_current(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if situation.current_envelope_a is None:
+        return False
+    numbers = parameters.numbers
+    allowed_a = situation.current_envelope_a
+    if allowed_a < numbers.over_current_small_limit_a:
+        allowed_a += numbers.over_current_small_a
+    else:
+        allowed_a *= 1.0 + numbers.over_current_share
+    highest_a = _highest(image, situation.now_s, "meter_current_a", "module_current_a")
+    return highest_a is not None and highest_a > allowed_a
+
+
+def _temperature_above(limit: Callable[[ControlParameters], float]) -> Rule:
+    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+        highest_c = _highest(image, situation.now_s, "connector_temperature_plus_c", "connector_temperature_minus_c")
+        return highest_c is not None and highest_c >= limit(parameters)
+
+    return rule
+
+
+def _lock_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    return situation.lock_required and image.value("lock_locked", situation.now_s) is not True
+
+
+def _connector_unplugged(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if not situation.vehicle_expected:
+        return False
+    return is_plugged(image, situation.now_s, parameters) is not True
+
+
+def _outside_voltage_present(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if not situation.before_insulation_test:
+        return False
+    outside_v = image.value("outside_voltage_v", situation.now_s)
+    limit_v = parameters.numbers.outside_voltage_before_test_v if parameters.edition == "2015" else 60.0
+    return outside_v is not None and outside_v > limit_v
+
+
+def _residual_voltage(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if situation.contactors_wanted or not situation.discharged_side:
+        return False
+    if situation.now_s - situation.contactors_wanted_since_s < parameters.numbers.residual_voltage_after_s:
+        return False
+    outside_v = image.value("outside_voltage_v", situation.now_s)
+    return outside_v is not None and outside_v > parameters.numbers.safe_voltage_v
+
+
+def _reverse_polarity(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    voltage_v = image.value("meter_voltage_v", situation.now_s)
+    return voltage_v is not None and voltage_v < -parameters.numbers.outside_voltage_before_test_v
+
+
+def _auxiliary_supply_fault(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    since_s = situation.auxiliary_wanted_since_s
+    if since_s is None or situation.now_s - since_s < 1.0:
+        return False
+    voltage_v = image.value("auxiliary_voltage_v", situation.now_s)
+    numbers = parameters.numbers
+    return voltage_v is None or not numbers.auxiliary_minimum_v <= voltage_v <= numbers.auxiliary_maximum_v
+
+
+def _recorder_absent(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if situation.now_s - situation.started_at_s <= parameters.start_up_grace_s:
+        return False
+    return image.value("recorder_ready", situation.now_s) is not True
+
+
+def _recorder_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    if not situation.in_session:
+        return False
+    age_s = image.age_s("recorder_ready", situation.now_s)
+    return age_s is None or age_s > parameters.recorder_lost_stop_s
+
+
+def _current_absent(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    since_s = situation.current_expected_since_s
+    return since_s is not None and situation.now_s - since_s > (parameters.faults["current_absent"].threshold or 30.0)
+
+
+def _flag(name: str) -> Rule:
+    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+        return bool(getattr(situation, name))
+
+    return rule
+
+
+def _vehicle_bus_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    return not situation.vehicle_port_open
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("emergency_stop", _is("emergency_stop_pressed")),
+    ("door_open", _is("door_open")),
+    ("smoke", _is("smoke_detected")),
+    ("inputs_lost", _inputs_lost),
+    ("connector_unplugged", _connector_unplugged),
+    ("contactor_refuses", _contactor_refuses),
+    ("contactor_welded", _contactor_welded),
+    ("output_over_voltage", _output_over_voltage),
+    ("output_over_current", _output_over_current),
+    ("over_temperature", _temperature_above(lambda parameters: parameters.over_temperature_c)),
+    ("temperature_high", _temperature_above(lambda parameters: parameters.temperature_derate_c)),
+    ("lock_lost", _lock_lost),
+    ("outside_voltage_present", _outside_voltage_present),
+    ("residual_voltage", _residual_voltage),
+    ("reverse_polarity", _reverse_polarity),
+    ("auxiliary_supply_fault", _auxiliary_supply_fault),
+    ("insulation_monitor_lost", _older_than("insulation_plus_kohm", 6.0)),
+    ("meter_lost", _older_than("meter_energy_wh", 10.0)),
+    ("power_stage_lost", _older_than("module_voltage_v", 3.0)),
+    ("power_stage_fault", _is("module_fault")),
+    ("recorder_absent", _recorder_absent),
+    ("recorder_lost", _recorder_lost),
+    ("vehicle_bus_lost", _vehicle_bus_lost),
+    ("bms_limits_violated", _flag("battery_limits_violated")),
+    ("current_absent", _current_absent),
+    ("uplink_lost", _flag("uplink_lost")),
+    ("clock_unset", _flag("clock_unset")),
+)
+"""Fault id and the rule that finds its cause. Faults found by the sequence itself are not here (``EVENT_FAULTS``)."""
+
+EVENT_FAULTS = frozenset(
+    {
+        "insulation_fault",
+        "insulation_warning",
+        "precharge_failed",
+        "parameter_mismatch",
+        "bms_timeout_bhm",
+        "bms_timeout_brm",
+        "bms_timeout_bcp",
+        "bms_timeout_bro",
+        "bms_timeout_bcs",
+        "bms_timeout_bcl",
+        "bms_timeout_bsm",
+        "bms_timeout_bst",
+        "bms_timeout_bsd",
+        "bms_error_message",
+        "bms_fault",
+        "bms_not_ready",
+        "meter_abnormal",
+        "start_timeout",
+        "control_restarted",
+        "lock_lost",
+    }
+)
+"""Faults that the sequence reports as events."""
+
+
+def is_plugged(image: ProcessImage, now_s: float, parameters: ControlParameters) -> bool | None:
+    """True with CC1 at 4 V, False with CC1 at 6 V or more, None when neither can be said."""
+    voltage_v = image.value("cc1_voltage_v", now_s)
+    if voltage_v is None:
+        return None
+    numbers = parameters.numbers
+    if numbers.cc1_plugged_minimum_v <= voltage_v <= numbers.cc1_plugged_maximum_v:
+        return True
+    if voltage_v >= numbers.cc1_unplugged_minimum_v:
+        return False
+    return None
+
+
+def conditions(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> set[str]:
+    """The fault ids whose cause is present now."""
+    found = {fault_id for fault_id, rule in RULES if rule(image, situation, parameters)}
+    found |= situation.events
+    return found
+
+
+def permission(
+    image: ProcessImage,
+    situation: Situation,
+    present: set[str],
+    active: list[ActiveFault],
+    parameters: ControlParameters,
+) -> Permission:
+    """The verdict. ``present`` are the causes of this moment, ``active`` the faults in force.
+
+    Anything unknown is a reason against.
+    """
+    energise = [item.fault.id for item in active if item.fault.action == "open"]
+    energise += [f"no value: {name}" for name in image.stale(SAFETY_INPUTS, situation.now_s)]
+    if not situation.record_durable:
+        energise.append("record not durable")
+    if not situation.in_session:
+        energise.append("no session")
+    close = energise + sorted(
+        fault_id for fault_id in present if parameters.faults[fault_id].action == "open" and fault_id not in energise
+    )
+    start = [item.fault.id for item in active if item.fault.action in ("open", "stop", "inhibit")]
+    start += sorted(
+        fault_id
+        for fault_id in present
+        if parameters.faults[fault_id].action in ("open", "inhibit") and fault_id not in start
+    )
+    start += [f"no value: {name}" for name in image.stale(START_INPUTS, situation.now_s)]
+    if is_plugged(image, situation.now_s, parameters) is not True:
+        start.append("not plugged")
+    return Permission(
+        energise=not energise,
+        close=not close,
+        start=not start,
+        energise_reasons=tuple(energise),
+        close_reasons=tuple(close),
+        start_reasons=tuple(start),
+    )

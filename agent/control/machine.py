@@ -1,0 +1,76 @@
+"""The states of a connector and the moves between them: a table, and a plain state machine over it."""
+
+from typing import Any
+
+from transitions import Machine
+
+STATES = (
+    "idle",
+    "plugged",
+    "locked",
+    "handshake",
+    "insulation",
+    "recognition",
+    "parameters",
+    "precharge",
+    "charging",
+    "stopping",
+    "settled",
+    "faulted",
+)
+
+SESSION_STATES = (
+    "locked",
+    "handshake",
+    "insulation",
+    "recognition",
+    "parameters",
+    "precharge",
+    "charging",
+    "stopping",
+)
+"""States in which a session is open."""
+
+STARTING_STATES = ("locked", "handshake", "insulation", "recognition", "parameters", "precharge")
+
+TRANSITIONS: tuple[dict[str, Any], ...] = (
+    {"trigger": "plug", "source": "idle", "dest": "plugged"},
+    {"trigger": "unplug", "source": ["plugged", "settled"], "dest": "idle"},
+    {"trigger": "begin", "source": ["plugged", "settled"], "dest": "locked"},
+    {"trigger": "powered", "source": "locked", "dest": "handshake"},
+    {"trigger": "greeted", "source": "handshake", "dest": "insulation"},
+    {"trigger": "insulated", "source": "insulation", "dest": "recognition"},
+    {"trigger": "described", "source": "recognition", "dest": "parameters"},
+    {"trigger": "vehicle_ready", "source": "parameters", "dest": "precharge"},
+    {"trigger": "precharged", "source": "precharge", "dest": "charging"},
+    {
+        "trigger": "halt",
+        "source": ["locked", "handshake", "insulation", "recognition", "parameters", "precharge", "charging"],
+        "dest": "stopping",
+    },
+    {"trigger": "settle", "source": "stopping", "dest": "settled"},
+    {"trigger": "trip", "source": ["idle", "plugged", "settled"], "dest": "faulted"},
+    {"trigger": "restore_plugged", "source": "faulted", "dest": "plugged"},
+    {"trigger": "restore_idle", "source": "faulted", "dest": "idle"},
+)
+
+
+class Sequence:
+    """Where a connector stands. ``state`` is written by the machine only; a wrong move raises MachineError."""
+
+    def __init__(self) -> None:
+        self.state = "idle"
+        self._machine = Machine(
+            model=self,
+            states=list(STATES),
+            transitions=[dict(row) for row in TRANSITIONS],
+            initial="idle",
+            auto_transitions=False,
+            queued=True,
+        )
+
+    def move(self, trigger: str) -> str:
+        """Make the move ``trigger`` and return the state it came from. Raises MachineError if it is not allowed."""
+        previous = self.state
+        self.trigger(trigger)  # type: ignore[attr-defined]  # added by transitions at run time
+        return previous

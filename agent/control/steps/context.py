@@ -1,0 +1,56 @@
+"""What the steps of the sequence remember and ask for."""
+
+from dataclasses import dataclass, field
+
+from drivers.bms.charger import EventKind
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is asked of the power stage. Off with zeros is the stated safe value."""
+
+    voltage_v: float = 0.0
+    current_a: float = 0.0
+    on: bool = False
+
+
+@dataclass(slots=True)
+class StepMemory:
+    """Memory of the running step and of the session's sequence; never outlives the session."""
+
+    entered_at_s: float
+    stage: str = ""
+    stage_since_s: float = 0.0
+    seen: set[EventKind] = field(default_factory=set)
+    """Protocol events that have come in this session."""
+    lock_confirmed: bool = False
+    voltage_ceiling_v: float | None = None
+    test_voltage_v: float = 0.0
+    test_voltage_reached_at_s: float = 0.0
+    setpoint_a: float = 0.0
+    setpoint_at_s: float = 0.0
+    current_expected_since_s: float | None = None
+    paused_since_s: float | None = None
+    opened: bool = False
+    """The contactors have been told to open for the end of the session."""
+    opened_at_s: float | None = None
+    output_safe: bool = False
+    """Contactors confirmed open and the output below 60 V: the plug may go."""
+    register_source: str = "meter"
+
+    def enter(self, now_s: float) -> None:
+        """A new state has been entered."""
+        self.entered_at_s = now_s
+        self.stage = ""
+        self.stage_since_s = now_s
+
+    def go(self, stage: str, now_s: float) -> None:
+        """Go to the next stage of the running step."""
+        self.stage = stage
+        self.stage_since_s = now_s
+
+    def new_session(self) -> None:
+        """Forget the last session."""
+        fresh = StepMemory(entered_at_s=self.entered_at_s)
+        for name in self.__slots__:
+            setattr(self, name, getattr(fresh, name))

@@ -1,0 +1,107 @@
+"""The end of every session, in order: current down, contactors open, bleed, statistics, last reading, bill."""
+
+from typing import TYPE_CHECKING
+
+from drivers.bms.charger import EventKind, Phase
+
+if TYPE_CHECKING:
+    from agent.control.core import ControlCore
+
+_CSD_S = 0.8
+"""CSD is repeated for this long after BSD (own: three periods of 250 ms)."""
+_REGISTER_SETTLING_S = 1.0
+"""A register reading counts as final from this long after the opening (own: the meter updates once a second)."""
+
+
+def stopping(core: "ControlCore") -> None:
+    """Stages: ramp, open, discharge, statistics, reading."""
+    memory = core.memory
+    core.situation.current_expected_since_s = None
+    core.relays_wanted["insulation_monitor"] = False
+    if memory.stage == "":
+        memory.go("open" if memory.opened or not core.relays_wanted["contactors"] else "ramp", core.now_s)
+        memory.opened = memory.opened or memory.stage == "open"
+    if memory.opened and memory.stage == "ramp":
+        memory.go("open", core.now_s)
+    {"ramp": _ramp, "open": _open, "discharge": _discharge, "statistics": _statistics, "reading": _reading}[
+        memory.stage
+    ](core)
+
+
+def _ramp(core: "ControlCore") -> None:
+    memory, image, now_s = core.memory, core.image, core.now_s
+    if core.demand.on:
+        core.set_demand(core.demand.voltage_v, 0.0, memory.voltage_ceiling_v or core.demand.voltage_v)
+    current_a = image.value("module_current_a", now_s)
+    low = current_a is not None and current_a < core.parameters.numbers.opening_current_a
+    if low or now_s - memory.stage_since_s > core.parameters.times.ramp_down_s:
+        memory.opened = True
+        memory.go("open", now_s)
+        _open(core)
+
+
+def _open(core: "ControlCore") -> None:
+    memory, image, now_s = core.memory, core.image, core.now_s
+    core.want_contactors(False)
+    core.no_demand()
+    if memory.opened_at_s is None:
+        memory.opened_at_s = now_s
+    states = [image.value(name, now_s) for name in ("contactor_k1_closed", "contactor_k2_closed")]
+    # A welded or unseen contactor must not hold up the end; it is a fault of its own.
+    if all(state is False for state in states) or now_s - memory.stage_since_s > 2.0:
+        memory.go("discharge", now_s)
+
+
+def _discharge(core: "ControlCore") -> None:
+    memory, now_s = core.memory, core.now_s
+    core.relays_wanted["discharge"] = True
+    outside_v = core.image.value("outside_voltage_v", now_s)
+    safe = outside_v is not None and outside_v < core.parameters.numbers.safe_voltage_v
+    if safe:
+        memory.output_safe = True
+    if safe or now_s - memory.stage_since_s > core.parameters.times.discharge_s:
+        memory.go("statistics", now_s)
+
+
+def _statistics(core: "ControlCore") -> None:
+    """Wait for BSD and let CSD go out, if the vehicle still talks."""
+    memory, now_s, session = core.memory, core.now_s, core.session
+    if session is None:
+        return
+    core.charger.set_totals(session.duration_s(now_s) // 60, session.billing.bill().energy_wh)
+    phase = core.charger.phase
+    waiting = phase in (Phase.STOPPING, Phase.ENDING)
+    if EventKind.STATISTICS in memory.seen:
+        bsd = core.charger.vehicle.bsd
+        if bsd is not None:
+            if bsd.values["soc_percent"] is not None:
+                session.soc_end_percent = int(bsd.values["soc_percent"])
+            waiting = now_s - bsd.at_s < _CSD_S
+    if waiting and now_s - memory.entered_at_s < core.parameters.times.statistics_s:
+        return
+    core.want_auxiliary(False)
+    core.charger.finish(now_s)
+    memory.go("reading", now_s)
+
+
+def _reading(core: "ControlCore") -> None:
+    """The bill ends with a register reading taken after the contactors opened; the last known one if none comes."""
+    memory, now_s, session = core.memory, core.now_s, core.session
+    if session is None:
+        return
+    register_wh = core.image.value("meter_energy_wh", now_s)
+    taken_at_s = core.image.taken_at_s("meter_energy_wh")
+    final_from_s = (memory.opened_at_s or memory.entered_at_s) + _REGISTER_SETTLING_S
+    if register_wh is not None and taken_at_s is not None and taken_at_s >= final_from_s:
+        session.billing.sample(int(register_wh), core.wall_ms)
+        memory.register_source = "meter"
+    elif now_s - memory.stage_since_s < core.parameters.times.final_reading_s:
+        return
+    else:
+        last = core.image.last("meter_energy_wh")
+        if last is not None and int(last) >= session.billing.register_wh:
+            session.billing.sample(int(last), core.wall_ms)
+        memory.register_source = "last_reading"
+    core.relays_wanted["discharge"] = False
+    core.end_session()
+    core.move("settle")

@@ -1,0 +1,142 @@
+"""Builds the lines, the devices and the control parameters from a checked site."""
+
+from dataclasses import dataclass
+
+from agent.control.billing import BillingTariff
+from agent.control.parameters import ControlParameters
+from agent.field.lines import CanLine, ModbusLine
+from agent.settings.catalogue import Board
+from agent.settings.load import Site
+from drivers.inputs_outputs.waveshare import (
+    AnalogBoard,
+    AnalogWiring,
+    InputWiring,
+    OutputWiring,
+    RelayBoard,
+    Wiring,
+)
+from drivers.insulation.aim_d100 import AimD100
+from drivers.meters.meter import Meter
+from drivers.meters.register_map import load_register_map
+from drivers.modbus.device import Device
+from drivers.power.infypower import InfyPower
+
+
+@dataclass(slots=True)
+class Hardware:
+    """Everything of one pile that touches a wire."""
+
+    modbus_lines: list[ModbusLine]
+    vehicle_line: CanLine
+    module_line: CanLine
+    relay_board: RelayBoard
+    power_stage: InfyPower
+
+    @property
+    def can_lines(self) -> list[CanLine]:
+        """The CAN lines; both names may stand for one line."""
+        return [self.vehicle_line, self.module_line]
+
+
+def wiring_of(board: Board) -> Wiring:
+    """The relay board's wiring in the driver's own form."""
+    return Wiring(
+        outputs={name: OutputWiring(entry.channel, entry.timed) for name, entry in board.outputs.items()},
+        inputs={name: InputWiring(entry.channel, entry.active_low) for name, entry in board.inputs.items()},
+        pulse_100ms=board.relay_board.pulse_100ms,
+        renew_interval_s=board.relay_board.renew_interval_ms / 1000.0,
+        channels=board.relay_board.channels,
+    )
+
+
+def build_hardware(site: Site) -> Hardware:
+    """Devices on their lines. Nothing is opened yet."""
+    settings = site.settings
+    connector = settings.connector
+    inputs_outputs = connector.inputs_outputs
+    relay_board = RelayBoard(
+        wiring_of(site.board), inputs_outputs.relay_address, inputs_outputs.input_interval_ms / 1000.0
+    )
+    analog_board = AnalogBoard(
+        {name: AnalogWiring(entry.channel, entry.scale, entry.offset) for name, entry in site.board.analog.items()},
+        inputs_outputs.analog_address,
+        inputs_outputs.analog_interval_ms / 1000.0,
+    )
+    meter = Meter(
+        load_register_map(site.meter_map),
+        connector.meter.address,
+        connector.meter.poll_interval_ms / 1000.0,
+        connector.meter.energy_unit_wh,
+    )
+    insulation_monitor = AimD100(
+        connector.insulation_monitor.address, connector.insulation_monitor.poll_interval_ms / 1000.0
+    )
+    on_bus: list[tuple[str, Device]] = [
+        (inputs_outputs.bus, relay_board),
+        (inputs_outputs.bus, analog_board),
+        (connector.meter.bus, meter),
+        (connector.insulation_monitor.bus, insulation_monitor),
+    ]
+    modbus_lines = [
+        ModbusLine(
+            bus.name,
+            bus.port,
+            bus.baud,
+            bus.parity,
+            bus.stop_bits,
+            [device for name, device in on_bus if name == bus.name],
+        )
+        for bus in settings.bus.modbus
+    ]
+    can = {bus.name: CanLine(bus.name, bus.interface, bus.channel, bus.bitrate_bps) for bus in settings.bus.can}
+    return Hardware(
+        modbus_lines=modbus_lines,
+        vehicle_line=can[connector.vehicle_bus],
+        module_line=can[connector.power_stage.bus],
+        relay_board=relay_board,
+        power_stage=InfyPower(site.profile.module_count, connector.power_stage.command_interval_ms / 1000.0),
+    )
+
+
+def _least(*values: float | None) -> float:
+    return min(value for value in values if value is not None)
+
+
+def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlParameters:
+    """What the control core must know. Site limits tighten the profile and the catalogue, never loosen them."""
+    settings, profile, tariff = site.settings, site.profile, site.tariff
+    connector, limits = settings.connector, settings.limits
+    return ControlParameters(
+        pile_id=settings.pile.id,
+        boot_id=boot_id,
+        version=version,
+        connector=connector.number,
+        maximum_power_w=_least(profile.maximum_power_w, connector.maximum_power_w),
+        maximum_voltage_v=_least(profile.maximum_voltage_v, connector.maximum_voltage_v),
+        minimum_voltage_v=profile.minimum_voltage_v,
+        maximum_current_a=_least(profile.maximum_current_a, connector.maximum_current_a),
+        minimum_current_a=profile.minimum_current_a,
+        tariff=BillingTariff(
+            id=tariff.id,
+            version=tariff.version,
+            electricity_e5={name: rate.electricity_e5 for name, rate in tariff.rates.items()},
+            service_e5={name: rate.service_e5 for name, rate in tariff.rates.items()},
+            slots=tuple(tariff.slots),
+            utc_offset_minutes=settings.tariff.utc_offset_minutes,
+        ),
+        faults=site.faults,
+        edition=connector.edition,
+        charger_number=settings.pile.charger_number,
+        meter={
+            "model": connector.meter.model,
+            "address": connector.meter.address,
+            "serial_number": connector.meter.serial_number,
+            "certificate_number": connector.meter.certificate_number,
+        },
+        recorder_lost_stop_s=limits.recorder_lost_stop_s,
+        start_time_limit_s=limits.start_time_limit_s,
+        telemetry_interval_s=float(settings.record.telemetry_interval_s),
+        telemetry_idle_interval_s=float(settings.record.telemetry_idle_interval_s),
+        over_temperature_c=_least(site.faults["over_temperature"].threshold, limits.connector_temperature_stop_c),
+        temperature_derate_c=_least(site.faults["temperature_high"].threshold, limits.connector_temperature_derate_c),
+    )

@@ -1,0 +1,222 @@
+"""The wires of the field process: each line owns its port, opens it again when it is lost, and never waits."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from drivers.can.frame import CanFrame
+from drivers.can.port import CanPort, open_can_port
+from drivers.errors import PortError
+from drivers.modbus.device import Device
+from drivers.modbus.master import ModbusMaster
+from drivers.reading import Reading
+from drivers.serial_port import SerialPort
+
+_LOG = logging.getLogger(__name__)
+
+REOPEN_INTERVAL_S = 1.0
+"""Time between two attempts to open a lost port."""
+
+
+class Port(Protocol):
+    """What a line needs of any port."""
+
+    def fileno(self) -> int:
+        """File descriptor to wait on."""
+
+    def close(self) -> None:
+        """Give the port back."""
+
+
+P = TypeVar("P", bound=Port)
+
+
+class Line:
+    """Name, port and reopening; what travels on it is the subclass's."""
+
+    def __init__(self, name: str, where: str) -> None:
+        self.name = name
+        self.where = where
+        self.trouble = "not opened yet"
+        self.opened = 0
+        self._retry_at_s = float("-inf")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the port is usable."""
+        return not self.trouble
+
+    def fileno(self) -> int:
+        """File descriptor to wait on, -1 while closed."""
+        raise NotImplementedError
+
+    def try_open(self, now_s: float) -> bool:
+        """Open the port if it is time to try. Returns whether it has just been opened."""
+        if self.is_open or now_s < self._retry_at_s:
+            return False
+        self._retry_at_s = now_s + REOPEN_INTERVAL_S
+        try:
+            self._open()
+        except PortError as error:
+            # Said once per cause, not once per attempt.
+            if str(error) != self.trouble:
+                _LOG.error("line %s: %s", self.name, error)
+            self.trouble = str(error)
+            return False
+        if self.trouble:
+            _LOG.info("line %s: %s is open", self.name, self.where)
+        self.trouble = ""
+        self.opened += 1
+        return True
+
+    def lost(self, error: PortError, now_s: float) -> None:
+        """The port failed in use."""
+        _LOG.error("line %s: %s", self.name, error)
+        self.close(now_s)
+        self.trouble = str(error)
+
+    def close(self, now_s: float) -> None:
+        """Give the port back."""
+        raise NotImplementedError
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+
+class ModbusLine(Line):
+    """One RS-485 line with its owner and its devices."""
+
+    def __init__(self, name: str, port: str, baud: int, parity: str, stop_bits: int, devices: Sequence[Device]) -> None:
+        super().__init__(name, port)
+        self._baud, self._parity, self._stop_bits = baud, parity, stop_bits
+        bits = 9 + stop_bits + (parity != "N")
+        self.master = ModbusMaster(baud, bits)
+        self.devices = {device.address: device for device in devices}
+        for device in devices:
+            self.master.attach(device.address, device.timing)
+        self._port: SerialPort | None = None
+        self._device_due_s = float("-inf")
+
+    def fileno(self) -> int:
+        """See Line."""
+        return -1 if self._port is None else self._port.fileno()
+
+    def _open(self) -> None:
+        self._port = SerialPort(self.where, self._baud, self._parity, self._stop_bits)
+        self._device_due_s = float("-inf")
+
+    def close(self, now_s: float) -> None:
+        """See Line. What waits for the line is given up, so that nothing old goes out later."""
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+            self.master.reset(now_s)
+
+    def read(self, now_s: float) -> None:
+        """Take what has arrived."""
+        if self._port is None:
+            return
+        try:
+            data = self._port.read()
+        except PortError as error:
+            self.lost(error, now_s)
+            return
+        self.master.receive(data, now_s)
+
+    def turn(self, now_s: float, deliver: Callable[[str, Reading], None], *, force: bool = False) -> float:
+        """Hand results to the devices and their readings to ``deliver``, submit what is due, write.
+
+        ``force`` asks the devices even though none has said that it is due: an output has changed.
+        Returns the time at which this must be called again at the latest.
+        """
+        master = self.master
+        results = master.results()
+        for result in results:
+            device = self.devices.get(result.request.address)
+            if device is not None:
+                for name, reading in device.accept(result):
+                    deliver(name, reading)
+        if self._port is None:
+            return now_s + REOPEN_INTERVAL_S
+        if results or force or now_s >= self._device_due_s:
+            due_s = float("inf")
+            for device in self.devices.values():
+                for request in device.requests(now_s):
+                    master.submit(request, now_s)
+                due_s = min(due_s, device.next_due(now_s))
+            self._device_due_s = due_s
+        data = master.poll(now_s)
+        if data:
+            try:
+                self._port.write(data)
+            except PortError as error:
+                self.lost(error, now_s)
+                return now_s + REOPEN_INTERVAL_S
+        master_due_s = master.next_due(now_s)
+        return self._device_due_s if master_due_s is None else min(self._device_due_s, master_due_s)
+
+    def status(self) -> dict[str, object]:
+        """Counters by device name."""
+        counters = {device.name: self.master.counters[address].as_dict() for address, device in self.devices.items()}
+        return {"port": self.where, "trouble": self.trouble, "opened": self.opened, "devices": counters}
+
+
+class CanLine(Line):
+    """One CAN line."""
+
+    def __init__(self, name: str, interface: str, channel: str, bitrate_bps: int) -> None:
+        super().__init__(name, channel)
+        self._interface, self._bitrate_bps = interface, bitrate_bps
+        self._port: CanPort | None = None
+        self.frames_in = 0
+        self.frames_out = 0
+        self.frames_refused = 0
+
+    def fileno(self) -> int:
+        """See Line."""
+        return -1 if self._port is None else self._port.fileno()
+
+    def _open(self) -> None:
+        self._port = open_can_port(self._interface, self.where, self._bitrate_bps)
+
+    def close(self, now_s: float) -> None:
+        """See Line."""
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+
+    def read(self, now_s: float) -> list[CanFrame]:
+        """Frames that have arrived."""
+        if self._port is None:
+            return []
+        try:
+            frames = self._port.receive(now_s)
+        except PortError as error:
+            self.lost(error, now_s)
+            return []
+        self.frames_in += len(frames)
+        return frames
+
+    def write(self, frames: Sequence[CanFrame], now_s: float) -> None:
+        """Send frames; what the adapter does not take is counted and left to the protocol's repetition."""
+        if self._port is None:
+            return
+        try:
+            for frame in frames:
+                if self._port.send(frame):
+                    self.frames_out += 1
+                else:
+                    self.frames_refused += 1
+        except PortError as error:
+            self.lost(error, now_s)
+
+    def status(self) -> dict[str, object]:
+        """Counters."""
+        return {
+            "port": self.where,
+            "trouble": self.trouble,
+            "opened": self.opened,
+            "frames_in": self.frames_in,
+            "frames_out": self.frames_out,
+            "frames_refused": self.frames_refused,
+        }

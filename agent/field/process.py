@@ -1,0 +1,134 @@
+"""The field process: ``pile-agent control``."""
+
+import gc
+import logging
+import os
+import selectors
+import signal
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+import sdnotify
+
+from agent.control.core import ControlCore
+from agent.field import realtime
+from agent.field.assembly import build_hardware, control_parameters
+from agent.field.loop import FieldLoop
+from agent.field.server import FieldServer
+from agent.link.messages import Hello
+from agent.settings.load import Site
+
+_LOG = logging.getLogger(__name__)
+
+_NOTIFY_INTERVAL_S = 0.5
+_OPEN_INTERVAL_S = 1.0
+_COLLECT_INTERVAL_S = 600.0
+_LAST_RECORDS_S = 5.0
+"""How long the end waits for the recorder to confirm the last records."""
+_SHUTDOWN_LIMIT_S = 40.0
+
+
+class _Notifier:
+    """systemd notification that can never wait."""
+
+    def __init__(self) -> None:
+        self._notifier = sdnotify.SystemdNotifier()
+        if self._notifier.socket is not None:
+            self._notifier.socket.setblocking(False)
+
+    def send(self, text: str) -> None:
+        """Send a notification; without systemd nothing happens."""
+        self._notifier.notify(text)
+
+
+def run_field(site: Site, *, version: str) -> int:
+    """Run until SIGTERM or SIGINT, which ends a charge in order first. Returns the exit code."""
+    settings = site.settings
+    boot_id = uuid.uuid4().hex
+    runtime = Path(settings.paths.runtime)
+    runtime.mkdir(parents=True, exist_ok=True)
+    running = runtime / "field.running"
+    restarted = running.exists()
+    running.write_text(f"{os.getpid()}\n", encoding="ascii")
+    parameters = control_parameters(site, boot_id=boot_id, version=version)
+    selector = selectors.DefaultSelector()
+    hello = Hello(boot_id, settings.pile.id, version, time.time_ns() // 1_000_000)
+    server = FieldServer(runtime / "field.sock", selector, hello)
+    core = ControlCore(parameters, time.monotonic(), restarted=restarted)
+    loop = FieldLoop(
+        core,
+        parameters,
+        build_hardware(site),
+        server,
+        selector,
+        cycle_s=settings.control.cycle_ms / 1000.0,
+        readings_interval_s=settings.record.readings_interval_s,
+        readings_idle_interval_s=settings.record.readings_idle_interval_s,
+    )
+    stop_requests = _StopRequests()
+    # The first evaluation comes before any port is opened: outputs are known to be off from here on.
+    loop.evaluate(time.monotonic())
+    _LOG.info("first cycle evaluated, outputs off; boot %s", boot_id)
+    loop.open_lines()
+    loop.scheduler = realtime.set_priority(settings.control.real_time_priority)
+    if settings.control.lock_memory:
+        realtime.lock_memory()
+    realtime.tame_collector()
+    notifier = _Notifier()
+    notifier.send("READY=1")
+    try:
+        _run(loop, core, notifier, stop_requests)
+    finally:
+        loop.close()
+        selector.close()
+    with suppress(OSError):
+        running.unlink()
+    notifier.send("STOPPING=1")
+    return 0
+
+
+class _StopRequests:
+    """SIGTERM and SIGINT ask for an orderly end."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self.wanted = True
+
+
+def _run(loop: FieldLoop, core: ControlCore, notifier: _Notifier, stop_requests: _StopRequests) -> None:
+    next_notify_s = next_open_s = 0.0
+    next_collect_s = time.monotonic() + _COLLECT_INTERVAL_S
+    give_up_s = safe_since_s = None
+    while True:
+        loop.turn()
+        now_s = time.monotonic()
+        if now_s >= next_open_s:
+            next_open_s = now_s + _OPEN_INTERVAL_S
+            loop.open_lines()
+        if now_s >= next_notify_s:
+            # Reached only after a completed evaluation: the watchdog certifies progress.
+            next_notify_s = now_s + _NOTIFY_INTERVAL_S
+            notifier.send(f"WATCHDOG=1\nSTATUS={core.state}")
+        if now_s >= next_collect_s and core.session is None:
+            next_collect_s = now_s + _COLLECT_INTERVAL_S
+            gc.collect()
+        if not stop_requests.wanted:
+            continue
+        if give_up_s is None:
+            give_up_s = now_s + _SHUTDOWN_LIMIT_S
+            core.request_shutdown()
+            _LOG.info("end requested in state %s", core.state)
+        if core.safe_to_exit:
+            safe_since_s = safe_since_s or now_s
+            everything_kept = core.backlog.acknowledged == core.backlog.last_number
+            if everything_kept or now_s - safe_since_s > _LAST_RECORDS_S:
+                return
+        elif now_s > give_up_s:
+            _LOG.error("the session did not end within %.0f s; outputs are opened now", _SHUTDOWN_LIMIT_S)
+            return

@@ -1,0 +1,61 @@
+"""The status snapshot of the field process, for people and for tests."""
+
+from typing import Any
+
+from agent.control.core import ControlCore
+
+
+def snapshot(core: ControlCore, uptime_s: float) -> dict[str, Any]:
+    """What the core knows now. Stale values are absent."""
+    now_s = core.now_s
+    session = core.session
+    bill = session.billing.bill() if session is not None else None
+    return {
+        "pile_id": core.parameters.pile_id,
+        "boot_id": core.parameters.boot_id,
+        "version": core.parameters.version,
+        "connector": core.parameters.connector,
+        "uptime_s": round(uptime_s, 1),
+        "state": core.state,
+        "state_since_s": round(now_s - core.memory.entered_at_s, 2),
+        "stage": core.memory.stage,
+        "session": None if session is None else session.id,
+        "stop_reason": None if session is None else session.stop_reason,
+        "shutting_down": core.shutting_down,
+        "faults": [
+            {
+                "id": item.fault.id,
+                "level": item.fault.level,
+                "action": item.fault.action,
+                "since_s": round(now_s - item.since_s, 1),
+                "latched": not item.present,
+            }
+            for item in core.active_faults
+        ],
+        "may_start": core.permission.start and session is None,
+        "may_energise": core.permission.energise,
+        "start_blockers": list(core.permission.start_reasons),
+        "energise_blockers": list(core.permission.energise_reasons),
+        "values": core.image.snapshot(now_s),
+        "bms": dict(core.vehicle_values()),
+        "limit": {
+            "voltage_v": round(core.limit.voltage_v, 1),
+            "current_a": round(core.limit.current_a, 1),
+            "power_w": round(core.limit.power_w),
+            "by": core.limit.by,
+        },
+        "setpoint": {
+            "voltage_v": round(core.demand.voltage_v, 1),
+            "current_a": round(core.demand.current_a, 1),
+            "on": core.demand.on,
+        },
+        "energy_wh": None if bill is None else bill.energy_wh,
+        "amount_e4": None if bill is None else bill.amount_e4,
+        "duration_s": None if session is None else session.duration_s(now_s),
+        "rate": None if session is None else session.billing.rate,
+        "records": {
+            "last_number": core.backlog.last_number,
+            "acknowledged": core.backlog.acknowledged,
+            "backlog": core.backlog.last_number - core.backlog.acknowledged,
+        },
+    }
