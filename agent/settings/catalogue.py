@@ -7,7 +7,7 @@ from msgspec import Meta
 from agent.settings.schema import Identifier, Section
 
 
-class PileProfile(Section, kw_only=True):
+class PileProfile(Section, frozen=True, kw_only=True):
     """Ratings of a pile, a file in config/piles."""
 
     schema: Annotated[int, Meta(ge=1, le=1)]
@@ -22,7 +22,7 @@ class PileProfile(Section, kw_only=True):
     module_count: Annotated[int, Meta(ge=1, le=60)]
 
 
-class RelayBoard(Section, kw_only=True):
+class RelayBoard(Section, frozen=True, kw_only=True):
     """The relay board of a wiring."""
 
     channels: Annotated[int, Meta(ge=1, le=32)]
@@ -30,21 +30,21 @@ class RelayBoard(Section, kw_only=True):
     renew_interval_ms: Annotated[int, Meta(ge=50, le=1000, description="time between two renewals of a pulse")]
 
 
-class Output(Section, kw_only=True):
+class Output(Section, frozen=True, kw_only=True):
     """One relay."""
 
     channel: Annotated[int, Meta(ge=0, le=31)]
     timed: bool
 
 
-class DiscreteInput(Section, kw_only=True):
+class DiscreteInput(Section, frozen=True, kw_only=True):
     """One discrete input."""
 
     channel: Annotated[int, Meta(ge=0, le=31)]
     active_low: bool
 
 
-class AnalogInput(Section, kw_only=True):
+class AnalogInput(Section, frozen=True, kw_only=True):
     """One analogue input: value = raw * scale + offset."""
 
     channel: Annotated[int, Meta(ge=0, le=7)]
@@ -52,7 +52,7 @@ class AnalogInput(Section, kw_only=True):
     offset: float
 
 
-class Board(Section, kw_only=True):
+class Board(Section, frozen=True, kw_only=True):
     """A wiring, a file in config/boards."""
 
     schema: Annotated[int, Meta(ge=1, le=1)]
@@ -65,17 +65,48 @@ class Board(Section, kw_only=True):
     analog: dict[str, AnalogInput]
 
 
+REQUIRED_OUTPUTS = (
+    "contactor_k1",
+    "contactor_k2",
+    "auxiliary_supply",
+    "electronic_lock",
+    "discharge",
+    "insulation_monitor",
+)
+"""Relays that every wiring must have."""
+OPTIONAL_OUTPUTS = ("fan", "fault_lamp")
+TIMED_OUTPUTS = ("contactor_k1", "contactor_k2")
+"""Relays that the board itself must open when the program has died."""
+DISCRETE_INPUTS = (
+    "emergency_stop_pressed",
+    "door_open",
+    "smoke_detected",
+    "contactor_k1_closed",
+    "contactor_k2_closed",
+    "lock_locked",
+)
+ANALOG_INPUTS = (
+    "cc1_voltage_v",
+    "outside_voltage_v",
+    "inside_voltage_v",
+    "connector_temperature_plus_c",
+    "connector_temperature_minus_c",
+    "auxiliary_voltage_v",
+)
+"""Signals that every wiring must deliver: without them the interlocks refuse everything."""
+
+
 RateName = Literal["sharp", "peak", "flat", "valley"]
 
 
-class Rate(Section, kw_only=True):
+class Rate(Section, frozen=True, kw_only=True):
     """Price of one of the four rates, in units of 0.00001 yuan per kWh."""
 
     electricity_e5: Annotated[int, Meta(ge=0, le=10_000_000)]
     service_e5: Annotated[int, Meta(ge=0, le=10_000_000)]
 
 
-class TariffTable(Section, kw_only=True):
+class TariffTable(Section, frozen=True, kw_only=True):
     """A tariff, a file in config/tariffs: 48 half-hour slots of local time, each with a rate."""
 
     schema: Annotated[int, Meta(ge=1, le=1)]
@@ -87,7 +118,7 @@ class TariffTable(Section, kw_only=True):
     slots: Annotated[list[RateName], Meta(min_length=48, max_length=48)]
 
 
-class Fault(Section, kw_only=True):
+class Fault(Section, frozen=True, kw_only=True):
     """One row of the fault catalogue.
 
     ``level``: 1 personal safety, 2 equipment safety, 3 notice. ``action``: ``open`` opens the contactors at
@@ -112,7 +143,7 @@ class Fault(Section, kw_only=True):
     hint_en: str
 
 
-class FaultCatalogue(Section, kw_only=True):
+class FaultCatalogue(Section, frozen=True, kw_only=True):
     """config/faults.toml."""
 
     schema: Annotated[int, Meta(ge=1, le=1)]
@@ -130,6 +161,11 @@ def fault_table(catalogue: FaultCatalogue) -> dict[str, Fault]:
 
 
 __all__ = [
+    "ANALOG_INPUTS",
+    "DISCRETE_INPUTS",
+    "OPTIONAL_OUTPUTS",
+    "REQUIRED_OUTPUTS",
+    "TIMED_OUTPUTS",
     "AnalogInput",
     "Board",
     "DiscreteInput",

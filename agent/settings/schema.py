@@ -19,7 +19,7 @@ BusName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,15}$", description="n
 UnitAddress = Annotated[int, Meta(ge=1, le=247, description="Modbus address on that bus")]
 
 
-class Pile(Section, kw_only=True):
+class Pile(Section, frozen=True, kw_only=True):
     """Who this pile is."""
 
     id: Annotated[Identifier, Meta(description="pile identifier; also MQTT client id and part of every topic")]
@@ -29,14 +29,14 @@ class Pile(Section, kw_only=True):
     charger_number: Annotated[int, Meta(ge=0, le=0xFFFFFFFF, description="number sent to the vehicle in CRM")] = 1
 
 
-class Paths(Section, kw_only=True):
+class Paths(Section, frozen=True, kw_only=True):
     """Where the agent keeps things."""
 
     state: Annotated[str, Meta(description="folder of the ledger, the readings and the keys")] = "/var/lib/pile-agent"
     runtime: Annotated[str, Meta(description="folder of the local socket")] = "/run/pile-agent"
 
 
-class Control(Section, kw_only=True):
+class Control(Section, frozen=True, kw_only=True):
     """The field process."""
 
     cycle_ms: Annotated[int, Meta(ge=5, le=100, description="longest time between two evaluations, milliseconds")] = 10
@@ -44,17 +44,19 @@ class Control(Section, kw_only=True):
     lock_memory: Annotated[bool, Meta(description="keep the field process in memory (mlockall)")] = True
 
 
-class ModbusBus(Section, kw_only=True):
+class ModbusBus(Section, frozen=True, kw_only=True):
     """One RS-485 line."""
 
     name: BusName
     port: Annotated[str, Meta(min_length=1, description="serial port; use a by-id or by-path name")]
-    baud: Annotated[Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200], Meta(description="bits per second")] = 9600
+    baud: Annotated[
+        Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200], Meta(description="bits per second")
+    ] = 9600
     parity: Annotated[Literal["N", "E", "O"], Meta(description="N none, E even, O odd")] = "N"
     stop_bits: Annotated[Literal[1, 2], Meta(description="number of stop bits")] = 1
 
 
-class CanBus(Section, kw_only=True):
+class CanBus(Section, frozen=True, kw_only=True):
     """One CAN line."""
 
     name: BusName
@@ -63,20 +65,22 @@ class CanBus(Section, kw_only=True):
     bitrate_bps: Annotated[Literal[50000, 125000, 250000, 500000], Meta(description="bits per second")]
 
 
-class Buses(Section, kw_only=True):
+class Buses(Section, frozen=True, kw_only=True):
     """All lines of the pile."""
 
     modbus: list[ModbusBus]
     can: list[CanBus]
 
 
-class Meter(Section, kw_only=True):
+class Meter(Section, frozen=True, kw_only=True):
     """The billing meter of a connector."""
 
     bus: BusName
     address: UnitAddress = 1
     model: Annotated[Identifier, Meta(description="register map, a file in config/meters")] = "acrel-djsf1352-rn"
-    poll_interval_ms: Annotated[int, Meta(ge=100, le=10000, description="time between two readings, milliseconds")] = 1000
+    poll_interval_ms: Annotated[int, Meta(ge=100, le=10000, description="time between two readings, milliseconds")] = (
+        1000
+    )
     energy_unit_wh: Annotated[
         float, Meta(gt=0, le=1000, description="Wh per digit of the energy register, proven against the display")
     ] = 1.0
@@ -84,16 +88,18 @@ class Meter(Section, kw_only=True):
     certificate_number: Annotated[str, Meta(max_length=64, description="verification certificate")] = ""
 
 
-class InsulationMonitor(Section, kw_only=True):
+class InsulationMonitor(Section, frozen=True, kw_only=True):
     """The insulation monitor of a connector."""
 
     bus: BusName
     address: UnitAddress = 2
     model: Annotated[Literal["acrel-aim-d100"], Meta(description="device family")] = "acrel-aim-d100"
-    poll_interval_ms: Annotated[int, Meta(ge=200, le=10000, description="time between two readings, milliseconds")] = 1000
+    poll_interval_ms: Annotated[int, Meta(ge=200, le=10000, description="time between two readings, milliseconds")] = (
+        1000
+    )
 
 
-class InputsOutputs(Section, kw_only=True):
+class InputsOutputs(Section, frozen=True, kw_only=True):
     """Relays, discrete inputs and analogue inputs."""
 
     bus: BusName
@@ -104,7 +110,7 @@ class InputsOutputs(Section, kw_only=True):
     analog_interval_ms: Annotated[int, Meta(ge=20, le=200, description="time between two analogue readings")] = 50
 
 
-class PowerStage(Section, kw_only=True):
+class PowerStage(Section, frozen=True, kw_only=True):
     """The DC power modules of a connector."""
 
     bus: BusName
@@ -112,7 +118,7 @@ class PowerStage(Section, kw_only=True):
     command_interval_ms: Annotated[int, Meta(ge=50, le=200, description="repetition of the set point")] = 100
 
 
-class Connector(Section, kw_only=True):
+class Connector(Section, frozen=True, kw_only=True):
     """One charging connector and what hangs on it."""
 
     number: Annotated[int, Meta(ge=1, le=1, description="connector number (this version drives one)")] = 1
@@ -127,23 +133,32 @@ class Connector(Section, kw_only=True):
     power_stage: PowerStage
 
 
-class Tariff(Section, kw_only=True):
+class Tariff(Section, frozen=True, kw_only=True):
     """What a kilowatt-hour costs."""
 
     id: Annotated[Identifier, Meta(description="tariff, a file in config/tariffs")] = "shanxi-example"
     utc_offset_minutes: Annotated[int, Meta(ge=-720, le=840, description="local time of the tariff slots")] = 480
 
 
-class Limits(Section, kw_only=True):
+class Limits(Section, frozen=True, kw_only=True):
     """Site limits; each may only tighten the fault catalogue's own value."""
 
-    connector_temperature_stop_c: Annotated[float, Meta(ge=40, le=105)] | None = None
-    connector_temperature_derate_c: Annotated[float, Meta(ge=30, le=105)] | None = None
-    recorder_lost_stop_s: Annotated[float, Meta(ge=5, le=600, description="charge goes on this long without recorder")] = 60.0
-    start_time_limit_s: Annotated[float, Meta(ge=30, le=600, description="from start command to current flowing")] = 90.0
+    connector_temperature_stop_c: (
+        Annotated[float, Meta(ge=40, le=105, description="charge ends in order; tightens fault over_temperature")]
+        | None
+    ) = None
+    connector_temperature_derate_c: (
+        Annotated[float, Meta(ge=30, le=105, description="current is lowered; tightens fault temperature_high")] | None
+    ) = None
+    recorder_lost_stop_s: Annotated[
+        float, Meta(ge=5, le=600, description="charge goes on this long without recorder")
+    ] = 60.0
+    start_time_limit_s: Annotated[float, Meta(ge=30, le=600, description="from start command to current flowing")] = (
+        90.0
+    )
 
 
-class Uplink(Section, kw_only=True):
+class Uplink(Section, frozen=True, kw_only=True):
     """The MQTT connection."""
 
     enabled: Annotated[bool, Meta(description="false: the record stays on the pile")] = True
@@ -157,18 +172,20 @@ class Uplink(Section, kw_only=True):
     window: Annotated[int, Meta(ge=1, le=1000, description="unacknowledged messages in flight")] = 100
 
 
-class Record(Section, kw_only=True):
+class Record(Section, frozen=True, kw_only=True):
     """The pile's own record."""
 
     readings_interval_s: Annotated[int, Meta(ge=1, le=60, description="time between two snapshots while charging")] = 1
-    readings_idle_interval_s: Annotated[int, Meta(ge=1, le=600, description="time between two snapshots otherwise")] = 10
+    readings_idle_interval_s: Annotated[int, Meta(ge=1, le=600, description="time between two snapshots otherwise")] = (
+        10
+    )
     telemetry_interval_s: Annotated[int, Meta(ge=5, le=300, description="telemetry record while charging")] = 15
     telemetry_idle_interval_s: Annotated[int, Meta(ge=15, le=3600, description="telemetry record otherwise")] = 300
     readings_budget_mb: Annotated[int, Meta(ge=10, le=100000, description="bytes that the readings may take")] = 2000
     minimum_free_mb: Annotated[int, Meta(ge=10, le=100000, description="below this no paid session starts")] = 200
 
 
-class Settings(Section, kw_only=True):
+class Settings(Section, frozen=True, kw_only=True):
     """The whole site file."""
 
     schema: Annotated[int, Meta(ge=1, le=1, description="version of this file's layout")]
