@@ -569,13 +569,12 @@ class ControlCore:
             "ended_wall_ms": self.wall_ms,
             "closed_by": "control",
         }
-        for key, value in (
-            ("soc_start_percent", session.soc_start_percent),
-            ("soc_end_percent", session.soc_end_percent),
-            ("vin", session.vin),
-        ):
-            if value is not None:
-                body[key] = value
+        optional = {
+            "soc_start_percent": session.soc_start_percent,
+            "soc_end_percent": session.soc_end_percent,
+            "vin": session.vin,
+        }
+        body.update((key, value) for key, value in optional.items() if value is not None)
         self.record("session_ended", body)
         if session.stop_command_id is not None:
             self.reply(session.stop_command_id, "done", reason, session.id)

@@ -312,7 +312,7 @@ class FieldLoop:
         """The whole status snapshot."""
         health = self.recorder_health
         return {
-            **snapshot(self.core, now_s - self._started_at_s),
+            **snapshot(self.core, now_s, now_s - self._started_at_s),
             "outputs": self._relays,
             "recorder": {
                 "attached": self._server.recorder is not None,

@@ -5,9 +5,8 @@ from typing import Any
 from agent.control.core import ControlCore
 
 
-def snapshot(core: ControlCore, uptime_s: float) -> dict[str, Any]:
-    """What the core knows now. Stale values are absent."""
-    now_s = core.now_s
+def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]:
+    """What the core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
     session = core.session
     bill = session.billing.bill() if session is not None else None
     return {
