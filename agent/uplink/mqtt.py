@@ -81,7 +81,7 @@ def explained(error: Exception, settings: UplinkSettings) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate of {place} is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS with {place} failed: {error.reason or error}"
+        return f"TLS with {place} failed: {getattr(error, 'reason', None) or error}"
     if isinstance(error, TimeoutError):
         return f"{place} does not answer"
     if isinstance(error, FileNotFoundError):

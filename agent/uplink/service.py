@@ -86,6 +86,7 @@ class Uplink:
         self._reply_places: OrderedDict[str, tuple[str, bytes | None]] = OrderedDict()
         self._responses: OrderedDict[int, tuple[str, bytes, bytes | None]] = OrderedDict()
         self._birth_id: int | None = None
+        self._refused_streams: dict[str, str] = {}
         self._unsent: list[tuple[str, bytes, bytes | None]] = []
         self._hostile = Allowance(burst=10, per_s=0.1)
         self._misunderstood = Allowance(burst=3, per_s=0.02)
@@ -164,6 +165,7 @@ class Uplink:
         self._birth_id = self.connection.publish(self.topics.birth, birth, now_s)
         self._unsent = [*self._responses.values(), *self._unsent][-_KEPT_RESPONSES:]
         self._responses.clear()
+        self._refused_streams.clear()
         self._tell("connected")
 
     def _on_lost(self, reason: str, now_s: float) -> None:
@@ -190,12 +192,13 @@ class Uplink:
         if event.refusal:
             stream = self._outbox.refused(event.message_id, now_s)
             if stream is not None:
+                self._refused_streams[stream] = event.refusal
                 self._tell(f"offline: the broker refuses {stream} messages: {event.refusal}")
             return
         moved = self._outbox.acknowledged(event.message_id)
         if moved is not None:
             self._source.move_cursor(moved[0], acknowledged=moved[1])
-            if self.state != "connected":
+            if self._refused_streams and self._refused_streams.pop(moved[0], None) and not self._refused_streams:
                 self._tell("connected")
 
     def _send(self, now_s: float) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from agent.link.framing import Decoder, encode
@@ -81,12 +82,14 @@ class Broker:
     def __init__(self, folder: Path, extra: str = "") -> None:
         self.port = free_port()
         self._configuration = folder / "mosquitto.conf"
-        self._configuration.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n{extra}")
+        self._configuration.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n{extra}")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            ["/usr/sbin/mosquitto", "-c", str(self._configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["/usr/sbin/mosquitto", "-c", str(self._configuration)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         eventually(self._answers)
 
@@ -106,21 +109,64 @@ class Broker:
         self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
 
+class Relay:
+    """The network between pile and broker: can be cut while messages are on their way."""
+
+    def __init__(self, target_port: int) -> None:
+        self.port = free_port()
+        self._target_port = target_port
+        self._listener: socket.socket | None = None
+        self._ends: list[socket.socket] = []
+
+    def start(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._target_port))
+            except OSError:
+                return
+            self._ends += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _copy(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(2048):
+                sink.sendall(data)
+
+    def cut(self) -> None:
+        """Nothing passes any more, what was under way is lost."""
+        ends, self._ends = self._ends, []
+        if self._listener is not None:
+            ends.append(self._listener)
+            self._listener = None
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
 class Platform:
     """Listens to all that the pile publishes, and commands it."""
 
     def __init__(self, port: int) -> None:
         self.messages: list[tuple[str, dict[str, Any]]] = []
         self.correlations: list[bytes | None] = []
-        self._client = Client(
-            CallbackAPIVersion.VERSION2, client_id="platform", protocol=MQTTProtocolVersion.MQTTv5
-        )
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id="platform", protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_message = self._on_message
         self._client.on_connect = lambda client, *_: client.subscribe("ev/1/#", 1)
+        # The broker keeps messages for this platform while either of them is away.
+        lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
+        lasting.SessionExpiryInterval = 3600
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port, 60, clean_start=False)
+        self._client.connect("127.0.0.1", port, 60, clean_start=False, properties=lasting)
         self._client.loop_start()
         assert subscribed.wait(10.0)
 
@@ -264,10 +310,12 @@ class Field:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        if self._connection is not None:
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
             with contextlib.suppress(OSError):
-                self._connection.shutdown(socket.SHUT_RDWR)
-            self._connection.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
         self._thread.join(5.0)
 
 
@@ -334,10 +382,12 @@ def now_ms() -> int:
 class World:
     """All of them around one folder."""
 
-    def __init__(self, folder: Path, broker_extra: str = "", **uplink: Any) -> None:
+    def __init__(self, folder: Path, broker_extra: str = "", relayed: bool = False, **uplink: Any) -> None:
         self.folder = folder
         self.broker = Broker(folder, broker_extra)
-        self.settings = settings_for(folder, self.broker.port, **uplink)
+        self.relay = Relay(self.broker.port)
+        port = self.relay.port if relayed else self.broker.port
+        self.settings = settings_for(folder, port, **uplink)
         self.north = North(folder, self.settings)
         self._field: Field | None = None
         self._platform: Platform | None = None
@@ -367,13 +417,14 @@ class World:
             self._platform.close()
         if self._field is not None:
             self._field.close()
+        self.relay.cut()
         self.broker.kill()
 
 
 @contextlib.contextmanager
-def world(folder: Path, broker_extra: str = "", **uplink: Any) -> Iterator[World]:
+def world(folder: Path, broker_extra: str = "", relayed: bool = False, **uplink: Any) -> Iterator[World]:
     """A world that is cleared away at the end."""
-    made = World(folder, broker_extra, **uplink)
+    made = World(folder, broker_extra, relayed, **uplink)
     try:
         yield made
     finally:
