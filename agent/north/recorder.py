@@ -337,5 +337,7 @@ class Recorder:
         """Write the rest of the readings and close both files."""
         if self._readings is not None:
             self._readings.close()
+            self._readings = None
         if self.ledger is not None:
             self.ledger.close()
+            self.ledger = None

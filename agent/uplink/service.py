@@ -198,8 +198,10 @@ class Uplink:
         moved = self._outbox.acknowledged(event.message_id)
         if moved is not None:
             self._source.move_cursor(moved[0], acknowledged=moved[1])
-            if self._refused_streams and self._refused_streams.pop(moved[0], None) and not self._refused_streams:
-                self._tell("connected")
+            if moved[0] in self._refused_streams:
+                del self._refused_streams[moved[0]]
+                if not self._refused_streams:
+                    self._tell("connected")
 
     def _send(self, now_s: float) -> None:
         while self._unsent and self._outbox.room(self._others()) > 0:

@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def test_the_network_is_cut_in_full_flight_again_and_again(tmp_path: Path) -> No
             site.field.record("telemetry", count=400)
             site.field.record("alarm_raised", count=2)
             if cut < 3:
-                eventually(lambda seen=seen: len(site.platform.numbers("tele")) > seen + 20)
+                eventually(partial(_came, site, seen + 20))
                 site.relay.cut()
                 eventually(lambda: site.field.health[-1].uplink.startswith("offline: "))
                 site.relay.start()
@@ -126,6 +127,10 @@ def test_the_network_is_cut_in_full_flight_again_and_again(tmp_path: Path) -> No
         _in_order(site, "tele")
         _in_order(site, "alarm")
         assert "Traceback" not in site.north.log()
+
+
+def _came(site: World, count: int) -> bool:
+    return len(site.platform.numbers("tele")) > count
 
 
 _PERSISTENT = "persistence true\nautosave_on_changes true\nautosave_interval 1\npersistence_location {}/\n"

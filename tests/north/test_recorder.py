@@ -1,0 +1,288 @@
+"""The recorder in virtual time: order, gaps, damage, sessions left open, trouble with the disk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.link.messages import Acknowledge, Hello, ReadingsMessage, RecordMessage
+from agent.north import recorder as module
+from agent.north.recorder import Recorder
+from agent.records.errors import LedgerDamagedError, LedgerError
+from agent.records.ledger import FILE_NAME, Ledger
+from agent.records.reader import LedgerReader
+
+WALL_MS = 1_800_000_000_000
+_TARIFF = {
+    "id": "t",
+    "version": 1,
+    "electricity_e5": {"flat": 60_000},
+    "service_e5": {"flat": 30_000},
+    "slots": ["flat"] * 48,
+    "utc_offset_minutes": 480,
+}
+
+
+class Bench:
+    """A recorder with a clock in hand."""
+
+    def __init__(self, state: Path, boot_id: str = "north-1", machine_boot: str = "machine-1") -> None:
+        self.state = state
+        self.recorder = Recorder(state, 10 << 20, boot_id, machine_boot)
+        self.now_s = 100.0
+
+    def turn(self, seconds: float = 0.0) -> list[Acknowledge]:
+        self.now_s += seconds
+        return self.recorder.turn(self.now_s, WALL_MS + int(self.now_s * 1000))
+
+    def hello(self, boot_id: str = "field-a") -> None:
+        self.recorder.on_attached()
+        self.recorder.on_hello(Hello(boot_id, "pile", "1", WALL_MS), self.now_s)
+
+    def record(
+        self, number: int, kind: str = "state", body: dict[str, Any] | None = None, session: str | None = None
+    ) -> None:
+        message = RecordMessage(
+            "field-a", number, kind, self.now_s, WALL_MS + number * 1000, "synced", 1, session, body or {}
+        )
+        self.recorder.on_record(message)
+
+    def register(self, energy_wh: int) -> None:
+        message = ReadingsMessage(self.now_s, WALL_MS, "synced", 1, None, {"meter_energy_wh": energy_wh})
+        self.recorder.on_readings(message, self.now_s)
+
+    def kinds(self) -> list[tuple[str, dict[str, Any]]]:
+        with LedgerReader(self.state) as reader:
+            assert reader.verify().problems == []
+            return [(row["kind"], row["body"]) for row in reversed(reader.records())]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    made.hello()
+    made.turn()
+    yield made
+    made.recorder.close()
+
+
+def test_a_batch_is_one_acknowledgement(bench: Bench) -> None:
+    for number in (1, 2, 3):
+        bench.record(number)
+    assert bench.turn() == [Acknowledge("field-a", 3)]
+    assert bench.turn() == []
+
+
+def test_what_was_known_is_acknowledged_again(bench: Bench) -> None:
+    bench.record(1)
+    bench.turn()
+    bench.hello()
+    bench.record(1)
+    assert bench.turn() == [Acknowledge("field-a", 1)]
+    assert [kind for kind, _ in bench.kinds()] == ["state"]
+
+
+def test_nothing_past_a_gap_is_acknowledged(bench: Bench) -> None:
+    for number in (1, 2, 4, 5):
+        bench.record(number)
+    assert bench.turn() == [Acknowledge("field-a", 2)]
+    assert bench.recorder.resend_needed
+    bench.hello()
+    for number in (3, 4, 5):
+        bench.record(number)
+    assert bench.turn() == [Acknowledge("field-a", 5)]
+    assert len(bench.kinds()) == 5
+
+
+def test_what_the_field_process_no_longer_holds_is_said(bench: Bench) -> None:
+    """The ledger was lost after records had been acknowledged: the field process begins in the middle."""
+    for number in (8, 9):
+        bench.record(number)
+    assert bench.turn() == [Acknowledge("field-a", 9)]
+    missing = [body for kind, body in bench.kinds() if kind == "event"]
+    assert missing == [{"event": "records_missing", "boot_id": "field-a", "from": 1, "to": 7}]
+
+
+def test_a_full_disk_keeps_everything_waiting(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Ledger.append
+
+    def full(*_: Any) -> Any:
+        raise LedgerError("disk full")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    bench.record(1)
+    bench.record(2)
+    assert bench.turn() == []
+    assert (bench.recorder.ok, bench.recorder.reason) == (False, "disk full")
+    assert bench.turn(5.0) == []
+    assert bench.recorder.waiting == 2
+    monkeypatch.setattr(Ledger, "append", real)
+    assert bench.turn(0.5) == [], "not before the pause is over"
+    assert bench.turn(5.0) == [Acknowledge("field-a", 2)]
+    assert bench.recorder.ok
+
+
+def test_more_than_can_wait_is_asked_for_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAXIMUM_WAITING", 3)
+    for number in range(1, 6):
+        bench.record(number)
+    assert bench.turn() == [Acknowledge("field-a", 3)]
+    assert bench.recorder.resend_needed
+
+
+def test_a_file_damaged_in_service_is_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.record(1)
+    bench.turn()
+
+    def damaged(*_: Any) -> Any:
+        raise LedgerDamagedError("file damaged: in this test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "append", damaged)
+        bench.record(2)
+        assert bench.turn() == []
+    (bench.state / FILE_NAME).write_bytes(b"x" * 20_000)
+    assert not bench.recorder.ok
+    bench.recorder.replaced = False
+    assert bench.turn() == [Acknowledge("field-a", 2)]
+    assert bench.recorder.ok
+    assert bench.recorder.replaced
+    kinds = bench.kinds()
+    raised = next(body for kind, body in kinds if kind == "alarm_raised")
+    assert raised["fault"] == "record_damaged"
+    assert raised["file"].startswith("ledger.damaged-")
+    assert (bench.state / raised["file"]).exists()
+    assert ("alarm_cleared", {"fault": "record_damaged", "level": 2, "action": "log"}) in kinds
+
+
+def test_two_recorders_on_one_record(bench: Bench) -> None:
+    second = Recorder(bench.state, 10 << 20, "north-2", "machine-1")
+    second.turn(100.0, WALL_MS)
+    assert not second.ok
+    assert "another process" in second.reason
+    bench.recorder.close()
+    second.turn(110.0, WALL_MS)
+    assert second.ok
+    second.close()
+
+
+# Sessions left open.
+
+
+def _open_session(bench: Bench) -> None:
+    started = {"register_wh": 1000, "tariff": _TARIFF, "started_wall_ms": WALL_MS + 1000}
+    bench.record(1, "session_started", started, "s1")
+    bench.record(2, "session_progress", {"register_wh": 1400}, "s1")
+    bench.turn()
+
+
+def _ended(bench: Bench) -> dict[str, Any]:
+    with LedgerReader(bench.state) as reader:
+        session = reader.session("s1")
+    assert session is not None
+    assert session["status"] == "closed"
+    body: dict[str, Any] = session["ended"]
+    return body
+
+
+def test_the_same_field_process_still_charges(bench: Bench) -> None:
+    _open_session(bench)
+    bench.hello()
+    bench.register(1500)
+    bench.turn(60.0)
+    assert bench.recorder.open_session is None
+    with LedgerReader(bench.state) as reader:
+        assert reader.sessions()[0]["status"] == "open"
+
+
+def test_a_new_field_process_means_that_the_session_is_over(bench: Bench) -> None:
+    _open_session(bench)
+    bench.recorder.on_detached()
+    bench.hello("field-b")
+    bench.turn(1.0)
+    assert bench.recorder.open_session == "s1"
+    bench.register(1600)
+    bench.turn(1.0)
+    assert bench.recorder.open_session is None
+    assert bench.recorder.session_ended
+    ended = _ended(bench)
+    assert (ended["energy_wh"], ended["amount_e4"], ended["register_source"]) == (600, 5400, "meter")
+    assert ended["stop_reason"] == "control_restarted"
+    assert ended["ended_wall_ms"] == WALL_MS + 2000
+
+
+def test_a_register_from_before_does_not_count(bench: Bench) -> None:
+    _open_session(bench)
+    bench.register(1450)
+    bench.recorder.on_detached()
+    bench.hello("field-b")
+    bench.turn(1.0)
+    assert bench.recorder.open_session == "s1"
+
+
+def test_a_meter_that_stays_silent(bench: Bench) -> None:
+    _open_session(bench)
+    bench.recorder.on_detached()
+    bench.hello("field-b")
+    bench.turn(29.0)
+    assert bench.recorder.open_session == "s1"
+    bench.turn(2.0)
+    assert bench.recorder.open_session is None
+    ended = _ended(bench)
+    assert (ended["energy_wh"], ended["register_source"]) == (400, "last_record")
+
+
+def test_a_register_that_went_back_is_an_event(bench: Bench) -> None:
+    _open_session(bench)
+    bench.recorder.on_detached()
+    bench.hello("field-b")
+    bench.register(3)
+    bench.turn(1.0)
+    assert _ended(bench)["energy_wh"] == 400
+    assert [body["event"] for kind, body in bench.kinds() if kind == "event"] == ["register_lower"]
+
+
+def test_after_a_power_cut_it_was_the_power(bench: Bench, tmp_path: Path) -> None:
+    _open_session(bench)
+    bench.recorder.close()
+    later = Bench(tmp_path, "north-2", "machine-2")
+    later.hello("field-b")
+    later.register(1700)
+    later.turn()
+    assert _ended(later)["stop_reason"] == "power_lost"
+    later.recorder.close()
+
+
+def test_a_start_record_that_is_not_understood_is_closed_all_the_same(bench: Bench) -> None:
+    bench.record(1, "session_started", {"register_wh": 5}, "s1")
+    bench.turn()
+    bench.recorder.on_detached()
+    bench.hello("field-b")
+    bench.register(1700)
+    bench.turn()
+    ended = _ended(bench)
+    assert ended["register_source"] == "none"
+    assert "tariff" in ended["problem"]
+
+
+def test_recovery_is_done_once_over_restarts(bench: Bench, tmp_path: Path) -> None:
+    _open_session(bench)
+    bench.recorder.close()
+    for boot in ("north-2", "north-3"):
+        later = Bench(tmp_path, boot)
+        later.hello("field-b")
+        later.register(1700)
+        later.turn()
+        later.recorder.close()
+    assert [kind for kind, _ in bench.kinds()].count("session_ended") == 1
+
+
+def test_an_end_that_was_in_the_backlog_needs_no_recovery(bench: Bench) -> None:
+    """Only the link broke: the field process is the same and sends the end itself."""
+    _open_session(bench)
+    bench.recorder.on_detached()
+    bench.hello()
+    bench.record(3, "session_ended", {"energy_wh": 500, "closed_by": "control"}, "s1")
+    bench.turn()
+    assert _ended(bench)["closed_by"] == "control"
