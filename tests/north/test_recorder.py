@@ -52,6 +52,15 @@ class Bench:
         message = ReadingsMessage(self.now_s, WALL_MS, "synced", 1, None, {"meter_energy_wh": energy_wh})
         self.recorder.on_readings(message, self.now_s)
 
+    def reason(self) -> str:
+        """Why the record is not kept, empty if it is."""
+        assert self.recorder.ok is not bool(self.recorder.reason)
+        return self.recorder.reason
+
+    def open_session(self) -> str | None:
+        """The session that waits to be closed."""
+        return self.recorder.open_session
+
     def kinds(self) -> list[tuple[str, dict[str, Any]]]:
         with LedgerReader(self.state) as reader:
             assert reader.verify().problems == []
@@ -114,13 +123,13 @@ def test_a_full_disk_keeps_everything_waiting(bench: Bench, monkeypatch: pytest.
     bench.record(1)
     bench.record(2)
     assert bench.turn() == []
-    assert (bench.recorder.ok, bench.recorder.reason) == (False, "disk full")
+    assert bench.reason() == "disk full"
     assert bench.turn(5.0) == []
     assert bench.recorder.waiting == 2
     monkeypatch.setattr(Ledger, "append", real)
     assert bench.turn(0.5) == [], "not before the pause is over"
     assert bench.turn(5.0) == [Acknowledge("field-a", 2)]
-    assert bench.recorder.ok
+    assert bench.reason() == ""
 
 
 def test_more_than_can_wait_is_asked_for_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,11 +152,14 @@ def test_a_file_damaged_in_service_is_replaced(bench: Bench, monkeypatch: pytest
         bench.record(2)
         assert bench.turn() == []
     (bench.state / FILE_NAME).write_bytes(b"x" * 20_000)
-    assert not bench.recorder.ok
+    assert bench.reason().startswith("file damaged")
     bench.recorder.replaced = False
-    assert bench.turn() == [Acknowledge("field-a", 2)]
-    assert bench.recorder.ok
+    assert bench.turn() == [], "record 1 is gone: the field process is asked what it still holds"
+    assert bench.recorder.resend_needed
     assert bench.recorder.replaced
+    bench.hello()
+    bench.record(2)
+    assert bench.turn() == [Acknowledge("field-a", 2)]
     kinds = bench.kinds()
     raised = next(body for kind, body in kinds if kind == "alarm_raised")
     assert raised["fault"] == "record_damaged"
@@ -159,11 +171,10 @@ def test_a_file_damaged_in_service_is_replaced(bench: Bench, monkeypatch: pytest
 def test_two_recorders_on_one_record(bench: Bench) -> None:
     second = Recorder(bench.state, 10 << 20, "north-2", "machine-1")
     second.turn(100.0, WALL_MS)
-    assert not second.ok
     assert "another process" in second.reason
     bench.recorder.close()
     second.turn(110.0, WALL_MS)
-    assert second.ok
+    assert second.reason == ""
     second.close()
 
 
@@ -191,7 +202,7 @@ def test_the_same_field_process_still_charges(bench: Bench) -> None:
     bench.hello()
     bench.register(1500)
     bench.turn(60.0)
-    assert bench.recorder.open_session is None
+    assert bench.open_session() is None
     with LedgerReader(bench.state) as reader:
         assert reader.sessions()[0]["status"] == "open"
 
@@ -201,10 +212,10 @@ def test_a_new_field_process_means_that_the_session_is_over(bench: Bench) -> Non
     bench.recorder.on_detached()
     bench.hello("field-b")
     bench.turn(1.0)
-    assert bench.recorder.open_session == "s1"
+    assert bench.open_session() == "s1"
     bench.register(1600)
     bench.turn(1.0)
-    assert bench.recorder.open_session is None
+    assert bench.open_session() is None
     assert bench.recorder.session_ended
     ended = _ended(bench)
     assert (ended["energy_wh"], ended["amount_e4"], ended["register_source"]) == (600, 5400, "meter")
@@ -218,7 +229,7 @@ def test_a_register_from_before_does_not_count(bench: Bench) -> None:
     bench.recorder.on_detached()
     bench.hello("field-b")
     bench.turn(1.0)
-    assert bench.recorder.open_session == "s1"
+    assert bench.open_session() == "s1"
 
 
 def test_a_meter_that_stays_silent(bench: Bench) -> None:
@@ -226,9 +237,9 @@ def test_a_meter_that_stays_silent(bench: Bench) -> None:
     bench.recorder.on_detached()
     bench.hello("field-b")
     bench.turn(29.0)
-    assert bench.recorder.open_session == "s1"
+    assert bench.open_session() == "s1"
     bench.turn(2.0)
-    assert bench.recorder.open_session is None
+    assert bench.open_session() is None
     ended = _ended(bench)
     assert (ended["energy_wh"], ended["register_source"]) == (400, "last_record")
 
