@@ -1,0 +1,62 @@
+"""What would run with a site file that is right."""
+
+from agent.cli.screen import Screen
+from agent.cli.words import Speaker
+from agent.settings.load import Site
+
+
+def show_check(screen: Screen, speak: Speaker, site: Site) -> None:
+    """Write OK and a summary: the pile, its lines and devices, limits, prices, platform."""
+    pick = speak.pick
+    settings = site.settings
+    connector, profile, uplink = settings.connector, site.profile, settings.uplink
+    power_w = connector.maximum_power_w or profile.maximum_power_w
+    voltage_v = connector.maximum_voltage_v or profile.maximum_voltage_v
+    current_a = connector.maximum_current_a or profile.maximum_current_a
+    rows = [
+        [pick("桩", "pile"), f"{settings.pile.id} ({settings.pile.operator_id}), {profile.description}"],
+        [
+            pick("限值", "limits"),
+            f"{power_w / 1000:g} kW, {voltage_v:g} V, {current_a:g} A, GB/T 27930-{connector.edition}",
+        ],
+    ]
+    users: dict[str, list[str]] = {}
+    board = connector.inputs_outputs
+    for bus, text in (
+        (connector.vehicle_bus, pick("车辆", "vehicle")),
+        (connector.meter.bus, f"{pick('电表', 'meter')} {connector.meter.model} @{connector.meter.address}"),
+        (
+            connector.insulation_monitor.bus,
+            f"{pick('绝缘监测', 'insulation monitor')} {connector.insulation_monitor.model} "
+            f"@{connector.insulation_monitor.address}",
+        ),
+        (
+            board.bus,
+            f"{pick('输入输出', 'inputs and outputs')} {board.board} @{board.relay_address} @{board.analog_address}",
+        ),
+        (
+            connector.power_stage.bus,
+            f"{pick('功率模块', 'power modules')} {connector.power_stage.family} x{profile.module_count}",
+        ),
+    ):
+        users.setdefault(bus, []).append(text)
+    nobody = pick("未使用", "not used")
+    for line in settings.bus.modbus:
+        what = ", ".join(users.get(line.name, [nobody]))
+        rows.append([f"Modbus {line.name}", f"{line.port}, {line.baud} 8{line.parity}{line.stop_bits}: {what}"])
+    for wire in settings.bus.can:
+        what = ", ".join(users.get(wire.name, [nobody]))
+        rows.append([f"CAN {wire.name}", f"{wire.interface} {wire.channel}, {wire.bitrate_bps // 1000} kbit/s: {what}"])
+    if not uplink.enabled:
+        platform = pick("关闭,记录留在桩上", "off, the record stays on the pile")
+    else:
+        guard = "TLS" if uplink.tls else pick("未加密", "NOT encrypted")
+        platform = f"{uplink.host}:{uplink.port}, {guard}"
+    rows += [
+        [pick("电价", "tariff"), f"{site.tariff.id} v{site.tariff.version}: {site.tariff.description}"],
+        [pick("平台", "platform"), platform],
+        [pick("记录", "record"), settings.paths.state],
+        [pick("故障目录", "fault catalogue"), pick(f"{len(site.faults)} 项", f"{len(site.faults)} faults")],
+    ]
+    screen.line(f"OK {site.path}", "bold green")
+    screen.table(["", ""], rows)

@@ -1,0 +1,152 @@
+"""What the pile does now, on one screen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agent.cli import amounts, words
+from agent.cli.screen import Screen
+from agent.cli.words import Speaker
+
+Status = Mapping[str, Any]
+
+
+def _number(values: Status, name: str, unit: str, digits: int = 1) -> str:
+    value = values.get(name)
+    return "-" if value is None else f"{value:.{digits}f} {unit}"
+
+
+def show_status(screen: Screen, speak: Speaker, status: Status) -> None:
+    """Write the status: state, session, values, interlocks, faults, record."""
+    pick = speak.pick
+    state = speak.word(words.STATES, str(status["state"]))
+    rows = [
+        [pick("桩", "pile"), f"{status['pile_id']}"],
+        [pick("状态", "state"), f"{state} ({amounts.duration(status.get('state_since_s', 0))})"],
+        [pick("运行时间", "up for"), f"{amounts.duration(status.get('uptime_s', 0))}, {status.get('version', '')}"],
+    ]
+    rows += _session_rows(speak, status)
+    rows += _value_rows(speak, status)
+    rows += _permission_rows(speak, status)
+    rows += _record_rows(speak, status)
+    screen.table(["", ""], rows)
+    faults = status.get("faults") or []
+    if faults:
+        screen.heading(pick("故障", "faults"))
+        show_active_faults(screen, speak, faults)
+    buses = status.get("buses") or {}
+    troubled = [[name, _bus_text(entry)] for name, entry in buses.items() if isinstance(entry, Mapping)]
+    if troubled:
+        screen.heading(pick("总线", "buses"))
+        screen.table(["", ""], troubled)
+
+
+def _session_rows(speak: Speaker, status: Status) -> list[list[str]]:
+    if not status.get("session"):
+        return [[speak.pick("充电", "session"), speak.pick("无", "none")]]
+    pick = speak.pick
+    energy_wh, amount_e4 = int(status.get("energy_wh") or 0), int(status.get("amount_e4") or 0)
+    rate = speak.word(words.RATES, str(status.get("rate") or ""))
+    rows = [
+        [pick("充电", "session"), str(status["session"])],
+        [
+            pick("已充", "so far"),
+            f"{amounts.kilowatt_hours(energy_wh)} kWh, {amounts.yuan(amount_e4)} {pick('元', 'CNY')} ({rate}), "
+            f"{amounts.duration(status.get('duration_s') or 0)}",
+        ],
+    ]
+    bms = status.get("bms") or {}
+    if "demand_voltage_v" in bms:
+        asked = f"{_number(bms, 'demand_voltage_v', 'V')}, {_number(bms, 'demand_current_a', 'A')}"
+        if bms.get("soc_percent") is not None:
+            asked += f", SoC {bms['soc_percent']} %"
+        rows.append([pick("车辆需求", "vehicle asks"), asked])
+    if status.get("stop_reason"):
+        rows.append([pick("停止原因", "stops because"), speak.reason(str(status["stop_reason"]))])
+    return rows
+
+
+def _value_rows(speak: Speaker, status: Status) -> list[list[str]]:
+    values = status.get("values") or {}
+    outputs = status.get("outputs") or {}
+    register = values.get("meter_energy_wh")
+    pick = speak.pick
+    temperatures = [
+        value
+        for name in ("connector_temperature_plus_c", "connector_temperature_minus_c")
+        if (value := values.get(name)) is not None
+    ]
+    closed = [speak.word(words.OUTPUTS, name) for name, on in outputs.items() if on]
+    return [
+        [
+            pick("电表", "meter"),
+            f"{_number(values, 'meter_voltage_v', 'V')}, {_number(values, 'meter_current_a', 'A')}, "
+            f"{'-' if register is None else amounts.kilowatt_hours(int(register)) + ' kWh'}",
+        ],
+        [pick("枪头温度", "connector"), f"{max(temperatures):.0f} °C" if temperatures else "-"],
+        [pick("输出", "outputs on"), ", ".join(closed) or pick("全部断开", "none")],
+    ]
+
+
+def _permission_rows(speak: Speaker, status: Status) -> list[list[str]]:
+    pick = speak.pick
+    blockers = [speak.reason(str(reason)) for reason in status.get("start_blockers") or []]
+    if status.get("may_start"):
+        answer = pick("允许", "permitted")
+    elif status.get("session"):
+        answer = pick("充电进行中", "a session is running")
+    else:
+        answer = f"{pick('不允许', 'refused')}: {'; '.join(dict.fromkeys(blockers)) or '-'}"
+    return [[pick("启动", "start"), answer]]
+
+
+def _record_rows(speak: Speaker, status: Status) -> list[list[str]]:
+    pick = speak.pick
+    recorder = status.get("recorder") or {}
+    records = status.get("records") or {}
+    if recorder.get("ok"):
+        kept = pick("正常", "ok")
+    else:
+        reason = recorder.get("reason") or pick("记录进程未连接", "the recording process is not attached")
+        kept = f"{pick('不可用', 'not available')}: {reason}"
+    waiting = int(records.get("backlog") or 0)
+    if waiting:
+        kept += pick(f",{waiting} 条待写", f", {waiting} waiting to be written")
+    rows = [[pick("记录", "record"), kept]]
+    uplink = recorder.get("uplink")
+    if uplink:
+        pending = int(recorder.get("uplink_pending") or 0)
+        text = f"{uplink}" + (pick(f",{pending} 条待送", f", {pending} waiting to be sent") if pending else "")
+        rows.append([pick("平台", "platform"), text])
+    return rows
+
+
+def show_active_faults(screen: Screen, speak: Speaker, faults: list[Status]) -> None:
+    """The faults in force, the most severe first, each with what to look at."""
+    pick = speak.pick
+    for fault in faults:
+        fault_id = str(fault["id"])
+        latched = pick(",已锁存", ", latched") if fault.get("latched") else ""
+        since = amounts.duration(fault.get("since_s") or 0)
+        action = speak.word(words.ACTIONS, str(fault.get("action")))
+        screen.line(
+            f"{speak.fault(fault_id)} [{fault_id}] · {speak.level(int(fault['level']))} · {action} · {since}{latched}",
+            "bold red" if fault["level"] == 1 else "yellow",
+        )
+        hint = speak.hint(fault_id)
+        if hint:
+            screen.line(f"  {hint}")
+        known = speak.faults.get(fault_id)
+        if known is not None and known.clear == "local":
+            screen.line(pick("  排除后在桩上运行 `pile-agent reset`", "  Then, at the pile: `pile-agent reset`"))
+
+
+def _bus_text(entry: Status) -> str:
+    """The counters of a bus in one line: nested ones (per device) flattened."""
+    parts = []
+    for name, value in entry.items():
+        if isinstance(value, Mapping):
+            inner = " ".join(f"{key}={count}" for key, count in value.items() if count not in (0, "", None, False))
+            parts.append(f"{name}: {inner}" if inner else f"{name}: -")
+        elif value not in ("", None):
+            parts.append(f"{name}={value}")
+    return "  ".join(parts)
