@@ -6,6 +6,9 @@ from typing import Any
 
 from hil_tests.demo.words import STATES, Language, text, word
 
+_MODES = {1: "CV", 2: "CC"}
+"""Charging mode of BCL: constant voltage, constant current."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -27,6 +30,8 @@ class Scene:
     steps: list[Step] = field(default_factory=list)
     published: Mapping[str, int] = field(default_factory=dict)
     """Messages that the platform has received, by topic class."""
+    energy_wh: int = 0
+    """Energy of the session by the meter's register; stays when the session has ended."""
     soc_from_percent: float | None = None
     soc_to_percent: float | None = None
 
@@ -77,7 +82,7 @@ def measured(scene: Scene) -> str:
             number(scene.value("meter_voltage_v"), "V"),
             number(scene.value("meter_current_a"), "A"),
             number(None if power_w is None else power_w / 1000, "kW", 2),
-            number(int(scene.status.get("energy_wh") or 0) / 1000, "kWh", 3),
+            number(scene.energy_wh / 1000, "kWh", 3),
         )
     )
 
@@ -90,7 +95,7 @@ def demand(scene: Scene) -> str:
         number(bms.get("demand_current_a"), "A"),
     ]
     if bms.get("mode") is not None:
-        parts.append(str(bms["mode"]).replace("constant_voltage", "CV").replace("constant_current", "CC"))
+        parts.append(_MODES.get(bms["mode"], str(bms["mode"])))
     if bms.get("remaining_min") is not None:
         parts.append(f"{bms['remaining_min']} {text('remaining', scene.language)}")
     return "  ".join(parts)

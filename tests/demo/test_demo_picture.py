@@ -28,7 +28,7 @@ CHARGING: dict[str, Any] = {
     "bms": {
         "demand_voltage_v": 438.4,
         "demand_current_a": 120.0,
-        "mode": "constant_current",
+        "mode": 2,
         "soc_percent": 88,
         "remaining_min": 1,
         "maximum_cell_voltage_v": 2.68,
@@ -37,7 +37,6 @@ CHARGING: dict[str, Any] = {
         "bcp_maximum_current_a": 120.0,
     },
     "limit": {"voltage_v": 1000.0, "current_a": 140.0, "power_w": 60000.0, "by": "profile"},
-    "energy_wh": 412,
     "records": {"last_number": 41, "acknowledged": 40, "backlog": 1},
     "recorder": {"attached": True, "ok": True, "uplink": "connected", "uplink_pending": 2},
 }
@@ -50,6 +49,7 @@ def charging_scene(language: str = "en") -> Scene:
         doing="charging",
         status=copy.deepcopy(CHARGING),
         steps=[Step("plugged", 6.2), Step("locked", 7.0), Step("charging", 18.4)],
+        energy_wh=412,
         published={"state": 9, "session": 4},
         soc_from_percent=80.0,
         soc_to_percent=97.0,
@@ -67,7 +67,7 @@ def test_the_picture_shows_what_the_status_says() -> None:
     for part in (
         "charging",
         "428.3 V  118.7 A  50.85 kW  0.412 kWh",
-        "438.4 V  120.0 A",
+        "438.4 V  120.0 A  CC  1 min left",
         "1000 V  140 A  60.0 kW  (profile)",
         "456 V 120 A",
         "2.68 V 31 °C",
