@@ -3,14 +3,25 @@
 from agent.control.signals import SIGNALS
 from drivers.reading import Quality, Reading
 
+_CLOCK_SLACK_S = 0.001
+"""A reading may seem this much younger than now: driver and core round the same clock."""
+
+_AGE_LIMITS_S = {name: signal.age_limit_s for name, signal in SIGNALS.items()}
+
 
 class ProcessImage:
-    """Holds one reading per signal. Nothing in it has a clock: every question brings its own time."""
+    """Holds one reading per signal. Nothing in it has a clock: every question brings its own time.
 
-    __slots__ = ("_readings",)
+    The valid values of one instant are worked out once and kept until the time moves on or a reading comes in:
+    one evaluation asks for the same signals many times.
+    """
+
+    __slots__ = ("_fresh", "_fresh_at_s", "_readings")
 
     def __init__(self) -> None:
         self._readings: dict[str, Reading] = {}
+        self._fresh: dict[str, float | int | bool] = {}
+        self._fresh_at_s: float | None = None
 
     def put(self, name: str, reading: Reading) -> None:
         """Take a reading in. Raises KeyError for a signal that does not exist.
@@ -22,15 +33,22 @@ class ProcessImage:
         held = self._readings.get(name)
         if held is None or reading.at_s >= held.at_s:
             self._readings[name] = reading
+            self._fresh_at_s = None
+
+    def _values_at(self, now_s: float) -> dict[str, float | int | bool]:
+        if now_s != self._fresh_at_s:
+            suspect, limits = Quality.SUSPECT, _AGE_LIMITS_S
+            self._fresh = {
+                name: reading.value
+                for name, reading in self._readings.items()
+                if -_CLOCK_SLACK_S <= now_s - reading.at_s <= limits[name] and reading.quality is not suspect
+            }
+            self._fresh_at_s = now_s
+        return self._fresh
 
     def value(self, name: str, now_s: float) -> float | int | bool | None:
         """The value, or None when it is unknown, suspect, from the future, or older than its limit."""
-        reading = self._readings.get(name)
-        if reading is None or reading.quality == Quality.SUSPECT:
-            return None
-        if not -0.001 <= now_s - reading.at_s <= SIGNALS[name].age_limit_s:
-            return None
-        return reading.value
+        return self._values_at(now_s).get(name)
 
     def age_s(self, name: str, now_s: float) -> float | None:
         """Age of the last reading whatever its limit, or None if there never was one."""
@@ -49,9 +67,9 @@ class ProcessImage:
 
     def stale(self, names: tuple[str, ...], now_s: float) -> list[str]:
         """Those of ``names`` that have no valid value at ``now_s``."""
-        return [name for name in names if self.value(name, now_s) is None]
+        values = self._values_at(now_s)
+        return [name for name in names if name not in values]
 
     def snapshot(self, now_s: float) -> dict[str, float | int | bool]:
         """All valid values; what is stale is absent."""
-        values = {name: self.value(name, now_s) for name in self._readings}
-        return {name: value for name, value in values.items() if value is not None}
+        return dict(self._values_at(now_s))

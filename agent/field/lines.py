@@ -123,6 +123,15 @@ class ModbusLine(Line):
             return
         self.master.receive(data, now_s)
 
+    def take_results(self, deliver: Callable[[str, Reading], None]) -> None:
+        """Hand results to the devices and their readings to ``deliver``."""
+        for result in self.master.results():
+            device = self.devices.get(result.request.address)
+            if device is not None:
+                for name, reading in device.accept(result):
+                    deliver(name, reading)
+        self._device_due_s = float("-inf")
+
     def turn(self, now_s: float, deliver: Callable[[str, Reading], None], *, force: bool = False) -> float:
         """Hand results to the devices and their readings to ``deliver``, submit what is due, write.
 
@@ -130,15 +139,11 @@ class ModbusLine(Line):
         Returns the time at which this must be called again at the latest.
         """
         master = self.master
-        results = master.results()
-        for result in results:
-            device = self.devices.get(result.request.address)
-            if device is not None:
-                for name, reading in device.accept(result):
-                    deliver(name, reading)
+        if master.has_results:
+            self.take_results(deliver)
         if self._port is None:
             return now_s + REOPEN_INTERVAL_S
-        if results or force or now_s >= self._device_due_s:
+        if force or now_s >= self._device_due_s:
             due_s = float("inf")
             for device in self.devices.values():
                 for request in device.requests(now_s):

@@ -68,6 +68,7 @@ class FieldLoop:
         self._registered: dict[int, Line] = {}
         self._next_cycle_s = self._started_at_s
         self._line_due_s: dict[str, float] = {}
+        self._next_request_s = float("inf")
         self._next_readings_s = self._started_at_s
         self._edge = False
         self._bool_values: dict[str, bool] = {}
@@ -84,19 +85,24 @@ class FieldLoop:
 
     def turn(self) -> None:
         """Wait for the next thing to do, at most until the next cycle, and do it."""
-        now_s = time.monotonic()
-        due_s = min(self._next_cycle_s, *self._line_due_s.values()) if self._line_due_s else self._next_cycle_s
-        for key, events in self._selector.select(max(0.0, due_s - now_s)):
+        due_s = min(self._next_cycle_s, self._next_request_s)
+        for key, events in self._selector.select(max(0.0, due_s - time.monotonic())):
             self._on_ready(key.data, events)
         now_s = time.monotonic()
-        self._run_power_stage(now_s)
-        self._run_lines(now_s)
-        cycle_due = now_s >= self._next_cycle_s
-        if cycle_due:
+        if now_s >= self._next_cycle_s:
+            # Requests leave on the cycle's beat, not at their own due times: far fewer wake-ups, and a poll
+            # period that is a multiple of the cycle keeps its period.
             self._count_cycle(now_s)
-        if cycle_due or self._edge:
+            self._run_power_stage(now_s)
+            self._run_lines(now_s)
             self._edge = False
             self.evaluate(now_s)
+            return
+        if self._edge:
+            self._edge = False
+            self.evaluate(now_s)
+        if now_s >= self._next_request_s:
+            self._run_lines(now_s)
 
     def evaluate(self, now_s: float) -> None:
         """One step of the core, its outputs applied at once."""
@@ -137,6 +143,14 @@ class FieldLoop:
         now_s = time.monotonic()
         if isinstance(data, ModbusLine):
             data.read(now_s)
+            if data.master.has_results:
+                # An edge among the readings is evaluated in this very turn.
+                data.take_results(self._deliver)
+                # What is queued behind this reply may go as soon as the line has been silent long enough.
+                due_s = data.master.next_due(now_s)
+                self._line_due_s[data.name] = now_s
+                if due_s is not None:
+                    self._next_request_s = min(self._next_request_s, due_s)
             self._after_read(data)
         elif isinstance(data, CanLine):
             self._read_can(data, now_s)
@@ -269,8 +283,9 @@ class FieldLoop:
         )
 
     def _run_lines(self, now_s: float, *, force: bool = False) -> None:
+        self._next_request_s = float("inf")
         for line in self.hardware.modbus_lines:
-            if force or now_s >= self._line_due_s.get(line.name, 0.0) or line.master.has_results:
+            if force or now_s >= self._line_due_s.get(line.name, 0.0):
                 self._line_due_s[line.name] = line.turn(now_s, self._deliver, force=force)
                 if not line.is_open and line.fileno() < 0:
                     self._forget(line)
