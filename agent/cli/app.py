@@ -180,7 +180,8 @@ def agent(context: Context) -> None:
 def make_safe(context: Context) -> None:
     """Open the outputs when the field process is dead.
 
-    Writes directly to the relay board, so the field process must not be running. The electronic lock stays as it is: only the field process sees when the output is no longer live.
+    Writes directly to the relay board, so the field process must not be running. The electronic lock stays as it is:
+    only the field process sees when the output is no longer live.
     """
     sys.exit(run_service("make-safe", context.config, context.language))
 

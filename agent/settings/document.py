@@ -1,0 +1,185 @@
+"""Writes docs/configuration.md and docs/faults.md from the schema and the catalogue.
+
+``python -m agent.settings.document`` writes both; a test fails when one is out of date.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from agent.settings.catalogue import Fault
+from agent.settings.files import load_fault_catalogue
+from agent.settings.schema import Settings
+from agent.settings.walk import bare, limits_of, type_of
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+_TYPES: dict[Any, str] = {
+    inspect.StrType: "text",
+    inspect.IntType: "whole number",
+    inspect.FloatType: "number",
+    inspect.BoolType: "true or false",
+}
+
+_CONFIGURATION_HEAD = """\
+# Configuration
+
+<!-- Written by `python -m agent.settings.document`; change the schema, not this file. -->
+
+Everything that differs from pile to pile stands in one file, `/etc/pile-agent/pile.toml` (or the one named with
+`--config` or `$PILE_AGENT_CONFIG`). `config/site-example.toml` is a commented example to start from.
+
+```sh
+pile-agent check             # one message a mistake, or what would run
+```
+
+- Numbers carry their unit in the key.
+- A key that is left out has its default. An unknown key is an error that names the nearest legal one.
+- With any mistake nothing starts, and the exit code is 2. All mistakes are shown at once.
+- A site file may tighten the limits of the profile and of the fault catalogue, never loosen them.
+
+What the file refers to by name (profile, wiring, register map, tariff) is looked for beside the site file first, in
+`piles/`, `boards/`, `meters/` and `tariffs/`, then among the shipped files (`config/`; `$PILE_AGENT_DATA` names
+another folder). A tariff of your own is `tariffs/NAME.toml` beside the site file, with `id = "NAME"` in both.
+"""
+
+_CROSS_CHECKS = """\
+## What is checked between keys
+
+- A bus name stands once, a port is used by one bus (two names of one adapter count as one port).
+- Meter, insulation monitor and boards name a Modbus bus; vehicle and power modules name two different CAN buses.
+- Each Modbus address is used once on a bus.
+- Profile, wiring, register map and tariff exist and are right themselves.
+- `maximum_power_w`, `maximum_voltage_v` and `maximum_current_a` are not above the profile.
+- `connector_temperature_stop_c`, `connector_temperature_derate_c` and `recorder_lost_stop_s` are not above the
+  thresholds of the faults `over_temperature`, `temperature_high` and `recorder_lost`; derating begins below the stop.
+- Folders and certificate files are absolute paths; with TLS the named files exist, and certificate and key come as a
+  pair.
+"""
+
+_FAULTS_HEAD = """\
+# Faults
+
+<!-- Written by `python -m agent.settings.document`; change config/faults.toml, not this file. -->
+
+What the agent can find wrong, what it then does, and what to look at. `pile-agent faults` shows those in force.
+本表列出所有故障、动作和处理方法;`pile-agent faults` 显示当前故障。
+
+- **level**: 1 personal safety, 2 equipment safety, 3 notice. 级别:1 人身安全,2 设备安全,3 提示。
+- **action**: `open` contactors open at once; `stop` the charge ends in order; `inhibit` no start; `derate` less
+  current; `log` only recorded. 动作:立即断开、有序停止、禁止启动、降流、仅记录。
+- **clears**: `self` by itself; `unplug` also needs the plug pulled; `local` also needs `pile-agent reset` at the pile.
+  恢复:自动、拔枪后、现场复位(`pile-agent reset`)。
+- **source** of the number: a standard, "industry practice" (seen in piles in the field) or "own" (a decision of this
+  project).
+- **SZ77**: alarm code of Shenzhen DB4403/T 77, where one fits.
+"""
+
+
+def configuration_text() -> str:
+    """The whole of docs/configuration.md."""
+    root = type_of(Settings)
+    parts = [_CONFIGURATION_HEAD]
+    top = [field for field in root.fields if not _is_section(field.type)]
+    parts.append(_section_text("Top of the file", "", Settings.__doc__ or "", top))
+    for name, kind, is_list in _sections(root, ""):
+        head = f"[[{name}]]" if is_list else f"[{name}]"
+        fields = [field for field in kind.fields if not _is_section(field.type)]
+        if fields:
+            parts.append(_section_text(f"`{head}`", name, kind.cls.__doc__ or "", fields))
+    parts.append(_CROSS_CHECKS)
+    return "\n".join(parts)
+
+
+def _is_section(kind: Any) -> bool:
+    inner, _, _ = bare(kind)
+    return isinstance(inner, inspect.StructType) or (
+        isinstance(inner, inspect.ListType) and isinstance(bare(inner.item_type)[0], inspect.StructType)
+    )
+
+
+def _sections(kind: Any, prefix: str) -> Iterator[tuple[str, Any, bool]]:
+    """All sections below ``kind``: dotted name, inspected type, whether it may stand several times."""
+    for field in kind.fields:
+        inner, _, _ = bare(field.type)
+        is_list = isinstance(inner, inspect.ListType)
+        if is_list:
+            inner = bare(inner.item_type)[0]
+        if isinstance(inner, inspect.StructType):
+            name = f"{prefix}{field.encode_name}"
+            yield name, inner, is_list
+            yield from _sections(inner, f"{name}.")
+
+
+def _section_text(title: str, name: str, about: str, fields: list[Any]) -> str:
+    lines = [f"## {title}", "", about.strip().partition("\n")[0], ""]
+    lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for field in fields:
+        kind, _, description = bare(field.type)
+        lines.append(f"| `{field.encode_name}` | {_legal(kind)} | {_default(field)} | {_cell(description)} |")
+    return "\n".join([*lines, ""])
+
+
+def _legal(kind: Any) -> str:
+    limits = limits_of(kind)
+    words = (
+        "" if limits is None else limits.en.removeprefix("must be ").removeprefix("must have ").removeprefix("must ")
+    )
+    if isinstance(kind, inspect.LiteralType):
+        return _cell(words)
+    name = _TYPES.get(type(kind), "")
+    return _cell(f"{name}, {words.replace('not be', 'not')}" if words else name)
+
+
+def _default(field: Any) -> str:
+    if field.required:
+        return "**required**"
+    value = field.default
+    if value is None:
+        return "none"
+    return f"`{msgspec.json.encode(value).decode()}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def faults_text(faults: Mapping[str, Fault]) -> str:
+    """The whole of docs/faults.md."""
+    lines = [_FAULTS_HEAD, "| fault | level | action | clears | text |", "|---|---|---|---|---|"]
+    lines += [
+        f"| [`{fault.id}`](#{fault.id}) | {fault.level} | {fault.action} | {fault.clear} "
+        f"| {fault.text_zh} · {fault.text_en} |"
+        for fault in faults.values()
+    ]
+    for fault in faults.values():
+        lines += ["", f"## {fault.id}", "", f"**{fault.text_zh} · {fault.text_en}**", ""]
+        facts = [
+            f"level {fault.level}",
+            f"action `{fault.action}`",
+            f"clears `{fault.clear}` after {fault.clear_s:g} s",
+        ]
+        facts.append(f"raised after {fault.debounce_s:g} s" if fault.debounce_s else "raised at once")
+        if fault.threshold is not None:
+            facts.append(f"threshold {fault.threshold:g} {fault.unit}")
+        if fault.sz77_code is not None:
+            facts.append(f"SZ77 {fault.sz77_code}")
+        lines += [f"{', '.join(facts)}. Source: {fault.source}.", "", f"- {fault.hint_zh}", f"- {fault.hint_en}"]
+    return "\n".join([*lines, ""])
+
+
+def documents() -> dict[Path, str]:
+    """Both documents by their path in the checkout."""
+    faults = load_fault_catalogue(CHECKOUT / "config" / "faults.toml")
+    return {
+        CHECKOUT / "docs" / "configuration.md": configuration_text(),
+        CHECKOUT / "docs" / "faults.md": faults_text(faults),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")
