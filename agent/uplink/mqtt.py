@@ -82,6 +82,8 @@ def explained(error: Exception, settings: UplinkSettings) -> str:
         return f"certificate of {place} is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS with {place} failed: {getattr(error, 'reason', None) or error}"
+    if isinstance(error, ConnectionResetError):
+        return f"{place} drops the connection: check uplink.port and uplink.tls"
     if isinstance(error, TimeoutError):
         return f"{place} does not answer"
     if isinstance(error, FileNotFoundError):

@@ -82,7 +82,9 @@ class Broker:
     def __init__(self, folder: Path, extra: str = "") -> None:
         self.port = free_port()
         self._configuration = folder / "mosquitto.conf"
-        self._configuration.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n{extra}")
+        self._configuration.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\nmax_queued_messages 0\n{extra}"
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
