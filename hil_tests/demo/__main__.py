@@ -77,9 +77,13 @@ def _conclude(story: Story, screen: Screen, language: Language, *, trouble: str,
                 fault_catalogue=CHECKOUT / "config" / "faults.toml",
                 utc_offset_minutes=TARIFF_UTC_OFFSET_MINUTES,
                 record_folder=_short(story.folder / "state"),
-                commands=look_commands(story),
             )
         )
+        screen.say("")
+        screen.say(f"{text('look', language)}:")
+        for command in look_commands(story):
+            # Never wrapped: it is there to be copied.
+            screen.say(Text(f"  {command}", style="bold", no_wrap=True, overflow="ignore"))
         screen.say("")
     unsafe = contactors_not_open(outcome.probe) if outcome.probe else ""
     if interrupted:

@@ -29,6 +29,8 @@ class Inbox:
         """States that the pile reported, each with the pile's time, UTC milliseconds."""
         self.replies: dict[str, Mapping[str, Any]] = {}
         """Latest answer to each command, by its id."""
+        self.ended: Mapping[str, Any] = {}
+        """Body of the latest ``session_ended``."""
         self._seen: dict[str, set[int]] = {}
 
     @property
@@ -54,6 +56,8 @@ class Inbox:
         numbers.add(number)
         if message["k"] == "state":
             self.states.append((str(message["d"]["state"]), int(message["t"])))
+        elif message["k"] == "session_ended":
+            self.ended = message["d"]
         return True
 
     def watermarks(self) -> dict[str, int]:
@@ -102,6 +106,12 @@ class Platform:
         """States that the pile reported, each with the pile's time, UTC milliseconds."""
         with self._lock:
             return list(self._inbox.states)
+
+    @property
+    def ended(self) -> Mapping[str, Any]:
+        """What the pile reported of the latest session's end; empty before."""
+        with self._lock:
+            return self._inbox.ended
 
     def reply(self, command_id: str) -> Mapping[str, Any] | None:
         """Latest answer to a command, None before the first."""

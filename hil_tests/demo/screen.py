@@ -46,7 +46,7 @@ class LiveScreen:
 
     def say(self, what: RenderableType) -> None:
         """Print below the picture."""
-        self._console.print(what, markup=False)
+        self._console.print(what, markup=False, crop=False)
 
 
 class PlainScreen:
@@ -67,7 +67,7 @@ class PlainScreen:
 
     def say(self, what: RenderableType) -> None:
         """Print."""
-        self._console.print(what, markup=False)
+        self._console.print(what, markup=False, crop=False)
         sys.stdout.flush()
 
 
@@ -75,5 +75,5 @@ def make_screen(*, plain: bool) -> Screen:
     """A live screen on a terminal, a plain one elsewhere or when asked for."""
     if plain or not sys.stdout.isatty():
         # Without a terminal there is no width; wide enough that no row of the summary is cut.
-        return PlainScreen(Console(width=120 if not sys.stdout.isatty() else None, highlight=False, soft_wrap=True))
+        return PlainScreen(Console(width=120 if not sys.stdout.isatty() else None, highlight=False))
     return LiveScreen(Console(highlight=False))

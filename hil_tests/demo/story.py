@@ -302,6 +302,8 @@ class Story:
         scene.elapsed_s = time.monotonic() - self._started_s
         if self._parts.platform is not None:
             scene.published = dict(self._parts.platform.counts)
+            # The status speaks of the running session only; the end is what the platform was told.
+            scene.energy_wh = int(self._parts.platform.ended.get("energy_wh", scene.energy_wh))
             scene.steps = [
                 Step(state, (wall_ms - self._started_wall_ms) / 1000) for state, wall_ms in self._parts.platform.states
             ]

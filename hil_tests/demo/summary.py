@@ -93,6 +93,11 @@ def yuan(amount_e4: int) -> str:
     return f"{sign}{whole}.{rest:04d}"
 
 
+def cents(amount_e4: int) -> str:
+    """An amount that is rounded to 0.01 yuan, with two digits; one that is not keeps all four."""
+    return yuan(amount_e4)[:-2] if amount_e4 % 100 == 0 else yuan(amount_e4)
+
+
 def price(price_e5: int) -> str:
     """A price in units of 0.00001 yuan per kWh as yuan per kWh."""
     whole, rest = divmod(price_e5, 100_000)
@@ -106,7 +111,7 @@ def kilowatt_hours(energy_wh: int) -> str:
 
 
 def bill_table(ended: Mapping[str, Any], utc_offset_minutes: int, language: Language) -> Table:
-    """The bill: one row for each tariff period, and the total."""
+    """The bill: one row for each tariff period, and the total before the amount to pay is rounded to 0.01 yuan."""
     table = Table(box=SIMPLE_HEAD, show_footer=True, pad_edge=False)
     total_wh = int(ended.get("energy_wh", 0))
     slices = list(ended.get("slices", ()))
@@ -118,7 +123,7 @@ def bill_table(ended: Mapping[str, Any], utc_offset_minutes: int, language: Lang
     table.add_column(text("price", language), justify="right")
     table.add_column(text("electricity", language), justify="right", footer=yuan(electricity_e4))
     table.add_column(text("service", language), justify="right", footer=yuan(service_e4))
-    table.add_column(text("yuan", language), justify="right", footer=yuan(int(ended.get("amount_e4", 0))))
+    table.add_column(text("yuan", language), justify="right", footer=yuan(electricity_e4 + service_e4))
     for part in slices:
         begin = _local(int(part["start_wall_ms"]), utc_offset_minutes)
         end = _local(int(part["end_wall_ms"]), utc_offset_minutes)
@@ -141,9 +146,8 @@ def summary(
     fault_catalogue: Path,
     utc_offset_minutes: int,
     record_folder: str,
-    commands: Sequence[str],
 ) -> RenderableType:
-    """The session in rows, its bill, and how to look at it again."""
+    """The session in rows, and its bill."""
     ended = outcome.ended or {}
     rows = Table.grid(padding=(0, 2))
     rows.add_column(justify="right", style="dim", no_wrap=True)
@@ -159,6 +163,8 @@ def summary(
         row("energy", f"{kilowatt_hours(int(ended['energy_wh']))} kWh")
         start_kwh = kilowatt_hours(int(ended["register_start_wh"]))
         row("registers", f"{start_kwh} → {kilowatt_hours(int(ended['register_end_wh']))} kWh")
+    if "amount_e4" in ended:
+        row("to_pay", f"{cents(int(ended['amount_e4']))} {text('yuan', language)}")
     if "duration_s" in ended:
         minutes, seconds = divmod(int(ended["duration_s"]), 60)
         row("duration", f"{minutes}:{seconds:02d}")
@@ -169,8 +175,6 @@ def summary(
     classes = ", ".join(f"{name} {count}" for name, count in sorted(outcome.published.items()))
     row("messages", f"{total} ({classes})" if classes else str(total))
     row("where", record_folder)
-    for command in commands:
-        rows.add_row(text("look", language) if command == commands[0] else "", Text(command, style="bold"))
     parts: list[RenderableType] = [Text(text("summary", language), style="bold underline"), rows]
     if ended.get("slices"):
         parts += [Text(""), bill_table(ended, utc_offset_minutes, language)]
@@ -184,6 +188,7 @@ def _local(wall_ms: int, utc_offset_minutes: int) -> datetime:
 __all__ = [
     "Outcome",
     "bill_table",
+    "cents",
     "contactors_not_open",
     "judge",
     "kilowatt_hours",

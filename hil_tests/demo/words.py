@@ -94,6 +94,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "result": ("result", "结果"),
     "stop_reason": ("ended because", "结束原因"),
     "energy": ("energy", "电量"),
+    "to_pay": ("to pay", "应付"),
     "registers": ("meter register", "电表示数"),
     "duration": ("duration", "时长"),
     "soc": ("state of charge", "SOC"),

@@ -45,3 +45,10 @@ def test_what_is_no_record_is_passed_over() -> None:
     assert not inbox.take("birth", b'{"online": true}')
     assert not inbox.take("tele", b"not JSON")
     assert inbox.counts == {}
+
+
+def test_the_end_of_a_session_is_kept() -> None:
+    inbox = Inbox()
+    assert inbox.ended == {}
+    inbox.take("session", record("session", 1, "session_ended", energy_wh=926))
+    assert inbox.ended == {"energy_wh": 926}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hil_tests.demo.summary import Outcome, contactors_not_open, judge, kilowatt_hours, price, summary, yuan
+from hil_tests.demo.summary import Outcome, cents, contactors_not_open, judge, kilowatt_hours, price, summary, yuan
 
 # 2026-05-04 06:59:00 UTC is 14:59 in China; the second slice begins at 15:00 there.
 ENDED: dict[str, Any] = {
@@ -98,6 +98,11 @@ def test_money_keeps_every_digit(amount: int, written: str) -> None:
     assert yuan(amount) == written
 
 
+def test_a_rounded_amount_is_shown_rounded_and_any_other_as_it_is() -> None:
+    assert cents(5900) == "0.59"
+    assert cents(5926) == "0.5926"
+
+
 def test_prices_and_energy_keep_every_digit() -> None:
     assert price(61_234) == "0.61234"
     assert kilowatt_hours(1_235_567) == "1235.567"
@@ -113,7 +118,6 @@ def written(outcome: Outcome, language: Any = "en") -> str:
             fault_catalogue=Path("/nonexistent"),
             utc_offset_minutes=480,
             record_folder="build/run/x/state",
-            commands=["pile-agent --config x sessions", "pile-agent --config x session SX-1"],
         )
     )
     return console.export_text()
@@ -131,12 +135,12 @@ def test_the_summary_shows_session_bill_and_way_back() -> None:
         "80 % → 97 %",
         "13 (session 4, state 9)",
         "build/run/x/state",
-        "pile-agent --config x session SX-1",
         "14:59:00-15:00:00",
         "15:00:00-15:00:30",
         "0.60000 + 0.35000",
         "0.5700",
         "1.0700",
+        "1.07 CNY",
     ):
         assert part in shown, part
     assert "尖" not in shown

@@ -1,14 +1,18 @@
 """`make install` into a folder, and what was installed at work: with the system's interpreter and nothing else."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hil_tests.bench.runner import start_bench
 from hil_tests.bench.site import write_site_file
 
 ROOT = Path(__file__).parents[2]
@@ -119,3 +123,25 @@ def test_uninstall_takes_everything_but_configuration(installed: Path, tmp_path:
     own.write_text("schema = 1\n")
     subprocess.run([str(ROOT / "scripts" / "uninstall")], check=True, env={**os.environ, "DESTDIR": str(copy)})
     assert [path for path in copy.rglob("*") if path.is_file()] == [own]
+
+
+@pytest.mark.bench
+def test_both_processes_start_from_what_was_installed(installed: Path) -> None:
+    # pytest's own folders are too long for a unix socket below them.
+    folder = Path(tempfile.mkdtemp(prefix="pa-"))
+    with start_bench(folder) as bench:
+        site_file = write_site_file(folder, mqtt_port=bench.mqtt_port)
+        program = str(installed / "usr" / "bin" / "pile-agent")
+        with (folder / "agent.log").open("wb") as log:
+            service = subprocess.Popen([program, "--config", str(site_file), "run"], stdout=log, stderr=log, cwd="/")
+        try:
+            deadline_s = time.monotonic() + 30.0
+            while (answer := run(installed, "--config", str(site_file), "status", "--json")).returncode != 0:
+                assert service.poll() is None, (folder / "agent.log").read_text()
+                assert time.monotonic() < deadline_s, answer.stderr
+                time.sleep(0.2)
+            assert json.loads(answer.stdout)["state"] == "idle"
+        finally:
+            service.terminate()
+            assert service.wait(45) == 0
+    shutil.rmtree(folder)
