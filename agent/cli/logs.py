@@ -7,6 +7,8 @@ import sys
 
 _LONGEST_LINE_BYTES = 4096
 """A pipe that is ready takes this much without blocking (PIPE_BUF)."""
+_CHATTY = ("transitions", "pymodbus", "can", "paho")
+"""Libraries whose every step is no news to anybody who looks after a pile."""
 _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 
@@ -53,3 +55,5 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -34,10 +34,12 @@ def show_status(screen: Screen, speak: Speaker, status: Status) -> None:
         screen.heading(pick("故障", "faults"))
         show_active_faults(screen, speak, faults)
     buses = status.get("buses") or {}
-    troubled = [[name, _bus_text(entry)] for name, entry in buses.items() if isinstance(entry, Mapping)]
-    if troubled:
+    rows_of_buses = [
+        row for name, entry in buses.items() if isinstance(entry, Mapping) for row in _bus_rows(str(name), entry)
+    ]
+    if rows_of_buses:
         screen.heading(pick("总线", "buses"))
-        screen.table(["", ""], troubled)
+        screen.table(["", "", ""], rows_of_buses)
 
 
 def _session_rows(speak: Speaker, status: Status) -> list[list[str]]:
@@ -140,13 +142,16 @@ def show_active_faults(screen: Screen, speak: Speaker, faults: list[Status]) -> 
             screen.line(pick("  排除后在桩上运行 `pile-agent reset`", "  Then, at the pile: `pile-agent reset`"))
 
 
-def _bus_text(entry: Status) -> str:
-    """The counters of a bus in one line: nested ones (per device) flattened."""
-    parts = []
-    for name, value in entry.items():
-        if isinstance(value, Mapping):
-            inner = " ".join(f"{key}={count}" for key, count in value.items() if count not in (0, "", None, False))
-            parts.append(f"{name}: {inner}" if inner else f"{name}: -")
-        elif value not in ("", None):
-            parts.append(f"{name}={value}")
-    return "  ".join(parts)
+def _bus_rows(name: str, entry: Status) -> list[list[str]]:
+    """One row for the line and one for each device on it; counters that are zero are left out, except ``ok``."""
+    plain = {key: value for key, value in entry.items() if not isinstance(value, Mapping) and key != "port"}
+    rows = [[name, str(entry.get("port") or ""), _counters(plain)]]
+    devices = entry.get("devices")
+    for device, counters in devices.items() if isinstance(devices, Mapping) else ():
+        rows.append(["", str(device), _counters(counters) if isinstance(counters, Mapping) else str(counters)])
+    return rows
+
+
+def _counters(counters: Status) -> str:
+    shown = {key: value for key, value in counters.items() if key == "ok" or value not in (0, "", None, False)}
+    return ", ".join(key if value is True else f"{key} {value}" for key, value in shown.items())

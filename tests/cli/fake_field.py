@@ -34,7 +34,10 @@ STATUS: dict[str, Any] = {
     "rate": "peak",
     "records": {"last_number": 9, "acknowledged": 7, "backlog": 2},
     "recorder": {"attached": True, "ok": True, "reason": "", "uplink": "connected", "uplink_pending": 3},
-    "buses": {"io": {"open": True, "relay board": {"ok": 12, "timeouts": 0}}},
+    "buses": {
+        "io": {"port": "/dev/ttyX", "opened": 1, "devices": {"relay board": {"ok": 12, "timeouts": 0, "crc": 3}}},
+        "vehicle": {"port": "can0", "opened": 1, "frames_in": 5, "frames_refused": 0},
+    },
 }
 
 

@@ -97,7 +97,8 @@ def test_status_in_words(pile: Pile) -> None:
         "contactor K1, contactor K2",
         "ok, 2 waiting to be written",
         "connected, 3 waiting to be sent",
-        "relay board: ok=12",
+        "relay board  ok 12, crc 3",
+        "opened 1, frames_in 5\n",
     ):
         assert part in result.stdout, part
     assert "fan" not in result.stdout
