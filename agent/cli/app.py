@@ -1,23 +1,19 @@
 """The commands of ``pile-agent`` and their options."""
 
-import contextlib
-import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
 from agent.cli.client import FINAL, FieldClient, NotRunningError
+from agent.cli.context import Context, json_option, print_json, reading
 from agent.cli.main import (
     CONFIG_VARIABLE,
     DEFAULT_CONFIG,
     EXIT_FAILED,
-    EXIT_NOT_RUNNING,
     EXIT_OK,
     EXIT_WRONG,
     default_language,
@@ -26,86 +22,12 @@ from agent.cli.screen import Screen
 from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
-from agent.settings.load import Site, load_site
+from agent.settings.load import load_site
 from agent.settings.problems import Language, SettingsError
-
-if TYPE_CHECKING:
-    from agent.records.reader import LedgerReader
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _SESSION_END_S = 90.0
 """A charge that ends in order is over within this time: ramp, discharge, statistics, last reading."""
 _FOLLOW_S = 1.0
-
-
-@dataclass
-class Context:
-    """What the options in front of the command say."""
-
-    config: str
-    language: Language
-
-    @cached_property
-    def site(self) -> Site:
-        """The checked site; ends the command with exit code 2 if it cannot be used."""
-        try:
-            return load_site(Path(self.config))
-        except SettingsError as error:
-            say_error(*complaint(error, self.language))
-            sys.exit(EXIT_WRONG)
-
-    @cached_property
-    def speak(self) -> Speaker:
-        """The words of the reader's language, with the fault catalogue."""
-        return Speaker(self.language, self.site.faults)
-
-    @property
-    def utc_offset_minutes(self) -> int:
-        """Local time of the pile."""
-        return self.site.settings.tariff.utc_offset_minutes
-
-    def client(self) -> FieldClient:
-        """A connection to the field process. Raises NotRunningError."""
-        return FieldClient(Path(self.site.settings.paths.runtime))
-
-    def not_running(self, error: NotRunningError, as_json: bool) -> NoReturn:
-        """Say that nobody answers, and end with the exit code for it."""
-        pick = self.speak.pick
-        if error.denied:
-            text = pick("没有权限访问控制进程", "this user may not talk to the field process")
-            hint = pick("加入 pile-agent 组或使用 sudo", "join the group pile-agent, or use sudo")
-        else:
-            text = pick("控制进程没有运行", "the field process is not running")
-            hint = pick("查看:systemctl status pile-agent-control", "look at: systemctl status pile-agent-control")
-        if as_json:
-            print_json({"error": "not_running", "reason": str(error)})
-        say_error(f"{text} ({error})", hint)
-        sys.exit(EXIT_NOT_RUNNING)
-
-
-def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
-
-
-@contextlib.contextmanager
-def reading(context: Context) -> Iterator["LedgerReader"]:
-    """The record, opened for reading; what is wrong with it ends the command with exit code 1."""
-    from agent.records.errors import LedgerError
-    from agent.records.reader import LedgerReader
-
-    try:
-        with LedgerReader(Path(context.site.settings.paths.state)) as reader:
-            yield reader
-    except LedgerError as error:
-        say_error(str(error))
-        sys.exit(EXIT_FAILED)
-
-
-def json_option(command: F) -> F:
-    """``--json`` for machines."""
-    return click.option("--json", "as_json", is_flag=True, help="Write one JSON document, for machines.")(command)
 
 
 def _show_version(context: click.Context, wanted: bool) -> None:
