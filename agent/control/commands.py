@@ -41,5 +41,5 @@ class Answers:
             self._kept.popitem(last=False)
 
     def former(self, command_id: str) -> Reply | None:
-        """The answer that this id has already had."""
+        """The last answer that this id has already had."""
         return self._kept.get(command_id)

@@ -1,5 +1,7 @@
 """The process image: the last reading of every signal, and the rule that a stale value is no value."""
 
+import math
+
 from agent.control.signals import SIGNALS
 from drivers.reading import Quality, Reading
 
@@ -16,24 +18,39 @@ class ProcessImage:
     one evaluation asks for the same signals many times.
     """
 
-    __slots__ = ("_fresh", "_fresh_at_s", "_readings")
+    __slots__ = ("_fresh", "_fresh_at_s", "_readings", "_sound")
 
     def __init__(self) -> None:
         self._readings: dict[str, Reading] = {}
+        self._sound: dict[str, Reading] = {}
         self._fresh: dict[str, float | int | bool] = {}
         self._fresh_at_s: float | None = None
 
     def put(self, name: str, reading: Reading) -> None:
         """Take a reading in. Raises KeyError for a signal that does not exist.
 
-        A reading that is older than the one held is dropped: readings of one signal never go back.
+        A reading that is older than the one held is dropped: readings of one signal never go back. A value that
+        is no number (NaN passes every comparison with a limit) or infinite counts as suspect.
         """
         if name not in SIGNALS:
             raise KeyError(f"no such signal: {name}")
+        if self._goes_back(name, reading):
+            return
+        if not math.isfinite(reading.value):
+            reading = Reading(reading.value, reading.unit, reading.at_s, Quality.SUSPECT)
+        self._readings[name] = reading
+        if reading.quality is not Quality.SUSPECT:
+            self._sound[name] = reading
+        self._fresh_at_s = None
+
+    def usable(self, name: str, reading: Reading) -> bool:
+        """Whether ``put`` would take the reading as a value: sound, a number, and not older than the one held."""
+        sound = reading.quality is not Quality.SUSPECT and math.isfinite(reading.value)
+        return sound and not self._goes_back(name, reading)
+
+    def _goes_back(self, name: str, reading: Reading) -> bool:
         held = self._readings.get(name)
-        if held is None or reading.at_s >= held.at_s:
-            self._readings[name] = reading
-            self._fresh_at_s = None
+        return held is not None and reading.at_s < held.at_s
 
     def _values_at(self, now_s: float) -> dict[str, float | int | bool]:
         if now_s != self._fresh_at_s:
@@ -51,8 +68,8 @@ class ProcessImage:
         return self._values_at(now_s).get(name)
 
     def age_s(self, name: str, now_s: float) -> float | None:
-        """Age of the last reading whatever its limit, or None if there never was one."""
-        reading = self._readings.get(name)
+        """Age of the last reading that was not suspect, whatever its limit, or None if there never was one."""
+        reading = self._sound.get(name)
         return None if reading is None else now_s - reading.at_s
 
     def taken_at_s(self, name: str) -> float | None:
@@ -61,8 +78,8 @@ class ProcessImage:
         return None if reading is None else reading.at_s
 
     def last(self, name: str) -> float | int | bool | None:
-        """The last value whatever its age: for the final reading of a bill only, never for a decision."""
-        reading = self._readings.get(name)
+        """The last value not suspect, whatever its age: for the last reading of a bill only, never for a decision."""
+        reading = self._sound.get(name)
         return None if reading is None else reading.value
 
     def stale(self, names: tuple[str, ...], now_s: float) -> list[str]:

@@ -5,7 +5,7 @@ its input says no. Nothing here has a clock, a state or a side effect; debounce 
 register's. All reasons are kept. Hardware must be safe without this code: it is the second line.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from agent.control.fault_register import ActiveFault
@@ -26,6 +26,9 @@ SAFETY_INPUTS = (
     "connector_temperature_minus_c",
 )
 """Without a fresh value of each of these nothing is energised."""
+
+BLOCKING_ACTIONS = frozenset({"open", "stop", "inhibit"})
+"""Actions of faults that refuse a start and, as soon as their cause is there, a closing."""
 
 START_INPUTS = (
     *SAFETY_INPUTS,
@@ -65,6 +68,8 @@ class Situation:
     current_expected_since_s: float | None = None
     vehicle_port_open: bool = True
     battery_limits_violated: bool = False
+    recorder_ready_at_s: float | None = None
+    """When the recorder last said that it takes records; a recorder that says it cannot is as good as none."""
     uplink_lost: bool = False
     clock_unset: bool = False
     discharged_side: bool = True
@@ -89,6 +94,13 @@ class Permission:
     close_reasons: tuple[str, ...]
     start_reasons: tuple[str, ...]
 
+    @classmethod
+    def denied(cls, reason: str) -> "Permission":
+        """Nothing is permitted, for one reason."""
+        return cls(False, False, False, (reason,), (reason,), (reason,))
+
+
+_NO_VALUE = "no value: "
 
 Rule = Callable[[ProcessImage, Situation, ControlParameters], bool]
 
@@ -217,8 +229,8 @@ def _recorder_absent(image: ProcessImage, situation: Situation, parameters: Cont
 def _recorder_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
     if not situation.in_session:
         return False
-    age_s = image.age_s("recorder_ready", situation.now_s)
-    return age_s is None or age_s > parameters.recorder_lost_stop_s
+    ready_at_s = situation.recorder_ready_at_s
+    return ready_at_s is None or situation.now_s - ready_at_s > parameters.recorder_lost_stop_s
 
 
 def _current_absent(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
@@ -289,10 +301,15 @@ EVENT_FAULTS = frozenset(
         "meter_abnormal",
         "start_timeout",
         "control_restarted",
+        "internal_error",
         "lock_lost",
     }
 )
 """Faults that the sequence reports as events."""
+
+
+FAULT_IDS = EVENT_FAULTS | {fault_id for fault_id, _ in RULES}
+"""Every fault that the control core may raise."""
 
 
 def is_plugged(image: ProcessImage, now_s: float, parameters: ControlParameters) -> bool | None:
@@ -308,17 +325,18 @@ def is_plugged(image: ProcessImage, now_s: float, parameters: ControlParameters)
     return None
 
 
-def conditions(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> set[str]:
-    """The fault ids whose cause is present now."""
-    found = {fault_id for fault_id, rule in RULES if rule(image, situation, parameters)}
-    found |= situation.events
-    return found
+def conditions(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> tuple[str, ...]:
+    """The fault ids whose cause is present now, each once, in the order of the table (the same on every run)."""
+    found = [fault_id for fault_id, rule in RULES if rule(image, situation, parameters)]
+    if situation.events:
+        found += sorted(situation.events.difference(found))
+    return tuple(found)
 
 
 def permission(
     image: ProcessImage,
     situation: Situation,
-    present: set[str],
+    present: Collection[str],
     active: list[ActiveFault],
     parameters: ControlParameters,
 ) -> Permission:
@@ -327,21 +345,20 @@ def permission(
     Anything unknown is a reason against.
     """
     energise = [item.fault.id for item in active if item.fault.action == "open"]
-    energise += [f"no value: {name}" for name in image.stale(SAFETY_INPUTS, situation.now_s)]
+    energise += [f"{_NO_VALUE}{name}" for name in image.stale(SAFETY_INPUTS, situation.now_s)]
     if not situation.record_durable:
         energise.append("record not durable")
     if not situation.in_session:
         energise.append("no session")
-    close = energise + sorted(
-        fault_id for fault_id in present if parameters.faults[fault_id].action == "open" and fault_id not in energise
-    )
-    start = [item.fault.id for item in active if item.fault.action in ("open", "stop", "inhibit")]
-    start += sorted(
-        fault_id
-        for fault_id in present
-        if parameters.faults[fault_id].action in ("open", "inhibit") and fault_id not in start
-    )
-    start += [f"no value: {name}" for name in image.stale(START_INPUTS, situation.now_s)]
+    blocking = [fault_id for fault_id in present if parameters.faults[fault_id].action in BLOCKING_ACTIONS]
+    close = energise + [fault_id for fault_id in blocking if fault_id not in energise]
+    start = [item.fault.id for item in active if item.fault.action in BLOCKING_ACTIONS]
+    start += [fault_id for fault_id in blocking if fault_id not in start]
+    start += [f"{_NO_VALUE}{name}" for name in image.stale(START_INPUTS, situation.now_s)]
+    if image.value("recorder_ready", situation.now_s) is False:
+        start.append("recorder not ready")
+    if image.value("module_count", situation.now_s) == 0:
+        start.append("no power module")
     if is_plugged(image, situation.now_s, parameters) is not True:
         start.append("not plugged")
     return Permission(
@@ -352,3 +369,11 @@ def permission(
         close_reasons=tuple(close),
         start_reasons=tuple(start),
     )
+
+
+def stop_reason(verdict: Permission) -> str:
+    """The fault id that says why nothing may be energised any more."""
+    reason = verdict.energise_reasons[0]
+    if reason in FAULT_IDS:
+        return reason
+    return "inputs_lost" if reason.startswith(_NO_VALUE) else "record_not_durable"

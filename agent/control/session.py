@@ -1,9 +1,51 @@
 """What belongs to one session, from the start attempt to the bill."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.control.billing import Bill, Billing
+from agent.control.billing import Billing
+
+
+@dataclass(frozen=True, slots=True)
+class StopReason:
+    """What a stop reason is called."""
+
+    text_zh: str
+    text_en: str
+
+
+STOP_REASONS: Mapping[str, StopReason] = {
+    "local": StopReason("就地停止", "stopped at the pile"),
+    "platform": StopReason("平台停止", "stopped by the platform"),
+    "vehicle": StopReason("车辆结束充电(充满或达到设定)", "the vehicle has what it wanted and ended the charge"),
+    "vehicle_fault": StopReason("车辆因自身故障中止充电", "the vehicle stopped because of a fault of its own"),
+    "energy_limit": StopReason("达到设定电量", "the ordered energy was reached"),
+    "time_limit": StopReason("达到设定时长", "the ordered time was reached"),
+    "amount_limit": StopReason("达到设定金额", "the ordered amount was reached"),
+    "soc_limit": StopReason("达到设定 SOC", "the ordered state of charge was reached"),
+    "shutdown": StopReason("程序退出,有序停机", "the agent was shut down and ended the charge in order"),
+    "record_not_durable": StopReason("启动记录未能及时写入", "the start did not reach the record in time"),
+    "pause_too_long": StopReason("车辆暂停时间过长", "the vehicle paused for too long"),
+    "power_lost": StopReason("桩断电,已按电表示数结算", "the pile lost its power; billed by the meter's register"),
+}
+"""Stop reasons that are no faults. Every other stop reason of a session that began is an id of the fault catalogue."""
+
+REFUSALS: Mapping[str, StopReason] = {
+    "expired": StopReason("命令已过期", "the command had expired"),
+    "clock_unset": StopReason(
+        "时钟未校准,无法判断命令是否过期", "the clock is not set, so nobody can tell if the command has expired"
+    ),
+    "session_running": StopReason("已有充电在进行", "a session is already running"),
+    "shutting_down": StopReason("程序正在退出", "the agent is shutting down"),
+    "bad_arguments": StopReason("命令参数有误", "the command's arguments are wrong"),
+    "recorder not ready": StopReason("记录进程未就绪", "the recorder takes no records"),
+    "no power module": StopReason("没有可用的功率模块", "no power module answers"),
+    "no value": StopReason("缺少有效读数", "no valid reading"),
+    "not plugged": StopReason("未插枪", "no vehicle is plugged in"),
+    "state": StopReason("当前状态不能启动", "not in this state"),
+}
+"""Words of a refused start besides fault ids. A refusal joins them with commas; what follows ``: `` is a detail."""
 
 NORMAL_STOPS = frozenset(
     {
@@ -70,7 +112,8 @@ class Session:
     start_record: int
     """Number of the session_started record: contactors close only once it is durable."""
     stop_reason: str | None = None
-    stop_command_id: str | None = None
+    stop_command_ids: list[str] = field(default_factory=list)
+    """Who asked for the end and is told when it has come."""
     faults: list[str] = field(default_factory=list)
     reached_charging: bool = False
     charging_since_s: float | None = None
@@ -78,7 +121,6 @@ class Session:
     soc_end_percent: int | None = None
     vin: str | None = None
     next_progress_s: float = 0.0
-    bill: Bill | None = None
 
     def duration_s(self, now_s: float) -> int:
         """Whole seconds since the start was granted."""

@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from agent.control.limits import combine
-from agent.control.steps.start import start_overdue
+from agent.control.limits import OutputLimit, combine, derate_share, pile_limit
 from drivers.bms.charger import EventKind
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ def charging(core: "ControlCore") -> None:
         return
     vehicle = core.charger.vehicle
     if EventKind.CHARGING not in memory.seen or vehicle.bcl is None or vehicle.bcp is None:
-        start_overdue(core)
         return
     if not session.reached_charging:
         session.reached_charging = True
@@ -29,18 +27,22 @@ def charging(core: "ControlCore") -> None:
     if vehicle.bcs is not None and vehicle.bcs.values["soc_percent"] is not None:
         session.soc_end_percent = int(vehicle.bcs.values["soc_percent"])
     permitted = _permitted(core)
+    if permitted is None:
+        core.halt("pause_too_long")
+        return
     bcl, bcp = vehicle.bcl.values, vehicle.bcp.values
     voltage_v = min(bcl["voltage_v"], bcp["maximum_voltage_v"])
     module_limit_a = core.image.value("module_maximum_current_a", now_s)
     core.limit = combine(
-        core.derated_limit(),
+        _derated_limit(core),
         voltage_v,
         (("vehicle", bcl["current_a"]), ("battery", bcp["maximum_current_a"])),
         module_limit_a,
     )
     target_a = core.limit.current_a if permitted else 0.0
-    rise_a = core.parameters.numbers.current_rise_a_per_s * max(0.0, now_s - memory.setpoint_at_s)
-    memory.setpoint_a = min(target_a, memory.setpoint_a + rise_a) if memory.setpoint_at_s else 0.0
+    since_s = now_s if memory.setpoint_at_s is None else memory.setpoint_at_s
+    rise_a = core.parameters.numbers.current_rise_a_per_s * max(0.0, now_s - since_s)
+    memory.setpoint_a = min(target_a, memory.setpoint_a + rise_a)
     memory.setpoint_at_s = now_s
     core.set_demand(core.limit.voltage_v, memory.setpoint_a, bcp["maximum_voltage_v"])
     _tell_vehicle(core, permitted)
@@ -50,8 +52,19 @@ def charging(core: "ControlCore") -> None:
         core.halt(reason)
 
 
-def _permitted(core: "ControlCore") -> bool:
-    """BSM may pause the charge for at most ten minutes."""
+def _derated_limit(core: "ControlCore") -> OutputLimit:
+    """Ratings of the pile, lowered by the temperature of the hotter contact; nothing while one is unknown."""
+    plus_c = core.image.value("connector_temperature_plus_c", core.now_s)
+    minus_c = core.image.value("connector_temperature_minus_c", core.now_s)
+    hottest_c = None if plus_c is None or minus_c is None else max(plus_c, minus_c)
+    parameters = core.parameters
+    return pile_limit(
+        parameters, derate_share(hottest_c, parameters.temperature_derate_c, parameters.over_temperature_c)
+    )
+
+
+def _permitted(core: "ControlCore") -> bool | None:
+    """BSM may pause the charge for at most ten minutes; None when it has lasted longer."""
     memory, now_s = core.memory, core.now_s
     bsm = core.charger.vehicle.bsm
     if bsm is None or bsm.values["charging_permitted"] is not False:
@@ -59,9 +72,7 @@ def _permitted(core: "ControlCore") -> bool:
         return True
     if memory.paused_since_s is None:
         memory.paused_since_s = now_s
-    if now_s - memory.paused_since_s > core.parameters.times.pause_s:
-        core.halt("pause_too_long")
-    return False
+    return None if now_s - memory.paused_since_s > core.parameters.times.pause_s else False
 
 
 def _tell_vehicle(core: "ControlCore", permitted: bool) -> None:
@@ -86,4 +97,3 @@ def _watch_current(core: "ControlCore", target_a: float) -> None:
             memory.current_expected_since_s = now_s
     else:
         memory.current_expected_since_s = None
-    core.situation.current_expected_since_s = memory.current_expected_since_s

@@ -28,9 +28,11 @@ class StepMemory:
     test_voltage_v: float = 0.0
     test_voltage_reached_at_s: float = 0.0
     setpoint_a: float = 0.0
-    setpoint_at_s: float = 0.0
+    setpoint_at_s: float | None = None
     current_expected_since_s: float | None = None
     paused_since_s: float | None = None
+    contactors_used: bool = False
+    """The contactors have been told to close in this session."""
     opened: bool = False
     """The contactors have been told to open for the end of the session."""
     opened_at_s: float | None = None

@@ -50,7 +50,7 @@ def faulted(core: "ControlCore") -> None:
     _rest(core)
     if core.blocking_faults():
         return
-    if is_plugged(core.image, core.now_s, core.parameters) is False:
-        core.move("restore_idle")
-    else:
+    if is_plugged(core.image, core.now_s, core.parameters) is True:
         core.move("restore_plugged")
+    else:
+        core.move("restore_idle")

@@ -45,16 +45,23 @@ def _raise(core: "ControlCore") -> None:
 
 def _measure(core: "ControlCore") -> None:
     memory, numbers, image, now_s = core.memory, core.parameters.numbers, core.image, core.now_s
-    core.set_demand(memory.test_voltage_v, numbers.insulation_test_current_a, memory.test_voltage_v)
+    test_v = memory.test_voltage_v
+    core.set_demand(test_v, numbers.insulation_test_current_a, test_v)
+    voltage_v = image.value("outside_voltage_v", now_s)
+    if voltage_v is None:
+        return
+    if abs(voltage_v - test_v) > numbers.insulation_test_tolerance * test_v:
+        # A resistance counts only while the test voltage stands: divided by a lower one it would look too good.
+        memory.go("raise", now_s)
+        return
     needed_s = memory.test_voltage_reached_at_s + numbers.insulation_settling_s
     for name in ("insulation_plus_kohm", "insulation_minus_kohm"):
         taken_at_s = image.taken_at_s(name)
-        if taken_at_s is None or taken_at_s < needed_s or image.value(name, now_s) is None:
+        if taken_at_s is None or taken_at_s < needed_s:
             return
     plus_kohm = image.value("insulation_plus_kohm", now_s)
     minus_kohm = image.value("insulation_minus_kohm", now_s)
-    voltage_v = image.value("outside_voltage_v", now_s)
-    if plus_kohm is None or minus_kohm is None or not voltage_v:
+    if plus_kohm is None or minus_kohm is None:
         return
     ohm_per_v = min(plus_kohm, minus_kohm) * 1000.0 / voltage_v
     core.record(

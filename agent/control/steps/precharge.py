@@ -16,11 +16,16 @@ def precharge(core: "ControlCore") -> None:
         return
     if outside_v is None:
         return
-    announced_v = bcp.values["battery_voltage_v"]
-    if memory.stage == "":
-        if abs(outside_v - announced_v) <= numbers.precharge_battery_tolerance * announced_v:
+    if memory.stage != "close":
+        announced_v = bcp.values["battery_voltage_v"]
+        if abs(outside_v - announced_v) > numbers.precharge_battery_tolerance * announced_v:
+            # The vehicle has not closed its side, or has opened it again: nothing is raised, nothing is closed.
+            core.no_demand()
+            memory.go("", now_s)
+            return
+        if memory.stage == "":
             memory.go("raise", now_s)
-        return
+            return
     target_v = outside_v - numbers.precharge_below_battery_target_v
     if memory.stage == "raise":
         core.set_demand(target_v, numbers.precharge_current_a, outside_v)

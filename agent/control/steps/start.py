@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from agent.control.vehicle import local_time
 from drivers.bms.charger import EventKind
 
 if TYPE_CHECKING:
@@ -11,15 +12,6 @@ if TYPE_CHECKING:
 def overdue(core: "ControlCore", limit_s: float) -> bool:
     """The step has lasted longer than ``limit_s``."""
     return core.now_s - core.memory.entered_at_s > limit_s
-
-
-def start_overdue(core: "ControlCore") -> bool:
-    """The whole start has lasted too long; reports the fault."""
-    session = core.session
-    if session is not None and core.now_s - session.started_at_s > core.parameters.start_time_limit_s:
-        core.fail("start_timeout")
-        return True
-    return False
 
 
 def locked(core: "ControlCore") -> None:
@@ -86,7 +78,8 @@ def recognition(core: "ControlCore") -> None:
 
 
 def parameters(core: "ControlCore") -> None:
-    """CML goes out until the vehicle says that it is ready (BRO = AA)."""
+    """CML and the time of day go out until the vehicle says that it is ready (BRO = AA)."""
+    core.charger.local_time = local_time(core.wall_ms, core.wall_quality, core.parameters.tariff.utc_offset_minutes)
     if EventKind.READY in core.memory.seen:
         core.move("vehicle_ready")
     elif overdue(core, core.parameters.times.parameters_s):

@@ -14,13 +14,19 @@ _REGISTER_SETTLING_S = 1.0
 
 
 def stopping(core: "ControlCore") -> None:
-    """Stages: ramp, open, discharge, statistics, reading."""
+    """Stages: ramp, open, discharge, statistics, reading. Nothing to open, to bleed or to wait for: the last two."""
     memory = core.memory
-    core.situation.current_expected_since_s = None
     core.relays_wanted["insulation_monitor"] = False
     if memory.stage == "":
-        memory.go("open" if memory.opened or not core.relays_wanted["contactors"] else "ramp", core.now_s)
-        memory.opened = memory.opened or memory.stage == "open"
+        if not memory.contactors_used:
+            memory.opened = True
+            core.no_demand()
+            memory.go("statistics", core.now_s)
+        elif memory.opened or not core.relays_wanted["contactors"]:
+            memory.opened = True
+            memory.go("open", core.now_s)
+        else:
+            memory.go("ramp", core.now_s)
     if memory.opened and memory.stage == "ramp":
         memory.go("open", core.now_s)
     {"ramp": _ramp, "open": _open, "discharge": _discharge, "statistics": _statistics, "reading": _reading}[
@@ -30,8 +36,8 @@ def stopping(core: "ControlCore") -> None:
 
 def _ramp(core: "ControlCore") -> None:
     memory, image, now_s = core.memory, core.image, core.now_s
-    if core.demand.on:
-        core.set_demand(core.demand.voltage_v, 0.0, memory.voltage_ceiling_v or core.demand.voltage_v)
+    if core.demand.on and memory.voltage_ceiling_v is not None:
+        core.set_demand(core.demand.voltage_v, 0.0, memory.voltage_ceiling_v)
     current_a = image.value("module_current_a", now_s)
     low = current_a is not None and current_a < core.parameters.numbers.opening_current_a
     if low or now_s - memory.stage_since_s > core.parameters.times.ramp_down_s:
@@ -91,8 +97,9 @@ def _reading(core: "ControlCore") -> None:
         return
     register_wh = core.image.value("meter_energy_wh", now_s)
     taken_at_s = core.image.taken_at_s("meter_energy_wh")
-    final_from_s = (memory.opened_at_s or memory.entered_at_s) + _REGISTER_SETTLING_S
-    if register_wh is not None and taken_at_s is not None and taken_at_s >= final_from_s:
+    final_from_s = None if memory.opened_at_s is None else memory.opened_at_s + _REGISTER_SETTLING_S
+    final = final_from_s is None or (taken_at_s is not None and taken_at_s >= final_from_s)
+    if register_wh is not None and final:
         session.billing.sample(int(register_wh), core.wall_ms)
         memory.register_source = "meter"
     elif now_s - memory.stage_since_s < core.parameters.times.final_reading_s:
