@@ -31,6 +31,9 @@ SESSION_STATES = (
 )
 """States in which a session is open."""
 
+START_FROM_STATES = ("plugged", "settled")
+"""States from which a session may begin."""
+
 STARTING_STATES = ("locked", "handshake", "insulation", "recognition", "parameters", "precharge")
 
 TRANSITIONS: tuple[dict[str, Any], ...] = (

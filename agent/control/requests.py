@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from agent.control.billing import Billing
 from agent.control.commands import CommandInput
+from agent.control.machine import START_FROM_STATES
 from agent.control.recording import refused_body, started_body
 from agent.control.session import Session, SessionLimits
 
@@ -85,7 +86,7 @@ def _judge(core: "ControlCore", command: CommandInput) -> tuple[SessionLimits | 
         limits = SessionLimits.from_arguments(command.arguments)
     except ValueError as error:
         return None, f"bad_arguments: {error}"
-    if not core.permission.start or core.state not in ("plugged", "settled"):
+    if not core.permission.start or core.state not in START_FROM_STATES:
         return None, ", ".join(core.permission.start_reasons) or f"state: {core.state}"
     return limits, ""
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from agent.control.core import ControlCore
+from agent.control.machine import START_FROM_STATES
 
 
 def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]
             }
             for item in core.active_faults
         ],
-        "may_start": core.permission.start and session is None,
+        "may_start": core.permission.start and session is None and core.state in START_FROM_STATES,
         "may_energise": core.permission.energise,
         "start_blockers": list(core.permission.start_reasons),
         "energise_blockers": list(core.permission.energise_reasons),
