@@ -31,6 +31,8 @@ _SESSION_EXPIRY_S = 3600
 """Commands wait this long at the broker for a pile that is away."""
 _WILL_DELAY_S = 30
 _HANDSHAKE_S = 15.0
+_PROVEN_S = 30.0
+"""A connection that lasts this long is a good one; only then does the back-off start anew."""
 _MAXIMUM_INCOMING_BYTES = 65536
 _INCOMING_WINDOW = 20
 
@@ -123,6 +125,7 @@ class MqttConnection:
         self._retry_at_s = float("-inf")
         self._deadline_s = float("inf")
         self._next_misc_s = float("-inf")
+        self._proven_s = float("inf")
         self._connected = False
         self._closing = False
 
@@ -160,6 +163,8 @@ class MqttConnection:
             self._lose("the broker does not complete the handshake", now_s)
         elif now_s >= self._next_misc_s:
             self._next_misc_s = now_s + 1.0
+            if now_s >= self._proven_s:
+                self._backoff.reset()
             self._drive(now_s, lambda client: client.loop_misc())
         self._look_at_client(now_s)
 
@@ -170,6 +175,10 @@ class MqttConnection:
             code = client.reconnect()
             if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
                 raise OSError(str(code))
+            sock = client.socket()
+            if isinstance(sock, socket.socket):
+                # Small messages in a row: without this each waits up to 40 ms for the acknowledgement of TCP.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except Exception as error:
             self._outcome.append(error)
         else:
@@ -217,6 +226,7 @@ class MqttConnection:
             return
         self._client = outcome
         self._deadline_s = now_s + _HANDSHAKE_S
+        self._proven_s = now_s + _PROVEN_S
         self._next_misc_s = now_s + 1.0
         self._watch()
 
@@ -270,6 +280,10 @@ class MqttConnection:
     def ready(self, mask: int, now_s: float) -> None:
         """The selector says that the socket is readable or writable."""
         if mask & selectors.EVENT_READ:
+            if isinstance(self._registered, socket.socket):
+                # Brokers mostly hold back a second small packet until the first is acknowledged by TCP, which a
+                # receiver delays by 40 ms: acknowledge at once. The kernel forgets this, so it is asked each time.
+                self._registered.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             self._drive(now_s, _read)
         if mask & selectors.EVENT_WRITE:
             self._drive(now_s, lambda client: client.loop_write())
@@ -342,7 +356,6 @@ class MqttConnection:
             return
         self._connected = True
         self._deadline_s = float("inf")
-        self._backoff.reset()
         self._events.append(
             Connected(getattr(properties, "ReceiveMaximum", None), getattr(properties, "MaximumPacketSize", None))
         )

@@ -12,6 +12,7 @@ PRIORITIES = ("alarm", "session", "state", "event", "tele")
 _SHARES = {"alarm": 1.0, "session": 1.0, "state": 0.9, "event": 0.8, "tele": 0.7}
 """Share of the window that a stream and those less urgent may fill: an alarm never waits for a backlog."""
 _REFUSED_PAUSE_S = 30.0
+_LONGEST_REFUSED_PAUSE_S = 600.0
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class _Stream:
     """Numbers up to this one existed or were sent before this connection."""
     ahead: set[int] = field(default_factory=set)
     paused_until_s: float = float("-inf")
+    pause_s: float = _REFUSED_PAUSE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,6 @@ class Outbox:
             stream.repeated_until = max(last.get(name, 0), stream.sent)
             stream.sent = stream.cursor
             stream.ahead.clear()
-            stream.paused_until_s = float("-inf")
 
     def room(self, others: int) -> int:
         """How many more messages may be in flight when ``others``, not from here, are as well."""
@@ -102,12 +103,14 @@ class Outbox:
         while stream.cursor + 1 in stream.ahead:
             stream.cursor += 1
             stream.ahead.discard(stream.cursor)
+            stream.pause_s = _REFUSED_PAUSE_S
         return (name, stream.cursor) if stream.cursor != before else None
 
     def refused(self, message_id: int, now_s: float) -> str | None:
         """The broker did not take the message. It is never skipped: the stream waits and is sent again.
 
-        Returns the stream, None if the id is unknown.
+        The pause outlasts the connection: some brokers end it at such a message, and the other streams must not
+        starve behind this one. Returns the stream, None if the id is unknown.
         """
         place = self._in_flight.pop(message_id, None)
         if place is None:
@@ -116,7 +119,9 @@ class Outbox:
         stream = self._streams[name]
         stream.repeated_until = max(stream.repeated_until, stream.sent)
         stream.sent = min(stream.sent, max(stream.cursor, seq - 1))
-        stream.paused_until_s = now_s + _REFUSED_PAUSE_S
+        if now_s >= stream.paused_until_s:
+            stream.paused_until_s = now_s + stream.pause_s
+            stream.pause_s = min(stream.pause_s * 2.0, _LONGEST_REFUSED_PAUSE_S)
         return name
 
     def pending(self, last: Mapping[str, int]) -> int:

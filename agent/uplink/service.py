@@ -165,13 +165,16 @@ class Uplink:
         self._birth_id = self.connection.publish(self.topics.birth, birth, now_s)
         self._unsent = [*self._responses.values(), *self._unsent][-_KEPT_RESPONSES:]
         self._responses.clear()
-        self._refused_streams.clear()
-        self._tell("connected")
+        self._tell("connected" if not self._refused_streams else self._refusal())
 
     def _on_lost(self, reason: str, now_s: float) -> None:
         # A broker that refuses the pile leaves its socket open for a moment: it is given up in any case.
         self.connection.drop(reason, now_s)
         self._tell(f"offline: {reason}")
+
+    def _refusal(self) -> str:
+        stream, reason = next(iter(self._refused_streams.items()))
+        return f"offline: the broker refuses {stream} messages: {reason}"
 
     def _tell(self, state: str) -> None:
         """One line when the uplink is lost, when the reason changes, and when it is back."""
@@ -193,7 +196,7 @@ class Uplink:
             stream = self._outbox.refused(event.message_id, now_s)
             if stream is not None:
                 self._refused_streams[stream] = event.refusal
-                self._tell(f"offline: the broker refuses {stream} messages: {event.refusal}")
+                self._tell(self._refusal())
             return
         moved = self._outbox.acknowledged(event.message_id)
         if moved is not None:

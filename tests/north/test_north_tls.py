@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -70,7 +71,7 @@ def _offline(site: World, words: str) -> None:
 
 
 def test_both_sides_know_each_other(keys: Path) -> None:
-    uplink = {"tls": True, "ca_file": f"{keys}/ca.pem"}
+    uplink: dict[str, Any] = {"tls": True, "ca_file": f"{keys}/ca.pem"}
     with world(keys, _tls(keys), certificate_file=f"{keys}/pile.pem", key_file=f"{keys}/pile.key", **uplink) as site:
         site.broker.start()
         site.field.record("telemetry", count=300)

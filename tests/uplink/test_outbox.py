@@ -90,6 +90,19 @@ def test_a_refused_message_is_sent_again_after_a_pause_and_never_skipped() -> No
     assert outbox.acknowledged(12) == ("alarm", 3)
 
 
+def test_a_refused_stream_stays_paused_over_a_new_connection_and_ever_longer() -> None:
+    outbox = _outbox()
+    last = {"alarm": 1, "tele": 1}
+    now_s = 0.0
+    for pause_s in (30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0):
+        outbox.sent("alarm", 1, 1)
+        outbox.refused(1, now_s)
+        outbox.connected(last)
+        assert outbox.wanted(last, now_s + pause_s - 0.1) == Wanted("tele", 0, 1)
+        now_s += pause_s
+        assert outbox.wanted(last, now_s) == Wanted("alarm", 0, 1)
+
+
 _EVENTS = st.lists(
     st.tuples(st.sampled_from(["record", "send", "ack", "refuse", "loss"]), st.integers(0, 50)), max_size=200
 )
@@ -134,6 +147,7 @@ def test_whatever_happens_the_cursor_never_passes_what_was_not_taken(
                 assert set(range(1, moved[1] + 1)) <= taken[moved[0]]
     # Then the world is kind again: all is sent and taken, the most urgent first.
     outbox.connected(last)
+    now_s += 600.0
     while (wanted := outbox.wanted(last, now_s)) is not None:
         for seq in range(wanted.after + 1, wanted.after + 1 + wanted.count):
             message_id += 1
