@@ -21,6 +21,9 @@ from drivers.meters.register_map import load_register_map
 from drivers.modbus.device import Device
 from drivers.power.infypower import InfyPower
 
+LOCK = "electronic_lock"
+"""The one output that a start or an end of the program leaves as it is: live pins may be behind it."""
+
 
 @dataclass(slots=True)
 class Hardware:
@@ -55,7 +58,10 @@ def build_hardware(site: Site) -> Hardware:
     connector = settings.connector
     inputs_outputs = connector.inputs_outputs
     relay_board = RelayBoard(
-        wiring_of(site.board), inputs_outputs.relay_address, inputs_outputs.input_interval_ms / 1000.0
+        wiring_of(site.board),
+        inputs_outputs.relay_address,
+        inputs_outputs.input_interval_ms / 1000.0,
+        held=(LOCK,),
     )
     analog_board = AnalogBoard(
         {name: AnalogWiring(entry.channel, entry.scale, entry.offset) for name, entry in site.board.analog.items()},

@@ -13,7 +13,7 @@ from agent.control.commands import CommandInput
 from agent.control.core import ControlCore, Outputs
 from agent.control.parameters import ControlParameters
 from agent.control.steps.context import Demand
-from agent.field.assembly import Hardware
+from agent.field.assembly import LOCK, Hardware
 from agent.field.clock import WallClock
 from agent.field.lines import CanLine, Line, ModbusLine
 from agent.field.server import Client, FieldServer
@@ -123,7 +123,7 @@ class FieldLoop:
     def close(self) -> None:
         """Outputs off as far as the wires let us, then everything closed."""
         now_s = time.monotonic()
-        self.hardware.relay_board.all_off(now_s)
+        self.hardware.relay_board.all_off(now_s, keep=(LOCK,))
         self.hardware.power_stage.demand(0.0, 0.0, False)
         deadline_s = now_s + 0.5
         while now_s < deadline_s and any(not line.master.idle for line in self.hardware.modbus_lines if line.is_open):

@@ -6,7 +6,7 @@ Relays in "linked" mode, in which inputs drive outputs, must be set to normal mo
 board is commissioned; this driver writes no settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from drivers.modbus import codec
@@ -84,7 +84,8 @@ class Wiring:
 @dataclass(slots=True)
 class _OutputState:
     wiring: OutputWiring
-    wanted: bool = False
+    wanted: bool | None = False
+    """None: never commanded, so left as it was found."""
     acknowledged: bool = False
     failures: int = 0
     outstanding: Request | None = None
@@ -94,8 +95,9 @@ class _OutputState:
 class RelayBoard:
     """Relays and discrete inputs of one board.
 
-    At start every output is off, and that is written to the board. ``read_back`` holds the last known state of each
-    relay by name, taken once a second.
+    At start every output is off, and that is written to the board, except those in ``held``: these stay as they are
+    found until they are commanded (a lock must not open because a program starts). ``read_back`` holds the last known
+    state of each relay by name, taken once a second.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class RelayBoard:
         *,
         name: str = "relay board",
         latency_s: float = _LATENCY_S,
+        held: Collection[str] = (),
     ) -> None:
         self.name = name
         self.address = address
@@ -113,6 +116,9 @@ class RelayBoard:
         self.read_back: dict[str, Reading] = {}
         self._wiring = wiring
         self._outputs = {output: _OutputState(wire) for output, wire in wiring.outputs.items()}
+        for output in held:
+            self._outputs[output].wanted = None
+            self._outputs[output].acknowledged = True
         self._repeat_pause_s = _REPEAT_FIRST_S
         self._repeat_at_s = float("-inf")
         read_inputs = Request(
@@ -130,8 +136,8 @@ class RelayBoard:
         }
 
     @property
-    def wanted(self) -> dict[str, bool]:
-        """What each output is commanded to be."""
+    def wanted(self) -> dict[str, bool | None]:
+        """What each output is commanded to be; None for one that was never commanded."""
         return {name: state.wanted for name, state in self._outputs.items()}
 
     def set_output(self, name: str, on: bool, now_s: float) -> None:
@@ -148,10 +154,11 @@ class RelayBoard:
         state.outstanding = None
         state.due_s = now_s
 
-    def all_off(self, now_s: float) -> None:
-        """Command every output off."""
+    def all_off(self, now_s: float, *, keep: Collection[str] = ()) -> None:
+        """Command every output off but those in ``keep``."""
         for name in self._outputs:
-            self.set_output(name, False, now_s)
+            if name not in keep:
+                self.set_output(name, False, now_s)
 
     def requests(self, now_s: float) -> list[Request]:
         """Switching off first, then renewals and switching on, then what is polled."""
@@ -261,6 +268,8 @@ class RelayBoard:
         for name, state in self._outputs.items():
             closed = result.bits[state.wiring.channel]
             self.read_back[name] = Reading(closed, "bool", result.at_s)
+            if state.wanted is None:
+                continue
             if closed is not state.wanted and not (state.wiring.timed and state.wanted):
                 state.acknowledged = False
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from drivers.inputs_outputs.waveshare import AnalogBoard, AnalogWiring, InputWiring, OutputWiring, RelayBoard, Wiring
+from drivers.modbus import codec
 from drivers.modbus.codec import Request
 from drivers.modbus.master import Result
 
@@ -224,3 +225,15 @@ def test_analogue_values_are_scaled_and_impossible_ones_are_absent() -> None:
     for raw, present in ((10000, True), (10500, True), (10501, False)):
         got = board.accept(Result(request, (raw, 0xFFFF, 0, 0xFFFF, 0, 0, 0, 0), at_s=0.3))
         assert bool(got) is present
+
+
+def test_a_held_output_is_left_as_found_until_it_is_commanded() -> None:
+    board = RelayBoard(
+        Wiring({"lock": OutputWiring(3, False), "k1": OutputWiring(0, True)}, {}), 1, 0.02, held=("lock",)
+    )
+    registers = [request.register for request in board.requests(0.0) if request.function == codec.WRITE_COIL]
+    assert registers == [0]
+    board.all_off(0.0, keep=("lock",))
+    assert board.wanted == {"lock": None, "k1": False}
+    board.set_output("lock", False, 0.1)
+    assert [request.register for request in board.requests(0.1) if request.function == codec.WRITE_COIL] == [3]
