@@ -70,7 +70,7 @@ class ControlCore:
         self.relays_wanted = {
             "contactors": False,
             "auxiliary_supply": False,
-            "electronic_lock": False,
+            # The lock is missing until it is decided: after a restart live pins may be behind it.
             "discharge": False,
             "insulation_monitor": False,
         }
@@ -385,12 +385,13 @@ class ControlCore:
             "contactor_k1": energise,
             "contactor_k2": energise,
             "auxiliary_supply": wanted["auxiliary_supply"],
-            "electronic_lock": wanted["electronic_lock"],
             "discharge": wanted["discharge"],
             "insulation_monitor": wanted["insulation_monitor"],
             "fan": self.demand.on,
             "fault_lamp": bool(self.blocking_faults()),
         }
+        if "electronic_lock" in wanted:
+            relays["electronic_lock"] = wanted["electronic_lock"]
         records, self._records = self._records, []
         replies, self._replies = self._replies, []
         return Outputs(relays=relays, demand=self.demand, frames=frames, records=records, replies=replies)
