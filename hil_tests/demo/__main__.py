@@ -82,8 +82,7 @@ def _conclude(story: Story, screen: Screen, language: Language, *, trouble: str,
         screen.say("")
         screen.say(f"{text('look', language)}:")
         for command in look_commands(story):
-            # Never wrapped: it is there to be copied.
-            screen.say(Text(f"  {command}", style="bold", no_wrap=True, overflow="ignore"))
+            screen.say(Text(f"  {command}", style="bold"))
         screen.say("")
     unsafe = contactors_not_open(outcome.probe) if outcome.probe else ""
     if interrupted:

@@ -118,7 +118,7 @@ def limits(scene: Scene) -> str:
     limit = scene.part("limit")
     power_w = limit.get("power_w")
     words = [
-        f"{text('pile', scene.language)} {number(limit.get('voltage_v'), 'V', 0)}",
+        f"{text('allowed', scene.language)} {number(limit.get('voltage_v'), 'V', 0)}",
         number(limit.get("current_a"), "A", 0),
         number(None if power_w is None else power_w / 1000, "kW"),
     ]

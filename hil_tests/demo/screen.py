@@ -5,6 +5,7 @@ from typing import Protocol
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from hil_tests.demo.panel import panel
 from hil_tests.demo.plain import PlainTeller
@@ -22,6 +23,11 @@ class Screen(Protocol):
 
     def say(self, what: RenderableType) -> None:
         """Write something below the picture, after ``close``."""
+
+
+def _print(console: Console, what: RenderableType) -> None:
+    """Lines of text are never broken: commands are there to be copied. Tables keep to the width."""
+    console.print(what, markup=False, soft_wrap=isinstance(what, str | Text))
 
 
 class LiveScreen:
@@ -46,7 +52,7 @@ class LiveScreen:
 
     def say(self, what: RenderableType) -> None:
         """Print below the picture."""
-        self._console.print(what, markup=False, crop=False)
+        _print(self._console, what)
 
 
 class PlainScreen:
@@ -67,7 +73,7 @@ class PlainScreen:
 
     def say(self, what: RenderableType) -> None:
         """Print."""
-        self._console.print(what, markup=False, crop=False)
+        _print(self._console, what)
         sys.stdout.flush()
 
 

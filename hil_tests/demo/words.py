@@ -69,7 +69,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "durable": ("durable", "已落盘"),
     "unsent": ("unconfirmed by the broker", "待代理确认"),
     "highest_cell": ("highest cell", "最高单体"),
-    "pile": ("pile", "桩"),
+    "allowed": ("at most", "至多"),
     "battery_limit": ("battery at most", "电池最高"),
     "yuan": ("CNY", "元"),
     "remaining": ("min left", "分钟剩余"),
