@@ -61,6 +61,7 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "recorder_lost": (2, "stop", "self", 0.0, 60.0, "s"),
     "recorder_absent": (2, "inhibit", "self", 0.0, None, ""),
     "start_timeout": (3, "stop", "self", 0.0, None, ""),
+    "record_damaged": (2, "log", "self", 0.0, None, ""),
     "uplink_lost": (3, "log", "self", 60.0, None, ""),
     "clock_unset": (3, "log", "self", 0.0, None, ""),
     "control_restarted": (3, "log", "self", 0.0, None, ""),
