@@ -1,0 +1,40 @@
+"""Fixtures of the tests on the whole pile, and the summary of the measured opening times."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from hil_tests.harness.pile import Pile
+from hil_tests.harness.selection import OPENING_TIME
+
+
+@pytest.fixture
+def pile() -> Iterator[Pile]:
+    with Pile() as running:
+        yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    running = getattr(item, "funcargs", {}).get("pile")
+    if report.failed and call.when == "call" and isinstance(running, Pile):
+        report.sections.append(("what the pile has said", running.story()))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    times = [
+        (float(str(value)), report.nodeid)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == OPENING_TIME
+    ]
+    if times:
+        slowest, where = max(times)
+        terminalreporter.write_line(
+            f"contactors opened at most {slowest:.2f} s after the death of the field process ({where}), "
+            f"{len(times)} measured"
+        )
