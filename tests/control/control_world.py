@@ -311,6 +311,4 @@ class World:
 
     def put(self, name: str, value: float | int | bool, at_s: float | None = None) -> None:
         quality = Quality.SUSPECT if name in self.suspect else Quality.GOOD
-        self.core.on_reading(
-            name, Reading(value, SIGNALS[name].unit, self.now_s if at_s is None else at_s, quality)
-        )
+        self.core.on_reading(name, Reading(value, SIGNALS[name].unit, self.now_s if at_s is None else at_s, quality))
