@@ -204,6 +204,9 @@ class FieldLoop:
             if client.role == "recorder":
                 self.recorder_health = message
                 ready = message.ok and message.open_session is None
+                if message.open_session is not None:
+                    # It is closed with the meter's register, and until then nobody may start.
+                    self._next_readings_s = min(self._next_readings_s, now_s + self._readings_interval_s)
                 self.core.on_recorder(ready=ready, uplink=message.uplink, at_s=now_s)
         elif isinstance(message, Command):
             self._on_command(client, message)

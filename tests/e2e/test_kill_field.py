@@ -13,7 +13,14 @@ pytestmark = pytest.mark.bench
 
 OPEN_WITHIN_S = 2.0
 """Contactors are open this long after the death of the field process, by whatever is outside it."""
+SAFE_VOLTAGE_V = 60.0
 CLOSED_WHEN_KILLED = ("insulation", "charging")
+
+
+def check_unlocked_without_voltage(pile: Pile) -> None:
+    """The plug is let go, but not before the voltage that the dead process left is gone."""
+    probe = pile.wait_probe("unlocked", lambda probe: not probe["lock_locked"])
+    assert probe["outside_voltage_v"] < SAFE_VOLTAGE_V
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -34,7 +41,10 @@ def test_field_process_killed(pile: Pile, phase: str, record_property: Callable[
             record_property(OPENING_TIME, round(opened_at_s - died_at_s, 3))
 
     release(pile)
+    locked = pile.bench.probe()["lock_locked"]
     pile.start_process("field")
+    if locked:
+        check_unlocked_without_voltage(pile)
     pile.wait("the meter answers", lambda status: "meter_energy_wh" in status["values"])
     if session is not None:
         found = pile.wait_closed(session)

@@ -39,6 +39,8 @@ class StepMemory:
     output_safe: bool = False
     """Contactors confirmed open and the output below 60 V: the plug may go."""
     register_source: str = "meter"
+    bleeding_since_s: float | None = None
+    """Since when voltage has been bled off the output without a session; None while there is none."""
 
     def enter(self, now_s: float) -> None:
         """A new state has been entered."""

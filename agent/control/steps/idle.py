@@ -21,7 +21,23 @@ def _rest(core: "ControlCore") -> None:
     limit_v = core.parameters.numbers.safe_voltage_v
     if outside_v is not None and outside_v < limit_v:
         core.relays_wanted["electronic_lock"] = False
-    core.relays_wanted["discharge"] = False
+    core.relays_wanted["discharge"] = _bleeds(core, outside_v)
+
+
+def _bleeds(core: "ControlCore", outside_v: float | None) -> bool:
+    """Whether voltage that a process left behind, which died or saw nothing, is to be bled off the output.
+
+    As long as at the end of a session and no longer: what stands then comes from a vehicle that has not opened.
+    """
+    memory, now_s = core.memory, core.now_s
+    if outside_v is None:
+        return False
+    if outside_v <= core.parameters.numbers.outside_voltage_before_test_v:
+        memory.bleeding_since_s = None
+        return False
+    if memory.bleeding_since_s is None:
+        memory.bleeding_since_s = now_s
+    return now_s - memory.bleeding_since_s <= core.parameters.times.discharge_s
 
 
 def idle(core: "ControlCore") -> None:
