@@ -1,7 +1,8 @@
 """The platform's side of the wire: it orders the start over MQTT, counts what reaches it and says what it keeps."""
 
+import contextlib
 import json
-import threading
+import select
 import time
 import uuid
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 CONNECT_TIMEOUT_S = 10.0
+PUMP_WAIT_S = 0.05
+LARGEST_BATCH = 200
 START_VALIDITY_MS = 60_000
 RECORD_STREAMS = frozenset({"alarm", "event", "session", "state", "tele"})
 
@@ -72,14 +75,17 @@ class Inbox:
 
 
 class Platform:
-    """An MQTT 5 client that stands for the platform; its own thread reads, ``close`` ends it."""
+    """An MQTT 5 client that stands for the platform. It works only while ``pump`` runs.
+
+    No thread: the children of a process with threads get their parent's death signalled once for each thread
+    (prctl(2), PR_SET_PDEATHSIG), and to the agent a second signal means "hurry".
+    """
 
     def __init__(self, host: str, port: int, operator_id: str, pile_id: str) -> None:
         """Connect and subscribe. Raises PlatformError when that takes longer than CONNECT_TIMEOUT_S."""
         self._root = f"ev/1/{operator_id}/{pile_id}"
         self._inbox = Inbox()
-        self._lock = threading.Lock()
-        self._ready = threading.Event()
+        self._is_subscribed = False
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, f"platform-{uuid.uuid4().hex[:8]}", protocol=mqtt.MQTTv5
         )
@@ -90,33 +96,30 @@ class Platform:
             self._client.connect(host, port)
         except OSError as error:
             raise PlatformError(f"{host}:{port}: {error}") from error
-        self._client.loop_start()
-        if not self._ready.wait(CONNECT_TIMEOUT_S):
-            self.close()
-            raise PlatformError(f"{host}:{port} did not answer within {CONNECT_TIMEOUT_S:.0f} s")
+        deadline_s = time.monotonic() + CONNECT_TIMEOUT_S
+        while not self._is_subscribed:
+            self.pump(PUMP_WAIT_S)
+            if time.monotonic() > deadline_s:
+                raise PlatformError(f"{host}:{port} did not answer within {CONNECT_TIMEOUT_S:.0f} s")
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Records received by stream."""
-        with self._lock:
-            return self._inbox.counts
+        return self._inbox.counts
 
     @property
     def states(self) -> list[tuple[str, int]]:
         """States that the pile reported, each with the pile's time, UTC milliseconds."""
-        with self._lock:
-            return list(self._inbox.states)
+        return self._inbox.states
 
     @property
     def ended(self) -> Mapping[str, Any]:
         """What the pile reported of the latest session's end; empty before."""
-        with self._lock:
-            return self._inbox.ended
+        return self._inbox.ended
 
     def reply(self, command_id: str) -> Mapping[str, Any] | None:
         """Latest answer to a command, None before the first."""
-        with self._lock:
-            return self._inbox.replies.get(command_id)
+        return self._inbox.replies.get(command_id)
 
     def order_start(self) -> str:
         """Send a start command that is valid for a minute; returns its id."""
@@ -126,10 +129,30 @@ class Platform:
         self._client.publish(f"{self._root}/down/cmd", json.dumps(order), qos=1)
         return command_id
 
+    def pump(self, wait_s: float = 0.0) -> None:
+        """Take in and send what there is, waiting at most ``wait_s`` for the first of it. Raises nothing."""
+        for _ in range(LARGEST_BATCH):
+            connection = self._client.socket()
+            if connection is None:
+                # The broker is away for the moment; the agent has the same trouble and shows it.
+                with contextlib.suppress(OSError):
+                    self._client.reconnect()
+                return
+            wanted = [connection.fileno()]
+            readable, writable, _ = select.select(wanted, wanted if self._client.want_write() else [], [], wait_s)
+            self._client.loop_misc()
+            if not readable and not writable:
+                return
+            if readable:
+                self._client.loop_read()
+            if writable:
+                self._client.loop_write()
+            wait_s = 0.0
+
     def close(self) -> None:
-        """Leave the broker and end the thread."""
+        """Leave the broker."""
         self._client.disconnect()
-        self._client.loop_stop()
+        self.pump()
 
     def _on_connect(
         self, client: mqtt.Client, _user: object, _flags: object, _code: ReasonCode, _properties: Properties | None
@@ -140,11 +163,8 @@ class Platform:
     def _on_subscribe(
         self, _client: mqtt.Client, _user: object, _mid: int, _codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        self._ready.set()
+        self._is_subscribed = True
 
     def _on_message(self, client: mqtt.Client, _user: object, message: mqtt.MQTTMessage) -> None:
-        with self._lock:
-            is_new = self._inbox.take(message.topic.rpartition("/")[2], message.payload)
-            marks = self._inbox.watermarks()
-        if is_new:
-            client.publish(f"{self._root}/down/wm", json.dumps(marks), qos=1)
+        if self._inbox.take(message.topic.rpartition("/")[2], message.payload):
+            client.publish(f"{self._root}/down/wm", json.dumps(self._inbox.watermarks()), qos=1)

@@ -170,6 +170,7 @@ class Story:
         if parts.link is not None:
             parts.link.close()
         if parts.platform is not None:
+            parts.platform.pump()
             self.outcome.published = dict(parts.platform.counts)
             parts.platform.close()
         if parts.bench is not None:
@@ -301,6 +302,7 @@ class Story:
         scene = self.scene
         scene.elapsed_s = time.monotonic() - self._started_s
         if self._parts.platform is not None:
+            self._parts.platform.pump()
             scene.published = dict(self._parts.platform.counts)
             # The status speaks of the running session only; the end is what the platform was told.
             scene.energy_wh = int(self._parts.platform.ended.get("energy_wh", scene.energy_wh))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,19 @@ def test_what_cannot_start_says_why(folder: Path) -> None:
     run = Run(folder)
     assert run.end(30) == 1
     assert "is not empty; a run needs a fresh folder" in run.text
+
+
+def test_a_killed_run_leaves_no_process_and_the_agent_ends_the_charge(folder: Path) -> None:
+    run = Run(folder)
+    assert run.until("charging: 4", 60), run.text
+    run.process.kill()
+    run.process.wait(10)
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    deadline_s = time.monotonic() + 30.0
+    while processes_with(folder):
+        assert time.monotonic() < deadline_s, processes_with(folder)
+        time.sleep(0.1)
+    (session,) = sessions(folder)
+    assert session["status"] == "closed"
+    assert session["closed_by"] == "control"
