@@ -51,7 +51,7 @@ e2e: venv broker ## the tests on the simulated bench
 	@$(PY) -m pytest -m bench $(ARGS)
 
 bench: venv broker ## the figures: reaction time, start time, memory, processor share
-	@$(PY) -m hil_tests.measure $(ARGS)
+	@$(PY) -m hil_tests.performance $(ARGS)
 
 diagram: venv ## write the state diagram in docs/architecture.md anew
 	@$(PY) scripts/state_diagram.py
