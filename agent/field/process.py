@@ -6,19 +6,21 @@ import os
 import selectors
 import signal
 import time
-import uuid
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sdnotify
 
 from agent.control.core import ControlCore
+from agent.control.parameters import ControlParameters
 from agent.field import realtime
-from agent.field.assembly import build_hardware, control_parameters
-from agent.field.loop import FieldLoop
-from agent.field.server import FieldServer
-from agent.link.messages import Hello
+from agent.field.clock import WallClock
+from agent.field.parameters import control_parameters
 from agent.settings.load import Site
+
+if TYPE_CHECKING:
+    from agent.field.loop import FieldLoop
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,31 +48,24 @@ class _Notifier:
 def run_field(site: Site, *, version: str) -> int:
     """Run until SIGTERM or SIGINT, which ends a charge in order first. Returns the exit code."""
     settings = site.settings
-    boot_id = uuid.uuid4().hex
+    boot_id = os.urandom(16).hex()
     runtime = Path(settings.paths.runtime)
     runtime.mkdir(parents=True, exist_ok=True)
     running = runtime / "field.running"
     restarted = running.exists()
     running.write_text(f"{os.getpid()}\n", encoding="ascii")
     parameters = control_parameters(site, boot_id=boot_id, version=version)
-    selector = selectors.DefaultSelector()
-    hello = Hello(boot_id, settings.pile.id, version, time.time_ns() // 1_000_000)
-    server = FieldServer(runtime / "field.sock", selector, hello)
     core = ControlCore(parameters, time.monotonic(), restarted=restarted)
-    loop = FieldLoop(
-        core,
-        parameters,
-        build_hardware(site),
-        server,
-        selector,
-        cycle_s=settings.control.cycle_ms / 1000.0,
-        readings_interval_s=settings.record.readings_interval_s,
-        readings_idle_interval_s=settings.record.readings_idle_interval_s,
-    )
-    stop_requests = _StopRequests()
-    # The first evaluation comes before any port is opened: outputs are known to be off from here on.
-    loop.evaluate(time.monotonic())
+    # The first evaluation comes before the drivers are even loaded: nothing is energised from here on. What an
+    # earlier process had closed opens by itself when its pulses end, and is written open as soon as the line is.
+    now_s = time.monotonic()
+    relays = core.step(now_s, *WallClock().read(now_s)).relays
+    if any(relays.values()):
+        raise RuntimeError(f"the first evaluation wants outputs: {relays}")
     _LOG.info("first cycle evaluated, outputs off; boot %s", boot_id)
+    stop_requests = _StopRequests()
+    selector = selectors.DefaultSelector()
+    loop = _build_loop(site, parameters, core, selector)
     loop.open_lines()
     loop.scheduler = realtime.set_priority(settings.control.real_time_priority)
     if settings.control.lock_memory:
@@ -89,6 +84,29 @@ def run_field(site: Site, *, version: str) -> int:
     return 0
 
 
+def _build_loop(
+    site: Site, parameters: ControlParameters, core: ControlCore, selector: selectors.BaseSelector
+) -> "FieldLoop":
+    """Load the drivers and join everything; loading takes longer than everything before."""
+    from agent.field.assembly import build_hardware
+    from agent.field.loop import FieldLoop
+    from agent.field.server import FieldServer
+    from agent.link.messages import Hello
+
+    settings = site.settings
+    hello = Hello(parameters.boot_id, settings.pile.id, parameters.version, time.time_ns() // 1_000_000)
+    return FieldLoop(
+        core,
+        parameters,
+        build_hardware(site),
+        FieldServer(Path(settings.paths.runtime) / "field.sock", selector, hello),
+        selector,
+        cycle_s=settings.control.cycle_ms / 1000.0,
+        readings_interval_s=settings.record.readings_interval_s,
+        readings_idle_interval_s=settings.record.readings_idle_interval_s,
+    )
+
+
 class _StopRequests:
     """SIGTERM and SIGINT ask for an orderly end."""
 
@@ -101,7 +119,7 @@ class _StopRequests:
         self.wanted = True
 
 
-def _run(loop: FieldLoop, core: ControlCore, notifier: _Notifier, stop_requests: _StopRequests) -> None:
+def _run(loop: "FieldLoop", core: ControlCore, notifier: _Notifier, stop_requests: _StopRequests) -> None:
     next_notify_s = next_open_s = 0.0
     next_collect_s = time.monotonic() + _COLLECT_INTERVAL_S
     give_up_s = safe_since_s = None

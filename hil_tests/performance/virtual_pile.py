@@ -15,7 +15,7 @@ from agent.control.commands import CommandInput
 from agent.control.core import ControlCore, Outputs
 from agent.control.parameters import ControlParameters
 from agent.control.signals import SIGNALS
-from agent.field.assembly import control_parameters
+from agent.field.parameters import control_parameters
 from agent.settings.load import Site, load_site
 from drivers.can.frame import CanFrame
 from drivers.power.infypower import InfyPower

@@ -1,0 +1,49 @@
+"""The parameters of the control core from a checked site. Loads no driver: the first evaluation needs none."""
+
+from agent.control.billing import BillingTariff
+from agent.control.parameters import ControlParameters
+from agent.settings.load import Site
+
+
+def _least(*values: float | None) -> float:
+    return min(value for value in values if value is not None)
+
+
+def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlParameters:
+    """What the control core must know. Site limits tighten the profile and the catalogue, never loosen them."""
+    settings, profile, tariff = site.settings, site.profile, site.tariff
+    connector, limits = settings.connector, settings.limits
+    return ControlParameters(
+        pile_id=settings.pile.id,
+        boot_id=boot_id,
+        version=version,
+        connector=connector.number,
+        maximum_power_w=_least(profile.maximum_power_w, connector.maximum_power_w),
+        maximum_voltage_v=_least(profile.maximum_voltage_v, connector.maximum_voltage_v),
+        minimum_voltage_v=profile.minimum_voltage_v,
+        maximum_current_a=_least(profile.maximum_current_a, connector.maximum_current_a),
+        minimum_current_a=profile.minimum_current_a,
+        tariff=BillingTariff(
+            id=tariff.id,
+            version=tariff.version,
+            electricity_e5={name: rate.electricity_e5 for name, rate in tariff.rates.items()},
+            service_e5={name: rate.service_e5 for name, rate in tariff.rates.items()},
+            slots=tuple(tariff.slots),
+            utc_offset_minutes=settings.tariff.utc_offset_minutes,
+        ),
+        faults=site.faults,
+        edition=connector.edition,
+        charger_number=settings.pile.charger_number,
+        meter={
+            "model": connector.meter.model,
+            "address": connector.meter.address,
+            "serial_number": connector.meter.serial_number,
+            "certificate_number": connector.meter.certificate_number,
+        },
+        recorder_lost_stop_s=limits.recorder_lost_stop_s,
+        start_time_limit_s=limits.start_time_limit_s,
+        telemetry_interval_s=float(settings.record.telemetry_interval_s),
+        telemetry_idle_interval_s=float(settings.record.telemetry_idle_interval_s),
+        over_temperature_c=_least(site.faults["over_temperature"].threshold, limits.connector_temperature_stop_c),
+        temperature_derate_c=_least(site.faults["temperature_high"].threshold, limits.connector_temperature_derate_c),
+    )
