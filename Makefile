@@ -27,8 +27,10 @@ run: venv broker ## one whole charge on the simulated bench, live in the termina
 	@$(PY) -m hil_tests.demo $(ARGS)
 
 test: lint typecheck floors broker ## everything that must be green: style, types, floors, all tests with branch coverage
+	@echo "== tests on the whole pile, short form"
+	@$(PY) -m pytest tests/e2e -n 2
 	@echo "== tests"
-	@$(PY) -m pytest --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
+	@$(PY) -m pytest --ignore tests/e2e --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
 
 lint: venv ## ruff: rules and format
 	@echo "== ruff check"
@@ -47,8 +49,8 @@ floors: venv ## import-linter: who may import whom
 unit: venv ## the tests that need no bench
 	@$(PY) -m pytest -m "not bench" $(ARGS)
 
-e2e: venv broker ## the tests on the simulated bench
-	@$(PY) -m pytest -m bench $(ARGS)
+e2e: venv broker ## the tests on the whole pile, every phase with every wire
+	@PILE_E2E=full $(PY) -m pytest tests/e2e -n 2 $(ARGS)
 
 bench: venv broker ## the figures: reaction time, start time, memory, processor share
 	@$(PY) -m hil_tests.performance $(ARGS)
