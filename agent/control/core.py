@@ -305,6 +305,8 @@ class ControlCore:
     def set_demand(self, voltage_v: float, current_a: float, ceiling_v: float) -> None:
         """Ask the power stage for an output; ``ceiling_v`` is the voltage above which it is a fault."""
         self.demand = Demand(voltage_v=voltage_v, current_a=current_a, on=True)
+        if self.memory.voltage_ceiling_v is None:
+            self.memory.voltage_ceiling_since_s = self.now_s
         self.memory.voltage_ceiling_v = ceiling_v
         self.envelope.add(self.now_s, current_a)
 

@@ -63,6 +63,8 @@ class Situation:
     auxiliary_wanted_since_s: float | None = None
     voltage_ceiling_v: float | None = None
     """Highest voltage that may stand at the output now; None when nothing is demanded."""
+    voltage_ceiling_since_s: float = float("-inf")
+    """Since when something is demanded: an older reading tells of what was allowed before."""
     current_envelope_a: float | None = None
     """Highest set point of the recent past; None when nothing is demanded."""
     current_expected_since_s: float | None = None
@@ -152,9 +154,12 @@ def _highest(image: ProcessImage, now_s: float, *names: str) -> float | None:
 def _output_over_voltage(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
     if situation.voltage_ceiling_v is None:
         return False
-    highest_v = _highest(
-        image, situation.now_s, "outside_voltage_v", "inside_voltage_v", "meter_voltage_v", "module_voltage_v"
-    )
+    names = [
+        name
+        for name in ("outside_voltage_v", "inside_voltage_v", "meter_voltage_v", "module_voltage_v")
+        if (taken_at_s := image.taken_at_s(name)) is not None and taken_at_s >= situation.voltage_ceiling_since_s
+    ]
+    highest_v = _highest(image, situation.now_s, *names)
     return highest_v is not None and highest_v > situation.voltage_ceiling_v + parameters.numbers.over_voltage_margin_v
 
 

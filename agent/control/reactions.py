@@ -25,6 +25,7 @@ def fill_situation(core: "ControlCore") -> None:
     situation.uplink_lost = core.uplink_state not in ("off", "connected")
     situation.current_envelope_a = core.envelope.highest_a(core.now_s)
     situation.voltage_ceiling_v = memory.voltage_ceiling_v
+    situation.voltage_ceiling_since_s = memory.voltage_ceiling_since_s
     situation.current_expected_since_s = memory.current_expected_since_s if charging else None
     situation.battery_limits_violated = charging and vehicle.battery_limits_violated(
         core.charger.vehicle, core.parameters.numbers.over_voltage_margin_v

@@ -25,6 +25,7 @@ class StepMemory:
     """Protocol events that have come in this session."""
     lock_confirmed: bool = False
     voltage_ceiling_v: float | None = None
+    voltage_ceiling_since_s: float = float("-inf")
     test_voltage_v: float = 0.0
     test_voltage_reached_at_s: float = 0.0
     setpoint_a: float = 0.0
