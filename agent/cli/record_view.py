@@ -166,10 +166,33 @@ def _event_row(speak: Speaker, record: Document, utc_offset_minutes: int) -> lis
     elif kind == "session_progress":
         text = _progress_text(body)
     elif kind == "event":
-        text = str(body.get("event"))
+        text = _happening(speak, body)
     if text is None:
         return None
     return [amounts.local_time(record["wall_ms"], utc_offset_minutes, with_date=False), text]
+
+
+def _happening(speak: Speaker, body: Document) -> str:
+    """An event of the record in words; one without words here is shown by its name."""
+    pick, name = speak.pick, str(body.get("event"))
+    if name == "insulation":
+        figures = f"{body.get('ohm_per_v')} Ω/V, +{body.get('plus_kohm')} kΩ, -{body.get('minus_kohm')} kΩ"
+        return f"{pick('绝缘测量', 'insulation measured')}: {figures}"
+    if name == "battery":
+        at_most = f"≤ {body.get('maximum_voltage_v')} V, ≤ {body.get('maximum_current_a')} A"
+        figures = f"{body.get('battery_voltage_v')} V, {at_most}"
+        return f"{pick('电池参数', 'battery')}: {figures}"
+    if name == "vehicle_stop":
+        reasons = ", ".join(body.get("detail", {}).get("reasons", [])) or "-"
+        return f"{pick('车辆请求停止', 'the vehicle asks to stop')} (BST): {reasons}"
+    known = {
+        "internal_error": pick("程序内部错误,输出已断开", "an error of the program, outputs opened"),
+        "register_lower": pick("电表读数变小(换表?)", "the meter's register is lower than before (meter changed?)"),
+        "records_omitted": pick("记录暂缺,仅计数", "records left out while the recorder was away"),
+        "records_missing": pick("记录缺失", "records are missing"),
+        "readings_damaged": pick("读数文件损坏,已另存", "the readings file was damaged and moved aside"),
+    }
+    return known.get(name, name)
 
 
 def _progress_text(body: Document) -> str:
