@@ -149,12 +149,21 @@ class QuietLine:
     def restore(self, now_s: float) -> None:
         """Nothing is on the line, every output is confirmed, and the next poll is due at once."""
         self._moment.restore(now_s - max(0.0, self._due_s - self._origin_s))
-        self._line._device_due_s = float("-inf")
+        put(self._line, _device_due_s=float("-inf"))
         self._loop._line_due_s.clear()
-        self._loop._next_request_s = now_s
         self._loop._bool_values["emergency_stop_pressed"] = False
-        self._loop._edge = False
-        self._loop._relays = {name: on for name, on in self._board.wanted.items() if on is not None}
+        wanted = {name: on for name, on in self._board.wanted.items() if on is not None}
+        put(self._loop, _next_request_s=now_s, _edge=False, _relays=wanted)
+
+
+def put(item: object, **values: Any) -> None:
+    """Set attributes that must exist: if the product has renamed one, a measurement must not go on without it.
+
+    Raises AttributeError.
+    """
+    for name, value in values.items():
+        getattr(item, name)
+        setattr(item, name, value)
 
 
 class Rearming:

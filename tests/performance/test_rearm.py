@@ -9,7 +9,7 @@ import pytest
 from drivers.reading import Reading
 from hil_tests.performance.flags import Flags, Slot
 from hil_tests.performance.reaction_board import Boards, framed, requests
-from hil_tests.performance.rearm import ChargingCore, Moment, attributes
+from hil_tests.performance.rearm import ChargingCore, Moment, attributes, put
 from hil_tests.performance.virtual_pile import BEGIN_S, VirtualPile, reference_site
 
 
@@ -88,6 +88,15 @@ def test_moments_move_and_nothing_else() -> None:
     assert thing.queue.maxlen == 3
     assert thing.own is thing
     assert thing.shared is shared
+
+
+def test_an_attribute_that_is_not_there_is_not_made_up() -> None:
+    thing = _Thing(0.0)
+    put(thing, seen={})
+    assert thing.seen == {}
+    with pytest.raises(AttributeError):
+        put(thing, renamed=1)
+    assert not hasattr(thing, "renamed")
 
 
 def test_slots_are_attributes_too(tmp_path: Path) -> None:
