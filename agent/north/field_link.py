@@ -110,9 +110,9 @@ class FieldLink:
                 del self._outgoing[:sent]
         except BlockingIOError:
             pass
-        except OSError as error:
-            self.close(now_s, f"the link to the field process broke ({error.strerror or error})")
-            return
+        except OSError:
+            # The peer is gone, but what it said last may still wait here: reading finds the end, after the records.
+            self._outgoing.clear()
         if len(self._outgoing) > _OUTGOING_LIMIT_BYTES:
             self.close(now_s, "the field process does not read")
             return
