@@ -10,7 +10,7 @@ from agent.settings.catalogue import Fault
 class _Track:
     """What is known of one fault."""
 
-    condition_since_s: float | None = None
+    condition_since_s: float
     gone_since_s: float | None = None
     active_since_s: float | None = None
     unplugged_since_raised: bool = False
@@ -48,22 +48,16 @@ class FaultRegister:
             fault = self._catalogue[fault_id]
             track = self._tracks.get(fault_id)
             if track is None:
-                track = self._tracks[fault_id] = _Track()
+                track = self._tracks[fault_id] = _Track(condition_since_s=now_s)
             track.gone_since_s = None
-            if track.condition_since_s is None:
-                track.condition_since_s = now_s
             if track.active_since_s is None and now_s - track.condition_since_s >= fault.debounce_s:
                 track.active_since_s = now_s
-                track.unplugged_since_raised = False
                 raised.append(fault)
-        if not self._tracks:
-            return raised, cleared
         for fault_id, track in list(self._tracks.items()):
             if track.active_since_s is not None and unplugged:
                 track.unplugged_since_raised = True
             if fault_id in conditions:
                 continue
-            track.condition_since_s = None
             if track.active_since_s is None:
                 del self._tracks[fault_id]
                 continue

@@ -127,9 +127,11 @@ def _older_than(name: str, limit_s: float) -> Rule:
 
 
 def _inputs_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    lost = image.stale(SAFETY_INPUTS, situation.now_s)
     if situation.now_s - situation.started_at_s <= parameters.start_up_grace_s and not situation.in_session:
-        return False
-    return bool(image.stale(SAFETY_INPUTS, situation.now_s))
+        # The grace is for first readings: what has been there and is gone is lost.
+        lost = [name for name in lost if image.age_s(name, situation.now_s) is not None]
+    return bool(lost)
 
 
 def _contactor_refuses(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:

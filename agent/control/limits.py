@@ -1,5 +1,6 @@
 """What the output may be now: the least of everything that has a say, with the name of the one that binds."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -41,11 +42,11 @@ def combine(
         candidates.append(("modules", module_current_a))
     candidates.extend(currents)
     by, current_a = min(
-        ((name, value if 0.0 <= value < float("inf") else 0.0) for name, value in candidates), key=lambda pair: pair[1]
+        ((name, value if math.isfinite(value) else 0.0) for name, value in candidates), key=lambda pair: pair[1]
     )
     return OutputLimit(
         voltage_v=min(base.voltage_v, voltage_v) if voltage_v > 0 else 0.0,
-        current_a=current_a,
+        current_a=max(0.0, current_a),
         power_w=base.power_w,
         by=by,
     )

@@ -34,8 +34,6 @@ SESSION_STATES = (
 START_FROM_STATES = ("plugged", "settled")
 """States from which a session may begin."""
 
-STARTING_STATES = ("locked", "handshake", "insulation", "recognition", "parameters", "precharge")
-
 TRANSITIONS: tuple[dict[str, Any], ...] = (
     {"trigger": "plug", "source": "idle", "dest": "plugged"},
     {"trigger": "unplug", "source": ["plugged", "settled"], "dest": "idle"},
@@ -62,14 +60,13 @@ class Sequence:
     """Where a connector stands. ``state`` is written by the machine only; a wrong move raises MachineError."""
 
     def __init__(self) -> None:
-        self.state = "idle"
+        self.state: str = STATES[0]
         self._machine = Machine(
             model=self,
             states=list(STATES),
             transitions=[dict(row) for row in TRANSITIONS],
-            initial="idle",
+            initial=STATES[0],
             auto_transitions=False,
-            queued=True,
         )
 
     def move(self, trigger: str) -> str:

@@ -63,8 +63,9 @@ class FieldServer:
             return
         connection.setblocking(False)
         if len(self._clients) >= _MAXIMUM_CLIENTS:
-            connection.close()
-            return
+            # The newcomer may be the recorder, without which nothing charges: the oldest of the others makes room.
+            _LOG.warning("too many local clients, the oldest is dropped")
+            self.drop(next(former for former in self._clients if former.role != "recorder"))
         client = Client(connection)
         self._clients.append(client)
         self._selector.register(connection, selectors.EVENT_READ, client)
@@ -97,7 +98,9 @@ class FieldServer:
         return messages
 
     def send(self, client: Client, message: Message) -> None:
-        """Queue a message and write what the peer takes."""
+        """Queue a message and write what the peer takes; nothing for a peer that is gone."""
+        if client not in self._clients:
+            return
         client.outgoing += encode(message)
         self.flush(client)
 

@@ -40,8 +40,6 @@ BEGIN_S = 1000.0
 BEGIN_WALL_MS = int(datetime(2026, 3, 9, 2, 0, 0, tzinfo=UTC).timestamp()) * 1000
 """10:00 local time, in the middle of a rate."""
 
-CLOCK_SIGNALS = frozenset({"recorder_ready"})
-
 
 def parameters_with(**changes: Any) -> ControlParameters:
     values: dict[str, Any] = {
@@ -164,7 +162,9 @@ class World:
         self.missing: set[str] = set()
         self.recorder_ok = True
         self.recorder_there = True
+        self.uplink = "connected"
         self.vehicle_deaf = False
+        self.vehicle_mute = False
         self.modules_work = True
         self.outputs: Outputs | None = None
         self.highest_current_a = 0.0
@@ -253,9 +253,8 @@ class World:
         if not self.vehicle_deaf:
             for frame in outputs.frames:
                 self.vehicle.receive(frame, self.now_s)
-        if self.recorder_there:
-            if outputs.records and self.recorder_ok:
-                core.on_acknowledged(outputs.records[-1].number)
+        if self.recorder_there and outputs.records and self.recorder_ok:
+            core.on_acknowledged(outputs.records[-1].number)
         return outputs
 
     def _live(self) -> None:
@@ -280,7 +279,7 @@ class World:
             self.hear(frame)
 
     def hear(self, frame: CanFrame) -> None:
-        if not self.vehicle_deaf:
+        if not self.vehicle_mute:
             self.core.on_frame(frame, self.now_s)
 
     def _read(self) -> None:
@@ -307,7 +306,7 @@ class World:
             if name not in self.missing and value is not None:
                 self.put(name, value)
         if self.recorder_there and "recorder_ready" not in self.missing:
-            self.core.on_recorder(ready=self.recorder_ok, uplink="connected", at_s=self.now_s)
+            self.core.on_recorder(ready=self.recorder_ok, uplink=self.uplink, at_s=self.now_s)
 
     def put(self, name: str, value: float | int | bool, at_s: float | None = None) -> None:
         quality = Quality.SUSPECT if name in self.suspect else Quality.GOOD

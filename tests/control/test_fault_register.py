@@ -25,8 +25,10 @@ CATALOGUE = {
         fault("a"),
         fault("slow", debounce_s=1.0),
         fault("plug", clear="unplug"),
+        fault("slow_plug", clear="unplug", debounce_s=1.0),
         fault("person", clear="local"),
         fault("worst", level=1, action="open"),
+        fault("brief", debounce_s=1.0, clear_s=0.0),
     )
 }
 
@@ -130,6 +132,12 @@ def test_a_plug_that_was_out_before_the_fault_does_not_count() -> None:
     faults.at(1.0, "plug")
     faults.at(2.0)
     assert faults.at(100.0) == ([], [])
+    # Also not while its debounce was running.
+    faults = Register()
+    faults.at(0.0, "slow_plug", unplugged=True)
+    faults.at(1.0, "slow_plug")
+    faults.at(2.0)
+    assert faults.at(100.0) == ([], [])
 
 
 def test_a_plug_pulled_at_the_very_moment_counts() -> None:
@@ -178,6 +186,23 @@ def test_many_faults_are_kept_side_by_side_the_most_severe_first_then_the_oldest
     assert faults.active() == ["worst", "plug", "slow", "a"]
     assert faults.at(2.0, "plug") == ([], [])
     assert faults.at(3.0, "plug") == ([], ["slow", "worst", "a"])
+
+
+def test_a_fault_without_a_clearing_time_goes_with_its_cause() -> None:
+    faults = Register()
+    faults.at(0.0, "brief")
+    assert faults.at(0.5) == ([], [])
+    faults.at(1.0, "brief")
+    assert faults.at(2.0, "brief") == (["brief"], [])
+    assert faults.at(2.1) == ([], ["brief"])
+
+
+def test_a_fault_that_came_and_went_leaves_nothing_behind() -> None:
+    faults = Register()
+    faults.at(0.0, "slow", "a")
+    faults.at(0.1)
+    faults.at(0.6)
+    assert faults.register._tracks == {}
 
 
 def test_an_id_that_the_catalogue_does_not_know_is_an_error() -> None:

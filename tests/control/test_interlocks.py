@@ -52,10 +52,10 @@ def test_the_lists_of_inputs_are_those_of_the_design() -> None:
         "lock_locked", "cc1_voltage_v", "outside_voltage_v", "inside_voltage_v", "connector_temperature_plus_c",
         "connector_temperature_minus_c",
     )  # fmt: skip
-    assert START_INPUTS == (
+    assert (
         *SAFETY_INPUTS, "auxiliary_voltage_v", "meter_energy_wh", "insulation_plus_kohm", "insulation_minus_kohm",
         "module_voltage_v", "module_count", "recorder_ready",
-    )  # fmt: skip
+    ) == START_INPUTS  # fmt: skip
     assert frozenset({"open", "stop", "inhibit"}) == BLOCKING_ACTIONS
 
 
@@ -136,6 +136,18 @@ def test_residual_voltage_is_looked_at_from_5_s_after_the_opening() -> None:
     assert "residual_voltage" in case({"outside_voltage_v": 61.0}, contactors_wanted_since_s=NOW_S - 5.0).conditions()
     closed = {"outside_voltage_v": 400.0, "contactor_k1_closed": True, "contactor_k2_closed": True}
     assert case(closed, contactors_wanted=True).conditions() == ()
+
+
+def test_a_voltage_read_before_anything_was_demanded_is_not_held_against_the_ceiling() -> None:
+    for signal in ("outside_voltage_v", "inside_voltage_v", "meter_voltage_v", "module_voltage_v"):
+        made = case(
+            {signal: 500.0}, voltage_ceiling_v=400.0, voltage_ceiling_since_s=NOW_S - 0.5, discharged_side=False
+        )
+        made.ages_s[signal] = 0.5
+        assert made.conditions() == ("output_over_voltage",)
+        made.ages_s[signal] = 0.51
+        assert made.conditions() == ()
+    assert Situation(now_s=0.0, started_at_s=0.0).voltage_ceiling_since_s == float("-inf")
 
 
 def test_the_2023_edition_allows_60_v_before_the_insulation_test() -> None:
@@ -250,6 +262,10 @@ def test_lost_inputs_are_no_fault_during_start_up_outside_a_session() -> None:
     made.situation.in_session = True
     assert made.conditions() == ("inputs_lost",)
     made.situation.in_session = False
+    made["door_open"] = False
+    made.ages_s["door_open"] = 2.0
+    assert made.conditions() == ("inputs_lost",)
+    made["door_open"] = None
     made.situation.started_at_s = NOW_S - 3.01
     assert made.conditions() == ("inputs_lost",)
 
@@ -301,8 +317,8 @@ def _with_threshold(fault_id: str, threshold: float | None) -> Any:
     ],
 )
 def test_flags_of_the_situation(flag: str, fault: str) -> None:
-    assert case(**{flag: True}).conditions() == (fault,)
-    assert case(**{flag: False}).conditions() == ()
+    assert case(None, **{flag: True}).conditions() == (fault,)
+    assert case(None, **{flag: False}).conditions() == ()
 
 
 def test_the_vehicle_bus_is_lost_with_its_port() -> None:
@@ -377,7 +393,7 @@ def test_a_start_needs_a_recorder_that_takes_records_modules_and_a_plug() -> Non
 
 @pytest.mark.parametrize(("flag", "reason"), [("record_durable", "record not durable"), ("in_session", "no session")])
 def test_no_record_no_charge(flag: str, reason: str) -> None:
-    verdict = case(**{flag: False}).permission()
+    verdict = case(None, **{flag: False}).permission()
     assert verdict.energise_reasons == verdict.close_reasons == (reason,)
     assert verdict.start
 

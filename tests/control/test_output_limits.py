@@ -30,6 +30,8 @@ def test_the_ratings_and_their_derating() -> None:
         (400.0, [("vehicle", 120.0)], 80.0, (400.0, 80.0, "modules")),
         (800.0, [("vehicle", 20.0)], None, (750.0, 20.0, "vehicle")),
         (400.0, [], None, (400.0, 150.0, "pile")),
+        (400.0, [("vehicle", 0.5)], None, (400.0, 0.5, "vehicle")),
+        (400.0, [("vehicle", 0.0), ("battery", -1.0)], None, (400.0, 0.0, "battery")),
         (400.0, [("vehicle", -1.0)], None, (400.0, 0.0, "vehicle")),
         (400.0, [("vehicle", math.nan)], None, (400.0, 0.0, "vehicle")),
         (400.0, [("vehicle", math.inf)], None, (400.0, 0.0, "vehicle")),
@@ -62,6 +64,12 @@ def test_no_input_makes_more_than_the_ratings(voltage_v: float, current_a: float
 )
 def test_derating_between_its_two_temperatures(temperature_c: float | None, share: float) -> None:
     assert derate_share(temperature_c, 85.0, 95.0) == pytest.approx(share)
+
+
+def test_the_power_limit_counts_at_every_voltage() -> None:
+    weak = OutputLimit(voltage_v=750.0, current_a=150.0, power_w=50.0, by="pile")
+    assert combine(weak, 0.5, [], None).current_a == 100.0
+    assert combine(weak, 1.0, [], None).by == "power"
 
 
 def test_derating_with_both_temperatures_equal() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from transitions import MachineError
 
-from agent.control.machine import SESSION_STATES, STARTING_STATES, STATES, TRANSITIONS, Sequence
+from agent.control.machine import SESSION_STATES, START_FROM_STATES, STATES, TRANSITIONS, Sequence
 
 MOVES = {
     ("idle", "plug"): "plugged",
@@ -43,8 +43,8 @@ def test_the_states() -> None:
         "idle", "plugged", "locked", "handshake", "insulation", "recognition", "parameters", "precharge", "charging",
         "stopping", "settled", "faulted",
     )  # fmt: skip
-    assert SESSION_STATES == STATES[2:10]
-    assert STARTING_STATES == STATES[2:8]
+    assert STATES[2:10] == SESSION_STATES
+    assert START_FROM_STATES == ("plugged", "settled")
 
 
 @pytest.mark.parametrize("state", STATES)

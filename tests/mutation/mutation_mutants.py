@@ -1,0 +1,197 @@
+"""Small changes to a module, one at a time: each is a program that the tests must tell from the right one."""
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.LtE, ast.Gt),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.Lt),
+    ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+}
+_OPERATIONS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
+_REMOVABLE = (ast.Assign, ast.AugAssign, ast.Return, ast.Raise, ast.Continue, ast.Delete, ast.Expr)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed module. ``key`` names it without line numbers, so that an explanation outlives other changes."""
+
+    key: str
+    line: int
+    source: str
+
+
+def mutants(source: str) -> list[Mutant]:
+    """All mutants of a module, in the order of its text."""
+    tree = ast.parse(source)
+    scopes = _scopes(tree)
+    found: list[Mutant] = []
+    seen: dict[str, int] = {}
+    nodes = list(_code(tree))
+    for index, node in enumerate(nodes):
+        for change in _changes(node):
+            copied = copy.deepcopy(tree)
+            twin = list(_code(copied))[index]
+            before = ast.unparse(twin)
+            parent_body = _body_holding(copied, twin)
+            change(twin, parent_body)
+            after = "(removed)" if parent_body is not None and twin not in parent_body else ast.unparse(twin)
+            if before == after:
+                continue
+            ast.fix_missing_locations(copied)
+            key = f"{scopes[id(node)]}: {_short(before)} -> {_short(after)}"
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] > 1:
+                key += f" (no. {seen[key]})"
+            found.append(Mutant(key, getattr(node, "lineno", 0), ast.unparse(copied)))
+    return found
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 110 else f"{text[:70]} ... {text[-35:]}"
+
+
+Change = Callable[[ast.AST, list[ast.stmt] | None], None]
+
+
+def _changes(node: ast.AST) -> Iterator[Change]:
+    if isinstance(node, ast.Compare):
+        for place, operator in enumerate(node.ops):
+            for other in _COMPARISONS[type(operator)]:
+                yield _setting_item("ops", place, other())
+    elif isinstance(node, ast.BoolOp):
+        yield _setting("op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
+        for place in range(len(node.values)):
+            yield _dropping("values", place)
+    elif isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+        yield _setting("op", _OPERATIONS[type(node.op)]())
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
+        yield _setting("op", ast.UAdd() if isinstance(node.op, ast.USub) else _Nothing())
+    elif isinstance(node, ast.Constant):
+        yield from _constants(node)
+    elif isinstance(node, ast.If | ast.While | ast.IfExp):
+        yield lambda twin, _: setattr(twin, "test", ast.UnaryOp(ast.Not(), twin.test))  # type: ignore[attr-defined]
+    elif isinstance(node, ast.comprehension):
+        for place in range(len(node.ifs)):
+            yield _dropping("ifs", place)
+    elif isinstance(node, ast.Tuple | ast.List | ast.Set) and len(node.elts) > 2:
+        for place in range(len(node.elts)):
+            yield _dropping("elts", place)
+    if isinstance(node, _REMOVABLE):
+        yield _remove
+
+
+class _Nothing(ast.UAdd):
+    """Stands for a dropped ``not``: written as a double negation, which keeps the type and drops the meaning."""
+
+
+def _constants(node: ast.Constant) -> Iterator[Change]:
+    value = node.value
+    if isinstance(value, bool):
+        yield _setting("value", not value)
+    elif isinstance(value, int | float):
+        yield _setting("value", value + 1)
+        if value not in (0, 1):
+            yield _setting("value", value * 2)
+    elif isinstance(value, str) and value:
+        yield _setting("value", f"{value}X")
+
+
+def _setting(name: str, value: object) -> Change:
+    def change(twin: ast.AST, _: list[ast.stmt] | None) -> None:
+        if isinstance(value, _Nothing):
+            twin.operand = ast.UnaryOp(ast.Not(), twin.operand)  # type: ignore[attr-defined]  # a UnaryOp
+        else:
+            setattr(twin, name, value)
+
+    return change
+
+
+def _setting_item(name: str, place: int, value: object) -> Change:
+    def change(twin: ast.AST, _: list[ast.stmt] | None) -> None:
+        getattr(twin, name)[place] = value
+
+    return change
+
+
+def _dropping(name: str, place: int) -> Change:
+    def change(twin: ast.AST, _: list[ast.stmt] | None) -> None:
+        del getattr(twin, name)[place]
+
+    return change
+
+
+def _remove(twin: ast.AST, body: list[ast.stmt] | None) -> None:
+    assert body is not None
+    place = next(index for index, each in enumerate(body) if each is twin)
+    body[place] = ast.Pass()
+
+
+def _body_holding(tree: ast.AST, node: ast.AST) -> list[ast.stmt] | None:
+    for parent in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            body = getattr(parent, name, None)
+            if isinstance(body, list) and any(each is node for each in body):
+                return body
+    return None
+
+
+def _code(tree: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that do something: no documentation, no annotations, no imports, no type aliases, no messages."""
+    for field, value in ast.iter_fields(tree):
+        if field in ("annotation", "returns", "decorator_list", "format_spec"):
+            continue
+        for node in value if isinstance(value, list) else [value]:
+            if not isinstance(node, ast.AST) or _is_talk(node):
+                continue
+            yield node
+            yield from _code(node)
+
+
+def _is_talk(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr | ast.Assert):
+        return True
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return True
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return True
+    # ``Rule = Callable[...]``
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Subscript)
+        and not node.value.ctx._fields
+        and (isinstance(node.value.value, ast.Name) and node.value.value.id == "Callable")
+    )
+
+
+def _scopes(tree: ast.Module) -> dict[int, str]:
+    names: dict[int, str] = {}
+
+    def walk(node: ast.AST, scope: str) -> None:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            scope = f"{scope}.{node.name}" if scope else node.name
+        names[id(node)] = scope or "module"
+        for child in ast.iter_child_nodes(node):
+            walk(child, scope)
+
+    walk(tree, "")
+    return names
