@@ -30,6 +30,7 @@ from agent.link.messages import (
     StatusRequest,
     ToField,
 )
+from drivers.can.frame import CanFrame
 from drivers.reading import Reading
 
 _LOG = logging.getLogger(__name__)
@@ -147,10 +148,8 @@ class FieldLoop:
                 # An edge among the readings is evaluated in this very turn.
                 data.take_results(self._deliver)
                 # What is queued behind this reply may go as soon as the line has been silent long enough.
-                due_s = data.master.next_due(now_s)
                 self._line_due_s[data.name] = now_s
-                if due_s is not None:
-                    self._next_request_s = min(self._next_request_s, due_s)
+                self._plan_requests(now_s)
             self._after_read(data)
         elif isinstance(data, CanLine):
             self._read_can(data, now_s)
@@ -241,7 +240,7 @@ class FieldLoop:
             self._run_power_stage(now_s)
         self._demand = demand
         if outputs.frames:
-            self.hardware.vehicle_line.write(outputs.frames, now_s)
+            self._write_can(self.hardware.vehicle_line, outputs.frames, now_s)
         recorder = self._server.recorder
         if recorder is not None:
             for draft in outputs.records:
@@ -286,20 +285,36 @@ class FieldLoop:
         )
 
     def _run_lines(self, now_s: float, *, force: bool = False) -> None:
-        self._next_request_s = float("inf")
         for line in self.hardware.modbus_lines:
             if force or now_s >= self._line_due_s.get(line.name, 0.0):
                 self._line_due_s[line.name] = line.turn(now_s, self._deliver, force=force)
                 if not line.is_open and line.fileno() < 0:
                     self._forget(line)
+        self._plan_requests(now_s)
+
+    def _plan_requests(self, now_s: float) -> None:
+        """Work out when the next queued request may leave; until then only the cycle and the wires wake the loop."""
+        next_s = float("inf")
+        for line in self.hardware.modbus_lines:
+            if line.master.waiting:
+                due_s = line.master.next_due(now_s)
+                if due_s is not None:
+                    self._line_due_s[line.name] = min(self._line_due_s.get(line.name, due_s), due_s)
+                    next_s = min(next_s, due_s)
+        self._next_request_s = next_s
 
     def _run_power_stage(self, now_s: float) -> None:
         stage = self.hardware.power_stage
         if now_s >= self._line_due_s.get("", 0.0):
             frames = stage.poll(now_s)
             if frames:
-                self.hardware.module_line.write(frames, now_s)
+                self._write_can(self.hardware.module_line, frames, now_s)
             self._line_due_s[""] = max(now_s + 0.002, stage.next_due(now_s))
+
+    def _write_can(self, line: CanLine, frames: list[CanFrame], now_s: float) -> None:
+        line.write(frames, now_s)
+        if not line.is_open:
+            self._forget(line)
 
     # Housekeeping.
 

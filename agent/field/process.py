@@ -64,7 +64,8 @@ def run_field(site: Site, *, version: str) -> int:
         raise RuntimeError(f"the first evaluation wants outputs: {relays}")
     _LOG.info("first cycle evaluated, outputs off; boot %s", boot_id)
     stop_requests = _StopRequests()
-    selector = selectors.DefaultSelector()
+    # Not epoll: it counts its time-out in whole milliseconds, and a request may be due in a third of one.
+    selector = selectors.SelectSelector()
     loop = _build_loop(site, parameters, core, selector)
     loop.open_lines()
     loop.scheduler = realtime.set_priority(settings.control.real_time_priority)

@@ -1,6 +1,6 @@
 """Opening a CAN line: a kernel interface (socketcan) or a serial adapter (slcan).
 
-Only what is needed is loaded: python-can comes in with an slcan adapter alone.
+Neither brings python-can into the process; why, and what that saves, stands in docs/decisions/0102.
 """
 
 from typing import Protocol

@@ -1,20 +1,36 @@
-"""A serial CAN adapter that speaks the slcan line protocol, on python-can's bus but never waiting.
+"""A serial CAN adapter that speaks the slcan line protocol, without ever waiting.
 
-python-can's own bus sleeps while it opens, drains the serial line at every write, reads byte by byte and raises on a
-damaged line; adapter handling (bit rates, open and close commands) is its, the four other things are replaced here.
+The protocol is one text line a frame; python-can speaks it on the other end of the tests. Its own bus is not used
+here because it sleeps while it opens, drains the serial line at every write, reads byte by byte, raises on a damaged
+line, and brings 6 MB of other things into a process that is counted in megabytes (docs/decisions/0102).
 """
 
 import os
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from can.exceptions import CanError
-from can.interfaces.slcan import slcanBus
+import serial
 
 from drivers.can.frame import CanFrame
 from drivers.errors import PortError
 from drivers.serial_port import port_error, port_gone, read_available
 
 _ADAPTER_BAUD = 115200
+_RATE_COMMANDS: Mapping[int, str] = MappingProxyType(
+    {
+        10_000: "S0",
+        20_000: "S1",
+        50_000: "S2",
+        100_000: "S3",
+        125_000: "S4",
+        250_000: "S5",
+        500_000: "S6",
+        800_000: "S7",
+        1_000_000: "S8",
+    }
+)
+"""Bit rates of the protocol (Lawicel CAN232, command S)."""
 # A time stamp of four digits may follow the data.
 _LINE = re.compile(rb"(?:T([0-9A-Fa-f]{8})|t([0-9A-Fa-f]{3}))([0-8])((?:[0-9A-Fa-f]{2})*)")
 _TIME_STAMP_DIGITS = 4
@@ -25,40 +41,6 @@ _LINE_END = re.compile(rb"[\r\a]")
 _LONGEST_LINE_BYTES = 64
 # Room for the 64 frames that a transport session may put out at once.
 _LARGEST_BACKLOG_BYTES = 64 * 27
-
-
-class _PatientBus(slcanBus):
-    """python-can's adapter handling on top of a bounded output buffer."""
-
-    def __init__(self, channel: str, bitrate_bps: int, *, listen_only: bool) -> None:
-        self.backlog = bytearray()
-        super().__init__(channel, _ADAPTER_BAUD, bitrate_bps, sleep_after_open=0, timeout=0, listen_only=listen_only)
-        # Closing is up to the port below: python-can's finaliser must not write to a line that is gone or not ours.
-        self._is_shutdown = True
-        # Nothing has been written yet: a port that another program has in use must not be touched.
-        try:
-            self.serialPortOrig.exclusive = True
-        except OSError:
-            self.serialPortOrig.close()
-            raise
-        self.push()
-
-    def release(self) -> None:
-        """Close the serial port without a word to the adapter."""
-        self.serialPortOrig.close()
-
-    def _write(self, string: str) -> None:
-        self.backlog += string.encode() + self.LINE_TERMINATOR
-
-    def push(self) -> None:
-        """Write as much of the backlog as the port takes now. Raises OSError if the port has gone."""
-        if not self.backlog:
-            return
-        try:
-            written = os.write(self.serialPortOrig.fileno(), self.backlog)
-        except BlockingIOError:
-            return
-        del self.backlog[:written]
 
 
 class SlcanPort:
@@ -72,18 +54,24 @@ class SlcanPort:
         self._channel = channel
         self._listen_only = listen_only
         self._input = b""
+        self._backlog = bytearray()
         self.junk_lines = 0
         self.dropped = 0
+        command = _RATE_COMMANDS.get(bitrate_bps)
+        if command is None:
+            raise PortError(
+                f"slcan has no bit rate of {bitrate_bps} bit/s",
+                channel,
+                "Correct bitrate_bps of this bus in the site file.",
+            )
         try:
-            self._bus = _PatientBus(channel, bitrate_bps, listen_only=listen_only)
-            self._fd = self._bus.fileno()
-        except ValueError as error:
-            raise PortError(str(error), channel, "Correct bitrate_bps of this bus in the site file.") from error
+            self._serial = serial.Serial(channel, _ADAPTER_BAUD, timeout=0, write_timeout=0, exclusive=True)
         except OSError as error:
             raise port_error(channel, error) from error
-        except CanError as error:
-            cause = error.__cause__
-            raise port_error(channel, cause if isinstance(cause, OSError) else OSError(str(error))) from error
+        self._fd: int = self._serial.fileno()
+        # A channel that an earlier program left open takes no bit rate, so it is closed first.
+        self._backlog += f"C\r{command}\r{'L' if listen_only else 'O'}\r".encode()
+        self._push()
 
     def fileno(self) -> int:
         """File descriptor to wait on."""
@@ -107,10 +95,10 @@ class SlcanPort:
         self._push()
         head = f"T{frame.identifier:08X}" if frame.extended else f"t{frame.identifier:03X}"
         line = f"{head}{len(frame.data)}{frame.data.hex().upper()}\r".encode()
-        if len(self._bus.backlog) + len(line) > _LARGEST_BACKLOG_BYTES:
+        if len(self._backlog) + len(line) > _LARGEST_BACKLOG_BYTES:
             self.dropped += 1
             return False
-        self._bus.backlog += line
+        self._backlog += line
         self._push()
         return True
 
@@ -118,21 +106,26 @@ class SlcanPort:
         """Close the channel of the adapter and give the port back."""
         if self._fd < 0:
             return
-        self._fd = -1
+        self._backlog += b"C\r"
         # The adapter may be gone already, and then there is nothing left to close.
         try:
-            self._bus.close()
-            self._bus.push()
-        except (CanError, OSError):
-            pass
-        finally:
-            self._bus.release()
+            self._push()
+        except PortError:
+            self._backlog.clear()
+        self._serial.close()
+        self._fd = -1
 
     def _push(self) -> None:
+        """Write as much of the backlog as the port takes now."""
+        if not self._backlog:
+            return
         try:
-            self._bus.push()
+            written = os.write(self._fd, self._backlog)
+        except BlockingIOError:
+            return
         except OSError:
             raise port_gone(self._channel) from None
+        del self._backlog[:written]
 
     def _frame(self, line: bytes, now_s: float) -> CanFrame | None:
         if not line or line in (b"z", b"Z"):

@@ -96,6 +96,7 @@ class _DeviceState:
     failures: int = 0
     backoff_until_s: float = 0.0
     ready_s: float = 0.0
+    urgent_ready_s: float = 0.0
     suspect: set[bytes] = field(default_factory=set)
     suspect_until_s: float = 0.0
 
@@ -142,7 +143,8 @@ class ModbusMaster:
         if baud <= 0 or bits_per_character <= 0:
             raise ValueError("baud and bits_per_character must be positive")
         self._character_s = bits_per_character / baud
-        self._frame_gap_s = max(_FRAME_GAP_CHARACTERS * self._character_s, _LEAST_FRAME_GAP_S)
+        self._urgent_gap_s = _FRAME_GAP_CHARACTERS * self._character_s
+        self._frame_gap_s = max(self._urgent_gap_s, _LEAST_FRAME_GAP_S)
         self._drain_s = max(drain_s, self._frame_gap_s)
         # A line that never falls silent must not keep an output from being switched off.
         self._drain_limit_s = 5 * self._drain_s
@@ -154,6 +156,7 @@ class ModbusMaster:
         self._order = 0
         self._in_flight: _InFlight | None = None
         self._silent_from_s = 0.0
+        self._urgent_from_s = 0.0
         self._drain_begin_s: float | None = None
         self._last_address = 0
         self.counters: dict[int, Counters] = {}
@@ -175,6 +178,11 @@ class ModbusMaster:
     def idle(self) -> bool:
         """Nothing is queued, in flight or waiting to be fetched."""
         return not (self._queue or self._results or self._in_flight)
+
+    @property
+    def waiting(self) -> bool:
+        """Something is queued and the line is not waiting for a reply."""
+        return bool(self._queue) and self._in_flight is None
 
     @property
     def has_results(self) -> bool:
@@ -280,11 +288,11 @@ class ModbusMaster:
         self._counters(self._last_address).late += count
         if self._drain_begin_s is None:
             self._drain_begin_s = now_s
-        self._silent_from_s = now_s + self._drain_s
+        self._silent_from_s = self._urgent_from_s = now_s + self._drain_s
 
     def _begin_drain(self, now_s: float) -> None:
         self._drain_begin_s = now_s
-        self._silent_from_s = now_s + self._drain_s
+        self._silent_from_s = self._urgent_from_s = now_s + self._drain_s
 
     def _given_up_at_s(self, flight: _InFlight) -> float:
         """The deadline; earlier if a damaged reply came and the line fell silent after it."""
@@ -294,13 +302,15 @@ class ModbusMaster:
 
     def _ready_at_s(self, entry: _Queued) -> float:
         device = self._device(entry.request.address)
-        line_s = self._silent_from_s
         if entry.request.priority <= SWITCH_OFF_PRIORITY:
+            # The 1.75 ms above 19200 baud are a recommendation that spares slow receivers; 3.5 characters are the
+            # rule. Switching off takes the rule: were it missed, the repetition and the board's own timer follow.
+            line_s = self._urgent_from_s
             if self._drain_begin_s is not None:
                 line_s = min(line_s, self._drain_begin_s + self._drain_limit_s)
-            ready_s = max(line_s, device.ready_s)
+            ready_s = max(line_s, device.urgent_ready_s)
         else:
-            ready_s = max(line_s, device.ready_s, device.backoff_until_s)
+            ready_s = max(self._silent_from_s, device.ready_s, device.backoff_until_s)
         if ready_s < device.suspect_until_s and self._is_ambiguous(entry.request, device):
             return ready_s if _probe(entry.request, device) is not None else device.suspect_until_s
         return ready_s
@@ -334,7 +344,9 @@ class ModbusMaster:
         device.failures = 0
         device.backoff_until_s = 0.0
         device.ready_s = now_s + max(device.timing.minimum_gap_s, self._frame_gap_s)
+        device.urgent_ready_s = now_s + max(device.timing.minimum_gap_s, self._urgent_gap_s)
         self._silent_from_s = now_s + self._frame_gap_s
+        self._urgent_from_s = now_s + self._urgent_gap_s
         code = codec.exception_code(frame)
         shape = codec.exception_shape(request) if code is not None else codec.reply_shape(request)
         # A device answers in order: a reply that cannot be an old one proves that no old one is outstanding.

@@ -23,7 +23,7 @@ FAULTS = load_fault_catalogue(CONFIG / "faults.toml")
 
 # id: level, action, clear, debounce_s, threshold, unit. A changed row changes what a pile does: do it on purpose.
 PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
-    "emergency_stop": (1, "open", "local", 0.01, None, ""),
+    "emergency_stop": (1, "open", "local", 0.0, None, ""),
     "door_open": (1, "open", "self", 0.01, None, ""),
     "smoke": (1, "open", "local", 1.0, None, ""),
     "inputs_lost": (1, "open", "self", 0.0, None, ""),
