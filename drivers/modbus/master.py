@@ -35,6 +35,10 @@ _FRAME_GAP_CHARACTERS = 3.5
 _LEAST_FRAME_GAP_S = 0.00175
 # Scheduling of the computer and the packet timer of USB adapters (16 ms) come on top of any reply time.
 _HOST_ALLOWANCE_S = 0.02
+# A fast device that was silent for a moment (a restart, a disturbance) must be heard again before its values are
+# stale: so long after the first failure the pause stays short.
+_BRIEF_OUTAGE_S = 1.0
+_BRIEF_PAUSE_S = 0.1
 # Twice the longest frame: room for one late reply before the awaited one.
 _LARGEST_BUFFER_BYTES = 512
 
@@ -94,6 +98,7 @@ class DeviceTiming:
 class _DeviceState:
     timing: DeviceTiming
     failures: int = 0
+    failing_since_s: float = 0.0
     backoff_until_s: float = 0.0
     ready_s: float = 0.0
     urgent_ready_s: float = 0.0
@@ -390,8 +395,13 @@ class ModbusMaster:
         device.suspect_until_s = flight.sent_at_s + self._late_limit_s
 
     def _back_off(self, device: _DeviceState, now_s: float) -> None:
+        if not device.failures:
+            device.failing_since_s = now_s
         device.failures += 1
-        pause_s = device.timing.period_s * 2.0 ** min(device.failures - 1, 16)
+        period_s = device.timing.period_s
+        pause_s = period_s * 2.0 ** min(device.failures - 1, 16)
+        if period_s < _BRIEF_PAUSE_S and now_s - device.failing_since_s < _BRIEF_OUTAGE_S:
+            pause_s = min(pause_s, _BRIEF_PAUSE_S)
         device.backoff_until_s = now_s + min(pause_s, self._backoff_maximum_s)
 
 

@@ -509,6 +509,24 @@ class TestBackOff:
         expected = [0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
         assert all(e <= p <= e + 0.2 for e, p in zip(expected, pauses, strict=True))
 
+    def test_a_fast_device_is_asked_often_during_the_first_second(self) -> None:
+        clock = Clock(new_master(period_s=0.02))
+        request = Request(METER, 3, 0, 2, lifetime_s=60.0)
+        failed_s, asked_s = [], []
+        for _ in range(12):
+            clock.submit(request)
+            assert clock.step(clock.now_s + 60.0) is not None
+            asked_s.append(clock.now_s)
+            due_s = clock.master.next_due(clock.now_s)
+            assert due_s is not None
+            clock.now_s = due_s
+            clock.master.poll(clock.now_s)
+            clock.master.results()
+            failed_s.append(clock.now_s)
+        early = [b - a for a, b in zip(failed_s, asked_s[1:], strict=False) if a < failed_s[0] + 1.0]
+        assert max(early) <= 0.1 + 1e-9
+        assert asked_s[-1] - failed_s[-2] > 1.0
+
     def test_the_neighbour_keeps_its_beat(self) -> None:
         clock = Clock(new_master())
         dead = Request(METER, 3, 0, 2, lifetime_s=0.5)
