@@ -165,7 +165,6 @@ class Recorder:
     def on_attached(self) -> None:
         """A new connection: the field process sends all that it holds, oldest first."""
         self._fresh_link = True
-        self._waiting.clear()
         self.resend_needed = False
 
     def on_detached(self) -> None:
@@ -173,7 +172,11 @@ class Recorder:
         self._register_wh = None
 
     def on_hello(self, hello: Hello, now_s: float) -> None:
-        """Who is there; a new ``boot_id`` means that sessions of others are over."""
+        """Who is there; a new ``boot_id`` means that sessions of others are over.
+
+        What waits from the same one is sent again; what a former one left behind exists only here.
+        """
+        self._waiting = deque(message for message in self._waiting if message.boot_id != hello.boot_id)
         self._hello = hello
         self._hello_noted = False
         self._hello_s = now_s

@@ -132,6 +132,22 @@ def test_a_full_disk_keeps_everything_waiting(bench: Bench, monkeypatch: pytest.
     assert bench.reason() == ""
 
 
+def test_what_a_dead_field_process_left_waits_for_the_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> Any:
+        raise LedgerError("disk full")
+
+    bench.hello()
+    bench.turn()
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "append", full)
+        bench.record(1, "event", {"event": "last words"})
+        assert bench.turn() == []
+        bench.hello("field-b")
+        assert bench.turn() == []
+    bench.turn(10.0)
+    assert ("event", {"event": "last words"}) in bench.kinds()
+
+
 def test_more_than_can_wait_is_asked_for_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAXIMUM_WAITING", 3)
     for number in range(1, 6):
