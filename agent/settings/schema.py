@@ -60,7 +60,9 @@ class CanBus(Section, frozen=True, kw_only=True):
     """One CAN line."""
 
     name: BusName
-    interface: Annotated[Literal["socketcan", "slcan"], Meta(description="kernel interface, or serial adapter speaking slcan")] = "socketcan"
+    interface: Annotated[
+        Literal["socketcan", "slcan"], Meta(description="kernel interface, or serial adapter speaking slcan")
+    ] = "socketcan"
     channel: Annotated[str, Meta(min_length=1, description="can0, or the serial port of an slcan adapter")]
     bitrate_bps: Annotated[Literal[50000, 125000, 250000, 500000], Meta(description="bits per second")]
 
