@@ -132,16 +132,16 @@ class Billing:
 
     The first reading at or after a change of rate ends the former slice: what flowed between the last
     reading before the change and that one counts at the former rate (one poll period at the most while the
-    meter answers).
+    meter answers). Nothing can be asked of it before ``start``.
     """
 
     tariff: BillingTariff
-    _start_register_wh: int = 0
-    _register_wh: int = 0
-    _slice_register_wh: int = 0
-    _slice_start_ms: int = 0
-    _wall_ms: int = 0
-    _rate: str = ""
+    _start_register_wh: int = field(init=False)
+    _register_wh: int = field(init=False)
+    _slice_register_wh: int = field(init=False)
+    _slice_start_ms: int = field(init=False)
+    _wall_ms: int = field(init=False)
+    _rate: str = field(init=False)
     _slices: list[Slice] = field(default_factory=list)
 
     def start(self, register_wh: int, wall_ms: int) -> None:

@@ -59,8 +59,9 @@ TRANSITIONS: tuple[dict[str, Any], ...] = (
 class Sequence:
     """Where a connector stands. ``state`` is written by the machine only; a wrong move raises MachineError."""
 
+    state: str
+
     def __init__(self) -> None:
-        self.state: str = STATES[0]
         self._machine = Machine(
             model=self,
             states=list(STATES),

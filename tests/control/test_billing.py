@@ -174,6 +174,7 @@ def test_the_form_of_the_record() -> None:
         }
     ]  # fmt: skip
     assert (body["energy_wh"], body["amount_e4"]) == (1000, 13_400)
+    assert (body["register_start_wh"], body["register_end_wh"]) == (1000, 2000)
 
 
 _COURSES = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 7_200_000)), min_size=1, max_size=30)

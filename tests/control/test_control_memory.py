@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.control.backlog import Backlog
-from agent.control.commands import Answers, Reply
+from agent.control.backlog import Backlog, RecordDraft
+from agent.control.commands import Answers, CommandInput, Reply
 
 
 def filled(count: int, maximum: int = 40) -> Backlog:
@@ -17,6 +17,13 @@ def test_numbers_count_from_one_without_gaps() -> None:
     backlog = filled(3)
     assert [draft.number for draft in backlog.pending()] == [1, 2, 3]
     assert (backlog.last_number, backlog.acknowledged) == (3, 0)
+
+
+def test_what_is_added_is_what_is_kept() -> None:
+    backlog = filled(1)
+    draft = backlog.add("state", 5.0, 6, "holdover", "s", {"a": 1})
+    assert draft == RecordDraft(2, "state", 5.0, 6, "holdover", "s", {"a": 1})
+    assert backlog.pending()[-1] is draft
 
 
 def test_what_is_durable_is_forgotten() -> None:
@@ -53,3 +60,14 @@ def test_the_last_answers_are_kept_and_the_oldest_forgotten() -> None:
     assert answers.former("a") == Reply("a", "done")
     assert answers.former("b") is None
     assert answers.former("c") == Reply("c", "rejected")
+
+
+def test_64_answers_are_kept() -> None:
+    answers = Answers()
+    for number in range(65):
+        answers.keep(Reply(str(number), "done"))
+    assert (answers.former("0"), answers.former("1")) == (None, Reply("1", "done"))
+
+
+def test_a_command_is_local_and_never_expires_unless_said() -> None:
+    assert CommandInput("1", "stop") == CommandInput("1", "stop", "local", {}, 0)

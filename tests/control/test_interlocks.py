@@ -23,6 +23,7 @@ from agent.control.interlocks import (
     stop_reason,
 )
 from agent.control.signals import SIGNALS
+from drivers.bms.timers import TIME_LIMITS
 from drivers.reading import Quality
 
 ENDED_AT_S = NOW_S - 100.0
@@ -40,6 +41,17 @@ def test_the_fresh_situation_permits_nothing() -> None:
     assert made.permission().energise_reasons == ("record not durable", "no session")
     assert not made.permission().energise
     assert not made.permission().close
+
+
+def test_before_anything_is_known_the_situation_says_nothing_that_helps() -> None:
+    nothing_wanted = Situation(
+        now_s=1.0, started_at_s=2.0, in_session=False, record_durable=False, lock_required=False,
+        vehicle_expected=False, contactors_wanted=False, contactors_wanted_since_s=0.0, before_insulation_test=False,
+        auxiliary_wanted_since_s=None, voltage_ceiling_v=None, current_envelope_a=None, current_expected_since_s=None,
+        vehicle_port_open=True, battery_limits_violated=False, recorder_ready_at_s=None, uplink_lost=False,
+        clock_unset=False, discharged_side=True, events=set(),
+    )  # fmt: skip
+    assert Situation(now_s=1.0, started_at_s=2.0) == nothing_wanted
 
 
 def test_a_denied_permission_says_why_in_all_three_places() -> None:
@@ -65,6 +77,13 @@ def test_every_fault_of_the_catalogue_is_found_somewhere_and_every_found_one_is_
     of_the_recorder = {fault_id for fault_id in set(FAULTS) - FAULT_IDS if f'"{fault_id}"' in recorder}
     assert set(FAULTS) == FAULT_IDS | of_the_recorder
     assert FAULT_IDS - {fault_id for fault_id, _ in RULES} <= EVENT_FAULTS
+    assert {
+        "insulation_fault", "insulation_warning", "precharge_failed", "parameter_mismatch", "bms_timeout_bhm",
+        "bms_timeout_brm", "bms_timeout_bcp", "bms_timeout_bro", "bms_timeout_bcs", "bms_timeout_bcl",
+        "bms_timeout_bsm", "bms_timeout_bst", "bms_timeout_bsd", "bms_error_message", "bms_fault", "bms_not_ready",
+        "meter_abnormal", "start_timeout", "control_restarted", "internal_error", "lock_lost",
+    } == EVENT_FAULTS  # fmt: skip
+    assert {f"bms_timeout_{limit.missing.lower()}" for limit in TIME_LIMITS} <= EVENT_FAULTS
     assert [fault_id for fault_id, _ in RULES] == list(dict.fromkeys(fault_id for fault_id, _ in RULES))
 
 
@@ -156,6 +175,11 @@ def test_the_2023_edition_allows_60_v_before_the_insulation_test() -> None:
     assert made.conditions() == ()
     made["outside_voltage_v"] = 60.01
     assert made.conditions() == ("outside_voltage_present",)
+
+
+def test_an_auxiliary_supply_that_nobody_sees_is_a_fault() -> None:
+    made = case({"auxiliary_voltage_v": None}, auxiliary_wanted_since_s=NOW_S - 1.0)
+    assert made.conditions() == ("auxiliary_supply_fault",)
 
 
 def test_the_higher_of_two_readings_counts() -> None:

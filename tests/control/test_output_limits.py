@@ -96,3 +96,18 @@ def test_a_rising_set_point_does_not_grow_the_envelope() -> None:
     assert len(envelope._entries) <= 257
     assert envelope.highest_a(2.0) == 2000.0
     assert envelope.highest_a(1000.0) == 1.0
+
+
+def test_the_largest_of_the_oldest_half_stands_for_all_of_it() -> None:
+    envelope = CurrentEnvelope()
+    envelope.add(0.0, 1000.0)
+    envelope.add(0.0, 1000.0)
+    assert len(envelope._entries) == 1
+    for step in range(1, 256):
+        envelope.add(step * 0.01, 1000.0 - step)
+    assert len(envelope._entries) == 256
+    envelope.add(2.56, 744.0)
+    assert len(envelope._entries) == 130
+    # Half of it is 128 set points, the last of them at 1.27 s.
+    assert envelope.highest_a(5.26) == 1000.0
+    assert envelope.highest_a(5.275) == 872.0

@@ -49,6 +49,7 @@ def test_a_suspect_value_is_no_value_and_keeps_the_last_sound_one_for_the_bill_o
     assert image.value("meter_voltage_v", 1.0) is None
     assert image.last("meter_voltage_v") == 5.0
     assert image.age_s("meter_voltage_v", 3.0) == 3.0
+    assert image_with(5.0, 2.0).age_s("meter_voltage_v", 3.0) == 1.0
     assert image.taken_at_s("meter_voltage_v") == 1.0
     image.put("meter_voltage_v", reading(8.0, 2.0, Quality.SUBSTITUTED))
     assert image.value("meter_voltage_v", 2.0) == 8.0

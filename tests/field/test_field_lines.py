@@ -96,8 +96,9 @@ def modbus_line() -> ModbusLine:
 
 
 def port_of(line: ModbusLine) -> FakeSerial:
-    assert isinstance(line._port, FakeSerial)
-    return line._port
+    port: object = line._port
+    assert isinstance(port, FakeSerial)
+    return port
 
 
 def deliver(name: str, reading: Reading) -> None:

@@ -2,8 +2,11 @@
 
 import ast
 import copy
+import itertools
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.Gt),
@@ -36,33 +39,43 @@ class Mutant:
 
     key: str
     line: int
-    source: str
+    tree: Callable[[], ast.Module]
+    """Makes the changed program."""
 
 
 def mutants(source: str) -> list[Mutant]:
     """All mutants of a module, in the order of its text."""
     tree = ast.parse(source)
     scopes = _scopes(tree)
+    frozen = pickle.dumps(tree)
     found: list[Mutant] = []
     seen: dict[str, int] = {}
-    nodes = list(_code(tree))
-    for index, node in enumerate(nodes):
+    for index, node in enumerate(_code(tree)):
+        before = ast.unparse(node)
         for change in _changes(node):
-            copied = copy.deepcopy(tree)
-            twin = list(_code(copied))[index]
-            before = ast.unparse(twin)
-            parent_body = _body_holding(copied, twin)
-            change(twin, parent_body)
-            after = "(removed)" if parent_body is not None and twin not in parent_body else ast.unparse(twin)
+            after = "(removed)" if change is _remove else _changed(node, change)
             if before == after:
                 continue
-            ast.fix_missing_locations(copied)
             key = f"{scopes[id(node)]}: {_short(before)} -> {_short(after)}"
             seen[key] = seen.get(key, 0) + 1
             if seen[key] > 1:
                 key += f" (no. {seen[key]})"
-            found.append(Mutant(key, getattr(node, "lineno", 0), ast.unparse(copied)))
+            found.append(Mutant(key, getattr(node, "lineno", 0), partial(_program, frozen, index, change)))
     return found
+
+
+def _changed(node: ast.AST, change: "Change") -> str:
+    twin = copy.deepcopy(node)
+    change(twin, None)
+    return ast.unparse(twin)
+
+
+def _program(frozen: bytes, index: int, change: "Change") -> ast.Module:
+    tree: ast.Module = pickle.loads(frozen)  # noqa: S301  # dumped by this very module
+    twin = next(itertools.islice(_code(tree), index, None))
+    change(twin, _body_holding(tree, twin) if change is _remove else None)
+    # By way of its text: a condition left with a single term is no tree that can be compiled.
+    return ast.parse(ast.unparse(tree))
 
 
 def _short(text: str) -> str:

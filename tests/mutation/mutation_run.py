@@ -10,6 +10,7 @@ noticed, or no longer exists, is an error too.
 """
 
 import argparse
+import ast
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -20,7 +21,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -53,14 +54,14 @@ class Job:
     module: str
     key: str
     line: int
-    source: str
+    tree: Callable[[], ast.Module]
 
 
 class _Swapped(importlib.abc.Loader, importlib.abc.MetaPathFinder):
     """Gives one module of the agent another text."""
 
-    def __init__(self, name: str, path: Path, source: str) -> None:
-        self._name, self._path, self._source = name, path, source
+    def __init__(self, name: str, path: Path, tree: ast.Module) -> None:
+        self._name, self._path, self._tree = name, path, tree
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -70,7 +71,7 @@ class _Swapped(importlib.abc.Loader, importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_loader(fullname, self, origin=str(self._path))
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self._source, str(self._path), "exec"), module.__dict__)  # noqa: S102  # the mutant
+        exec(compile(self._tree, str(self._path), "exec"), module.__dict__)  # noqa: S102  # the mutant
 
 
 def _child(job: Job) -> int:
@@ -82,7 +83,7 @@ def _child(job: Job) -> int:
     settings.register_profile("mutation", database=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
     settings.load_profile("mutation")
     name = f"agent.control.{job.module.removesuffix('.py')}"
-    sys.meta_path.insert(0, _Swapped(name, ROOT / "agent" / "control" / job.module, job.source))
+    sys.meta_path.insert(0, _Swapped(name, ROOT / "agent" / "control" / job.module, job.tree()))
     tests = [str(ROOT / "tests" / "control" / test) for test in TARGETS[job.module]]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 1)
@@ -141,7 +142,7 @@ def jobs_of(modules: Sequence[str], every: int = 1) -> list[Job]:
     found: list[Job] = []
     for module in modules:
         source = (ROOT / "agent" / "control" / module).read_text(encoding="utf-8")
-        found += [Job(module, each.key, each.line, each.source) for each in mutants(source)]
+        found += [Job(module, each.key, each.line, each.tree) for each in mutants(source)]
     return found[::every]
 
 

@@ -1,0 +1,84 @@
+"""The mutation tool itself, and a fixed sample of the mutants of the interlocks; `make mutation` runs all."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mutation_mutants import mutants
+from mutation_run import DOCUMENT, TARGETS, Job, explanations, jobs_of, table
+
+TOOL = Path(__file__).with_name("mutation_run.py")
+
+SOURCE = '''"""Talk."""
+from x import y
+LIMITS = (1.0, 2.0, 3.0)
+def f(a: int, b: "str" = "n") -> bool:
+    """Talk."""
+    if a < 3 and not b:
+        g(f"talk {a}")
+        return True
+    return a + 1 == 2
+'''
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "f: a < 3 -> a <= 3",
+        "f: a < 3 -> a > 3",
+        "f: a < 3 and (not b) -> a < 3 or not b",
+        "f: a < 3 and (not b) -> a < 3",
+        "f: not b -> not not b",
+        "f: 3 -> 4",
+        "f: 3 -> 6",
+        "f: 'n' -> 'nX'",
+        "f: True -> False",
+        "f: return True -> (removed)",
+        "f: a + 1 == 2 -> a + 1 != 2",
+        "f: a + 1 -> a - 1",
+        "module: (1.0, 2.0, 3.0) -> (1.0, 3.0)",
+        "module: LIMITS = (1.0, 2.0, 3.0) -> (removed)",
+    ],
+)
+def test_the_changes_it_makes(key: str) -> None:
+    assert key in [each.key for each in mutants(SOURCE)]
+
+
+def test_every_mutant_is_a_program_of_its_own_with_a_name_of_its_own() -> None:
+    found = mutants(SOURCE)
+    sources = [ast.unparse(each.tree()) for each in found]
+    assert len(set(sources)) == len(sources)
+    assert len({each.key for each in found}) == len(found)
+    for each in found:
+        compile(each.tree(), "mutant", "exec")
+    assert not any("talk" in each.key.lower() and "g(" not in each.key for each in found), "messages are left alone"
+
+
+def _no_program() -> ast.Module:
+    return ast.parse("")
+
+
+def test_the_table_is_read_as_it_is_written() -> None:
+    jobs = [Job("limits.py", "f: a | b -> a & b", 1, _no_program), Job("image.py", "g: x -> y (no. 2)", 2, _no_program)]
+    known = {("limits.py", "f: a | b -> a & b"): "the same"}
+    text = f"<!-- survivors -->\n{table(jobs, known)}<!-- /survivors -->\n"
+    assert explanations(text) == {**known, ("image.py", "g: x -> y (no. 2)"): "UNEXPLAINED"}
+
+
+def test_every_explanation_names_a_mutant_that_exists() -> None:
+    known = explanations(DOCUMENT.read_text(encoding="utf-8"))
+    existing = {(job.module, job.key) for job in jobs_of(list(TARGETS))}
+    assert set(known) <= existing
+    assert all(len(why) > 10 and why != "UNEXPLAINED" for why in known.values())
+
+
+def test_a_sample_of_the_interlocks_is_noticed() -> None:
+    done = subprocess.run(
+        [sys.executable, str(TOOL), "--only", "interlocks.py", "--every", "23"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
