@@ -5,13 +5,20 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from hil_tests.harness.pile import Pile
-from hil_tests.harness.selection import OPENING_TIME
+from hil_tests.harness.selection import IS_FULL, OPENING_TIME
 
 
 @pytest.fixture
 def pile() -> Iterator[Pile]:
     with Pile() as running:
         yield running
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [] if IS_FULL else [item for item in items if item.get_closest_marker("full_form")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)
