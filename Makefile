@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e bench diagram install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation diagram install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ e2e: venv broker ## the tests on the whole pile, every phase with every wire
 
 bench: venv broker ## the figures: reaction time, start time, memory, processor share
 	@$(PY) -m hil_tests.performance $(ARGS)
+
+mutation: venv ## change the safety parts in one place at a time; the tests must notice (about 10 minutes)
+	@$(PY) tests/mutation/mutation_run.py $(ARGS)
 
 diagram: venv ## write the state diagram in docs/architecture.md anew
 	@$(PY) scripts/state_diagram.py
