@@ -177,6 +177,12 @@ def test_the_2023_edition_allows_60_v_before_the_insulation_test() -> None:
     assert made.conditions() == ("outside_voltage_present",)
 
 
+@pytest.mark.parametrize("signal", ["outside_voltage_v", "meter_voltage_v", "cc1_voltage_v"])
+def test_a_rule_that_cannot_see_its_reading_leaves_the_verdict_to_the_lost_inputs(signal: str) -> None:
+    found = case({signal: None}, before_insulation_test=True).conditions()
+    assert found == (() if signal == "meter_voltage_v" else ("inputs_lost",))
+
+
 def test_an_auxiliary_supply_that_nobody_sees_is_a_fault() -> None:
     made = case({"auxiliary_voltage_v": None}, auxiliary_wanted_since_s=NOW_S - 1.0)
     assert made.conditions() == ("auxiliary_supply_fault",)
