@@ -99,8 +99,14 @@ class TestSlcan:
         port = open_can_port("slcan", path, 250000)
         line = b"T1826F45680102030405060708\r"
         os.write(far, line * 100 + line[:11])
-        frames = receive_some(port, 1.0)
+        calls = 0
+        frames: list[CanFrame] = []
+        while len(frames) < 100:
+            frames += receive_some(port, 1.0)
+            calls += 1
+        # The kernel may hand a terminal's bytes over in a few pieces; one frame a call it is never.
         assert len(frames) == 100
+        assert calls < 20
         assert {(f.identifier, f.data) for f in frames} == {(FRAME.identifier, FRAME.data)}
         assert port.receive(1.5) == []
         os.write(far, line[11:])
