@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from agent.control.session import REFUSALS, STOP_REASONS
 from agent.settings.catalogue import Fault
 from agent.settings.problems import Language, Text
 
@@ -28,27 +29,13 @@ RESULTS: Mapping[str, Text] = {
 }
 
 REASONS: Mapping[str, Text] = {
-    "local": Text("就地停止", "stopped at the pile"),
-    "platform": Text("平台停止", "stopped by the platform"),
-    "vehicle": Text("车辆结束充电(充满或达到设定)", "the vehicle has what it wanted and ended the charge"),
-    "energy_limit": Text("达到设定电量", "the ordered energy was reached"),
-    "time_limit": Text("达到设定时长", "the ordered time was reached"),
-    "amount_limit": Text("达到设定金额", "the ordered amount was reached"),
-    "soc_limit": Text("达到设定 SOC", "the ordered state of charge was reached"),
-    "shutdown": Text("程序退出,有序停机", "the agent was shut down and ended the charge in order"),
-    "vehicle_fault": Text("车辆因自身故障中止充电", "the vehicle stopped because of a fault of its own"),
-    "power_lost": Text("桩断电,已按电表示数结算", "the pile lost its power; billed by the meter's register"),
-    "record_not_durable": Text("记录未能写入磁盘", "the start could not be written to the record"),
-    "pause_too_long": Text("车辆暂停时间过长", "the vehicle paused for too long"),
-    "expired": Text("命令已过期", "the command had expired"),
-    "session_running": Text("已有充电在进行", "a session is already running"),
-    "shutting_down": Text("程序正在退出", "the agent is shutting down"),
+    **{name: Text(reason.text_zh, reason.text_en) for name, reason in {**STOP_REASONS, **REFUSALS}.items()},
     "unknown_command": Text("未知命令", "unknown command"),
     "no_session": Text("当前没有充电", "no session is running"),
     "only_at_the_pile": Text("只能在桩上复位", "only a person at the pile may do this"),
-    "not plugged": Text("未插枪", "no vehicle is plugged in"),
     "start-up": Text("程序刚启动", "the agent has just started"),
 }
+"""Why something ended or was refused: the words of the control itself, and those of the other commands."""
 
 ACTIONS: Mapping[str, Text] = {
     "open": Text("立即断开", "open at once"),

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from agent.control import session
+
 Language = Literal["en", "zh"]
 
 STATES: Mapping[str, tuple[str, str]] = {
@@ -21,14 +23,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 }
 
 STOP_REASONS: Mapping[str, tuple[str, str]] = {
-    "local": ("stopped at the pile", "就地停止"),
-    "platform": ("stopped by the platform", "平台停止"),
-    "vehicle": ("the vehicle has what it wanted and ended the charge (BST)", "车辆充满,主动结束(BST)"),
-    "energy_limit": ("the ordered energy was reached", "达到设定电量"),
-    "time_limit": ("the ordered time was reached", "达到设定时长"),
-    "amount_limit": ("the ordered amount was reached", "达到设定金额"),
-    "soc_limit": ("the ordered state of charge was reached", "达到设定SOC"),
-    "shutdown": ("the agent was shut down and ended the charge in order", "程序退出,有序停机"),
+    name: (reason.text_en, reason.text_zh) for name, reason in session.STOP_REASONS.items()
 }
 
 RATES: Mapping[str, tuple[str, str]] = {
