@@ -139,7 +139,7 @@ def _write_board_file(path: Path, pile: VirtualPile) -> None:
 
 def _run_process(site: Site, board_file: Path, stopping: Callable[[], bool], *, filtered: bool) -> None:
     """As ``pile-agent control`` runs."""
-    selector = selectors.DefaultSelector()
+    selector = selectors.SelectSelector()
     subject = Subject(site, board_file, selector, filtered=filtered)
     subject.loop.scheduler = realtime.set_priority(site.settings.control.real_time_priority)
     realtime.lock_memory()
