@@ -193,7 +193,9 @@ def _lock_lost(image: ProcessImage, situation: Situation, parameters: ControlPar
 def _connector_unplugged(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
     if not situation.vehicle_expected:
         return False
-    return is_plugged(image, situation.now_s, parameters) is not True
+    # A level that cannot be read is a lost input, which opens as well but does not ask for plugging again.
+    known = image.value("cc1_voltage_v", situation.now_s) is not None
+    return known and is_plugged(image, situation.now_s, parameters) is not True
 
 
 def _outside_voltage_present(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:

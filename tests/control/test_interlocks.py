@@ -151,6 +151,13 @@ def test_a_rule_that_does_not_apply_now_finds_nothing(situation: dict[str, Any],
     assert case(readings, **situation).conditions() == ()
 
 
+def test_a_level_of_cc1_that_cannot_be_read_is_a_lost_input_and_no_pulled_plug() -> None:
+    made = case(vehicle_expected=True)
+    made.ages_s["cc1_voltage_v"] = SIGNALS["cc1_voltage_v"].age_limit_s + 0.01
+    assert made.conditions() == ("inputs_lost",)
+    assert "connector_unplugged" in case({"cc1_voltage_v": 0.0}, vehicle_expected=True).conditions()
+
+
 def test_residual_voltage_is_looked_at_from_5_s_after_the_opening() -> None:
     assert "residual_voltage" in case({"outside_voltage_v": 61.0}, contactors_wanted_since_s=NOW_S - 5.0).conditions()
     closed = {"outside_voltage_v": 400.0, "contactor_k1_closed": True, "contactor_k2_closed": True}
