@@ -18,6 +18,7 @@ from hil_tests.bench.children import die_with_parent
 from hil_tests.bench.modbus_parts import Boards, InsulationMonitor, LineServer, Meter
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.power_stage import ForeignStage, PowerStage
+from hil_tests.bench.recorder import Recorder
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.site import INPUTS_OUTPUTS_WIRE, METER_WIRE, MODULES_WIRE, VEHICLE_FAR_PORT, VEHICLE_WIRE
 from hil_tests.bench.vehicle_link import ForeignTerminals, VehicleLink
@@ -77,6 +78,8 @@ class Assembly:
         self.boards_wire = SerialWire(INPUTS_OUTPUTS_WIRE, INPUTS_OUTPUTS_BAUD, dev / INPUTS_OUTPUTS_WIRE)
         self.vehicle_wire = CanWire(VEHICLE_WIRE, VEHICLE_BITRATE_BPS)
         self.modules_wire = CanWire(MODULES_WIRE, MODULES_BITRATE_BPS)
+        self.recorder = Recorder(VEHICLE_WIRE, self.plant, self.clock)
+        self.vehicle_wire.add_tap(self.recorder.take)
         self.devices = {name: str(dev / name) for name in (METER_WIRE, INPUTS_OUTPUTS_WIRE, VEHICLE_WIRE, MODULES_WIRE)}
         self._can_ends: dict[str, CanNode] = {
             "vehicle": self.vehicle_wire.add_port(dev / VEHICLE_WIRE),
@@ -140,6 +143,7 @@ class Assembly:
                 await self.vehicle_process.wait()
         for task in self._tasks:
             task.cancel()
+        self.recorder.close()
         if self.link is not None:
             await self.link.stop()
         if self.broker is not None:
@@ -231,6 +235,7 @@ class Assembly:
             if self.foreign is not None:
                 self.foreign.poll(now_s)
             self.plant.advance(now_s)
+            self.recorder.tick(now_s, _TICK_S)
             await asyncio.sleep(_TICK_S)
 
     async def _start_vehicle(self, link: VehicleLink) -> None:
