@@ -1,4 +1,4 @@
-"""A tap on the vehicle's CAN line: every frame with the time it was taken at the wire, and what the plant did beside it.
+"""A tap on the vehicle's CAN line: every frame with the time it was taken at the wire, and the plant beside it.
 
 The frames go into a file in the format of ``candump -L``, which Wireshark, can-utils and python-can read. What stands
 at the pile (contactors, lock, auxiliary supply, voltage, current) goes into a second file beside it, one JSON object a
@@ -18,6 +18,9 @@ from hil_tests.bench.plant import Plant
 _FLUSH_S = 0.05
 _SAMPLE_S = 0.05
 """Voltage and current are noted this often; everything that switches is noted in the tick in which it switched."""
+
+NOTED_STALL_S = 0.0015
+"""A turn of the bench that comes later than this is noted in the plant's file as ``{"t": ..., "stall_ms": ...}``."""
 
 PLANT_SUFFIX = ".plant.jsonl"
 
@@ -99,9 +102,13 @@ class Recorder:
         """Called once a turn of the plant, which should come every ``period_s``: notes what has switched."""
         if self._plant_file is None or self._frames_file is None:
             return
-        if self._ticked_s is not None:
-            self._longest_stall_s = max(self._longest_stall_s, now_s - self._ticked_s - period_s)
+        late_s = 0.0 if self._ticked_s is None else now_s - self._ticked_s - period_s
+        self._longest_stall_s = max(self._longest_stall_s, late_s)
         self._ticked_s = now_s
+        if late_s > NOTED_STALL_S:
+            # Every time taken between the last turn and this one may be too late by so much.
+            late = {"t": round(now_s + self._offset_s, 6), "stall_ms": round(late_s * 1000, 2)}
+            self._plant_file.write(json.dumps(late) + "\n")
         plant = self._plant
         switches = {
             "plugged": plant.inputs.plugged,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from hil_tests.conformance.wire import Answer, Frame, Row, Seen
+from hil_tests.conformance.wire import Answer, Frame, Row, Seen, Stall
 
 
 class Text(NamedTuple):
@@ -18,7 +18,7 @@ class Text(NamedTuple):
 class Verdict(enum.Enum):
     """What a check or a case has come to."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105  # a verdict, not a password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 
@@ -41,6 +41,7 @@ class Evidence:
     frames: Sequence[Frame] = ()
     answers: Sequence[Answer] = ()
     rows: Sequence[Row] = ()
+    stalls: Sequence[Stall] = ()
     marks: dict[str, float] = field(default_factory=dict)
     replies: dict[str, str] = field(default_factory=dict)
     end_s: float = 0.0
@@ -50,6 +51,21 @@ class Evidence:
     def of(self, sign: str, since_s: float = float("-inf"), until_s: float = float("inf")) -> list[Seen]:
         """Messages of that name or sign between two times, in order."""
         return [each for each in self.seen if sign in (each.sign, each.name) and since_s <= each.at_s <= until_s]
+
+    def doubt_s(self, at_s: float) -> float:
+        """By how much a time taken at ``at_s`` may be too late because the bench itself was late then."""
+        return max(
+            (
+                stall.late_s
+                for stall in self.stalls
+                if stall.at_s - stall.late_s - _TURN_S <= at_s <= stall.at_s + _TURN_S
+            ),
+            default=0.0,
+        )
+
+
+_TURN_S = 0.006
+"""A turn of the bench, and the time in which frames that have waited are handed on."""
 
 
 class Anchor(Protocol):

@@ -73,9 +73,9 @@ def render(head: Mapping[str, Any], results: Sequence[Result]) -> str:
         if chosen:
             body.append(f"<h2>{both(title)}</h2>{_table(chosen)}")
     body.append(_notes(head))
-    title = "GB/T 34658-2017 · GB/T 27930"
+    name = "GB/T 34658-2017 · GB/T 27930"
     return (
-        f'<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>{name}</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head>'
         f'<body data-lang="zh"><main>{"".join(body)}</main><script>{_SCRIPT}</script></body></html>\n'
     )

@@ -129,6 +129,14 @@ class Row:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The bench was late: what it stamped in the ``late_s`` before ``at_s`` may be too late by up to that."""
+
+    at_s: float
+    late_s: float
+
+
 _LINE = re.compile(r"\((\d+\.\d+)\) \S+ ([0-9A-F]{8})#([0-9A-F]*)$")
 
 
@@ -151,14 +159,20 @@ def read_frames(lines: Iterable[str], begin_s: float) -> list[Frame]:
     return frames
 
 
-def read_rows(path: Path, begin_s: float) -> list[Row]:
-    """The plant's file beside a recording."""
-    rows = []
+def read_rows(path: Path, begin_s: float) -> tuple[list[Row], list[Stall]]:
+    """The plant's file beside a recording: what stood there, and when the bench was late."""
+    rows: list[Row] = []
+    stalls: list[Stall] = []
     for line in path.read_text(encoding="ascii").splitlines(keepends=True):
-        if line.endswith("\n"):
-            values = json.loads(line)
-            rows.append(Row(values.pop("t") - begin_s, values))
-    return rows
+        if not line.endswith("\n"):
+            continue
+        values = json.loads(line)
+        at_s = values.pop("t") - begin_s
+        if "stall_ms" in values:
+            stalls.append(Stall(at_s, values["stall_ms"] / 1000))
+        else:
+            rows.append(Row(at_s, values))
+    return rows, stalls
 
 
 def sign_of(name: str, payload: bytes) -> str:
