@@ -198,7 +198,7 @@ def test_the_recorded_car_is_late_at_every_change_of_phase_and_not_alone_on_its_
     charger.run(2.0, "CML")
     charger.run(0.2, "CRO-AA")
     assert charger.run(3.0, "CCS")["BCL"] > 40
-    assert charger.run(0.4, "CST")["BSM"] >= 1, "BSM still comes after CST"
+    assert charger.run(0.7, "CST")["BSM"] >= 1, "BSM still comes after CST"
     assert charger.run(1.0, "CST")["BSM"] == 0
     charger.inlet = type(charger.inlet)(True, 0.0)
     charger.run(0.1)
