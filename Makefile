@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation diagram install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e conformance bench mutation diagram install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ unit: venv ## the tests that need no bench
 
 e2e: venv broker ## the tests on the whole pile, every phase with every wire
 	@PILE_E2E=full $(PY) -m pytest tests/e2e -n 2 $(ARGS)
+
+conformance: venv broker ## every charger case of GB/T 34658-2017 with its verdict, under half an hour (ARGS="--only DN.2007", "--list")
+	@$(PY) -m hil_tests.conformance $(ARGS)
 
 bench: venv broker ## the figures: reaction time, start time, memory, processor share
 	@$(PY) -m hil_tests.performance $(ARGS)

@@ -50,11 +50,6 @@ class Recorder:
         self._sample_s = 0.0
         self._switches: dict[str, Any] = {}
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a recording is under way."""
-        return self._frames_file is not None
-
     def start(self, path: Path) -> dict[str, Any]:
         """Begin a recording in ``path``. Returns the two files and the offset from monotonic to wall time.
 

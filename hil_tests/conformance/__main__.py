@@ -21,6 +21,7 @@ _OUTPUT = Path("build") / "conformance"
     "--only", multiple=True, metavar="ID", help="Only this case, item, or all that begin so; may be repeated."
 )
 @click.option("--short", is_flag=True, help="Only the handful of cases that `make test` runs.")
+@click.option("--table", is_flag=True, help="Print the list of cases as docs/conformance.md has it, and run none.")
 @click.option("--list", "list_only", is_flag=True, help="Say which cases there are, and run none.")
 @click.option(
     "--piles", type=click.IntRange(1, 8), default=2, show_default=True, help="Piles that run at the same time."
@@ -28,7 +29,7 @@ _OUTPUT = Path("build") / "conformance"
 @click.option(
     "--output", type=click.Path(file_okay=False, path_type=Path), default=_OUTPUT, show_default=True, help="Folder."
 )
-def main(only: tuple[str, ...], short: bool, list_only: bool, piles: int, output: Path) -> None:
+def main(only: tuple[str, ...], short: bool, table: bool, list_only: bool, piles: int, output: Path) -> None:
     """Run the conformance cases of GB/T 34658-2017 for a charger against the real field process.
 
     Writes index.html, conformance.json and one recording a case. Ends with 0 only when nothing is missed unexplained.
@@ -37,11 +38,20 @@ def main(only: tuple[str, ...], short: bool, list_only: bool, piles: int, output
         cases = select(only) if only else [case for case in CASES if case.short or not short]
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+    if table:
+        click.echo("\n".join(table_rows(cases)))
+        return
     if list_only:
         for case in cases:
             click.echo(f"{case.id:15} {case.edition} {case.seconds:4.0f} s  {case.title.en} / {case.title.zh}")
         return
     sys.exit(run(cases, piles, output))
+
+
+def table_rows(cases: list[Case]) -> list[str]:
+    """The list of cases in Markdown."""
+    head = ["| case | edition | what | 内容 |", "|---|---|---|---|"]
+    return [*head, *(f"| `{case.id}` | {case.edition} | {case.title.en} | {case.title.zh} |" for case in cases)]
 
 
 def run(cases: list[Case], piles: int, output: Path) -> int:

@@ -135,10 +135,11 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A moment at which the tester did something."""
+    """A moment at which the tester did something, or (``of_charger``) at which it had seen enough of the charger."""
 
     name: str
     name_zh: str
+    of_charger: bool = False
 
     @property
     def text(self) -> Text:
@@ -147,8 +148,8 @@ class Mark:
 
     @property
     def by_tester(self) -> bool:
-        """Always."""
-        return True
+        """Unless it waited for the charger."""
+        return not self.of_charger
 
     def find(self, evidence: Evidence) -> float | None:
         """When it was done."""

@@ -2,41 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from hil_tests.conformance.evidence import Finding, Text, Verdict
 from hil_tests.conformance.run import Result
 from hil_tests.conformance.timeline import picture
 
-_STYLE = """
-:root{--ink:#1b2430;--soft:#5d6b7a;--line:#d9e0e7;--pass:#1a7f4b;--fail:#b3261e;--open:#9a6700;--paper:#fff;--band:#f5f7f9}
-*{box-sizing:border-box}body{margin:0;background:var(--band);color:var(--ink);
-font:14px/1.5 system-ui,"Noto Sans CJK SC","Microsoft YaHei","PingFang SC",sans-serif}
-main{max-width:1180px;margin:0 auto;padding:28px 24px 60px}h1{font-size:24px;margin:0 0 4px}h2{font-size:17px;margin:34px 0 10px}
-.lead{color:var(--soft);margin:0 0 18px}.cards{display:flex;flex-wrap:wrap;gap:12px;margin:18px 0}
-.card{background:var(--paper);border:1px solid var(--line);border-radius:8px;padding:10px 18px;min-width:118px}
-.card b{display:block;font-size:26px;line-height:1.2}.card.pass b{color:var(--pass)}.card.fail b{color:var(--fail)}.card.inconclusive b{color:var(--open)}
-button{float:right;border:1px solid var(--line);background:var(--paper);border-radius:6px;padding:6px 14px;font:inherit;cursor:pointer}
-[data-lang=zh] .en,[data-lang=en] .zh{display:none}
-table{width:100%;border-collapse:collapse;background:var(--paper);border:1px solid var(--line)}
-th{font-weight:600;text-align:left;background:#e9eef3;border-bottom:1px solid var(--line);padding:7px 9px;font-size:13px}
-td{border-top:1px solid var(--line);padding:8px 9px;vertical-align:top}td.id{white-space:nowrap;font-weight:600}
-td.id a{color:inherit;text-decoration:none}.edition,.meta{color:var(--soft);font-weight:400;font-size:12px}
-.badge{display:inline-block;border-radius:11px;padding:1px 11px;color:#fff;font-size:12px;font-weight:600;white-space:nowrap}
-.badge.pass{background:var(--pass)}.badge.fail{background:var(--fail)}.badge.inconclusive{background:var(--open)}
-ul.checks{list-style:none;margin:0;padding:0}ul.checks li{margin:0 0 5px;padding-left:16px;position:relative;font-size:13px}
-ul.checks li::before{position:absolute;left:0;font-weight:700}li.pass::before{content:"✓";color:var(--pass)}
-li.fail::before{content:"✗";color:var(--fail)}li.inconclusive::before{content:"?";color:var(--open)}
-.measured{color:var(--soft);font-variant-numeric:tabular-nums}li.fail .measured{color:var(--fail)}
-.note,.uncertain,.explained,.error{font-size:12.5px;border-left:3px solid var(--open);padding:1px 8px;margin:6px 0;background:#fdf7e7}
-.explained{border-color:#3b6ea8;background:#eef4fb}.error{border-color:var(--fail);background:#fcefee}
-details summary{cursor:pointer;color:var(--soft);font-size:12.5px}.timeline{width:100%;max-width:760px;height:auto}
-.timeline text{font-size:7.5px;fill:#5d6b7a}.timeline .lane{text-anchor:end}.timeline .tick{text-anchor:middle}
-.timeline .grid{stroke:#e6ebf0;stroke-width:.6}.timeline .charger{fill:#2c6fbb}.timeline .vehicle{fill:#d9822b}.timeline .switch{fill:#3f9468}
-.timeline .mark{stroke:#b3261e;stroke-width:.8;stroke-dasharray:2 2}.timeline .current{fill:none;stroke:#6b4fa0;stroke-width:1}
-@media print{body{background:#fff;font-size:10.5px}button,details summary{display:none}main{max-width:none;padding:0}
-tr{break-inside:avoid}ul.checks li,.note,.uncertain,.explained,.error{font-size:9.5px}.badge{color:#000;border:1px solid #000;background:none!important}@page{size:A4 landscape;margin:11mm}}
-"""
+_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 _SCRIPT = """
 const b=document.body;function say(l){b.dataset.lang=l;document.documentElement.lang=l}
 say((navigator.language||'zh').startsWith('zh')?'zh':'en');
@@ -102,10 +75,10 @@ def _head(head: Mapping[str, Any], results: Sequence[Result]) -> str:
     cards.append(f'<div class="card"><b>{repeated}</b>{both(Text("重测", "repeated"))}</div>')
     title = Text("充电机通信协议一致性试验", "Conformance of the charger's communication protocol")
     lead = Text(
-        f"GB/T 34658-2017 充电机侧各项及补充项目,对真实的现场进程(pile-agent control {head['version']})在 CAN 接口上测得。"
-        f"{head['begun']},{head['machine']}。",
-        f"All charger items of GB/T 34658-2017 and additional cases, measured on a CAN interface against the real field "
-        f"process (pile-agent control {head['version']}). {head['begun']}, {head['machine']}.",
+        f"GB/T 34658-2017 充电机侧各项及补充项目,对真实的现场进程(pile-agent control {head['version']})"
+        f"在 CAN 接口上测得。{head['begun']},{head['machine']}。",
+        "All charger items of GB/T 34658-2017 and additional cases, measured on a CAN interface against the real "
+        f"field process (pile-agent control {head['version']}). {head['begun']}, {head['machine']}.",
     )
     return (
         f'<button id="language">中文 / English</button><h1>{both(title)}</h1><p class="lead">{both(lead)}</p>'
@@ -169,9 +142,9 @@ def _notes(head: Mapping[str, Any]) -> str:
         Text(
             f"周期:50 ms 及以上 ±{limits['period_share']:.0%},10 ms ±{limits['period_10_ms_tolerance_ms']:g} ms;"
             f"中位数须在范围内,超差的单个周期不多于 {limits['periods_allowed_outside_share']:.0%}。",
-            f"Periods: ±{limits['period_share']:.0%} from 50 ms on, ±{limits['period_10_ms_tolerance_ms']:g} ms at 10 ms; "
-            f"the median must lie within, and at most {limits['periods_allowed_outside_share']:.0%} of the single periods "
-            "outside.",
+            f"Periods: ±{limits['period_share']:.0%} from 50 ms on, ±{limits['period_10_ms_tolerance_ms']:g} ms at "
+            "10 ms; the median must lie within, and at most "
+            f"{limits['periods_allowed_outside_share']:.0%} of the single periods outside.",
         ),
         Text(
             f"超时:1 s +{limits['time_out_1_s_late_s']:g} s,5 s +{limits['time_out_5_s_late_s']:g} s,"
@@ -182,14 +155,14 @@ def _notes(head: Mapping[str, Any]) -> str:
         Text(
             "时标在总线上以单调时钟取得;“时标误差”为台架最晚取走一帧的延迟,“台架停顿”为其事件循环最长停顿。"
             f"停顿超过 {limits['repeated_from_stall_ms']:g} ms 的项目重测一次。",
-            "Times are taken at the wire with the monotonic clock; “stamps late” is the latest a frame was taken off it, "
-            f"“bench stalls” the longest stop of the bench. A case with a stall above {limits['repeated_from_stall_ms']:g} ms "
-            "is repeated once.",
+            "Times are taken at the wire with the monotonic clock; “stamps late” is the latest a frame was taken "
+            "off it, “bench stalls” the longest stop of the bench. A case with a stall above "
+            f"{limits['repeated_from_stall_ms']:g} ms is repeated once.",
         ),
         Text(
             "时间轴:蓝 充电机,橙 车辆,绿 开关量,紫 输出电流,红色虚线 试验动作;每项附 candump 记录。",
-            "Time lines: blue charger, orange vehicle, green switches, violet output current, red dashes what the tester "
-            "did. Each case comes with its candump recording.",
+            "Time lines: blue charger, orange vehicle, green switches, violet output current, red dashes what the "
+            "tester did. Each case comes with its candump recording.",
         ),
     )
     items = "".join(f"<li>{both(line)}</li>" for line in lines)

@@ -17,7 +17,7 @@ CEM_BITS: dict[int, tuple[int, int, Text]] = {
 """Byte (from 0), lowest bit (from 0) and meaning of each field of CEM; every field is two bits wide."""
 
 CEM = First("CEM")
-ENOUGH_CEM = Mark("third CEM", "第 3 帧 CEM")
+ENOUGH_CEM = Mark("third CEM", "第 3 帧 CEM", of_charger=True)
 CEM_COMES: tuple[Step, ...] = (Await("CEM", 12.0, count=3, mark=ENOUGH_CEM),)
 
 

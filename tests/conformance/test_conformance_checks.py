@@ -1,7 +1,7 @@
 """The judges: each must pass what is right and fail what is wrong."""
 
 import pytest
-from synthetic import evidence, every, row, seen
+from synthetic import every, evidence, row, seen
 
 from hil_tests.conformance.checks import (
     Between,
