@@ -14,6 +14,7 @@ from typing import Any
 
 from drivers.can.frame import CanFrame
 from hil_tests.bench.broker import Broker
+from hil_tests.bench.canary import Canary
 from hil_tests.bench.children import die_with_parent
 from hil_tests.bench.modbus_parts import Boards, InsulationMonitor, LineServer, Meter
 from hil_tests.bench.plant import Plant
@@ -82,6 +83,7 @@ class Assembly:
         self.modules_wire = CanWire(MODULES_WIRE, MODULES_BITRATE_BPS)
         self.recorder = Recorder(VEHICLE_WIRE, self.plant, self.clock)
         self.vehicle_wire.add_tap(self.recorder.take)
+        self.canary = Canary(self.clock, self.recorder.note_stall)
         self.devices = {name: str(dev / name) for name in (METER_WIRE, INPUTS_OUTPUTS_WIRE, VEHICLE_WIRE, MODULES_WIRE)}
         self._can_ends: dict[str, CanNode] = {
             "vehicle": self.vehicle_wire.add_port(dev / VEHICLE_WIRE),
@@ -146,6 +148,7 @@ class Assembly:
         for task in self._tasks:
             task.cancel()
         self.recorder.close()
+        self.canary.stop()
         if self.link is not None:
             await self.link.stop()
         if self.broker is not None:
@@ -239,6 +242,7 @@ class Assembly:
                 self.foreign.poll(now_s)
             self.plant.advance(now_s)
             self.recorder.tick(now_s, _TICK_S)
+            self.canary.sing()
             await asyncio.sleep(_TICK_S)
 
     async def _start_vehicle(self, link: VehicleLink) -> None:

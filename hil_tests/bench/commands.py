@@ -244,8 +244,11 @@ class Commands:
         recorder = self._assembly.recorder
         try:
             if arguments == ["off"]:
+                self._assembly.canary.stop()
                 return json.dumps(recorder.stop())
-            return json.dumps(recorder.start(self._assembly.options.folder / arguments[0]))
+            told = recorder.start(self._assembly.options.folder / arguments[0])
+            self._assembly.canary.start()
+            return json.dumps(told)
         except RecorderError as error:
             raise RefusedError(str(error)) from None
 

@@ -20,7 +20,10 @@ _SAMPLE_S = 0.05
 """Voltage and current are noted this often; everything that switches is noted in the tick in which it switched."""
 
 NOTED_STALL_S = 0.0015
-"""A turn of the bench that comes later than this is noted in the plant's file as ``{"t": ..., "stall_ms": ...}``."""
+"""A turn of the bench, or a byte on its wires, that comes later than this is noted in the plant's file.
+
+In a line of its own: ``{"t": ..., "stall_ms": ...}``.
+"""
 
 PLANT_SUFFIX = ".plant.jsonl"
 
@@ -98,12 +101,8 @@ class Recorder:
         if self._plant_file is None or self._frames_file is None:
             return
         late_s = 0.0 if self._ticked_s is None else now_s - self._ticked_s - period_s
-        self._longest_stall_s = max(self._longest_stall_s, late_s)
         self._ticked_s = now_s
-        if late_s > NOTED_STALL_S:
-            # Every time taken between the last turn and this one may be too late by so much.
-            late = {"t": round(now_s + self._offset_s, 6), "stall_ms": round(late_s * 1000, 2)}
-            self._plant_file.write(json.dumps(late) + "\n")
+        self.note_stall(now_s, late_s)
         plant = self._plant
         switches = {
             "plugged": plant.inputs.plugged,
@@ -132,6 +131,18 @@ class Recorder:
             self._flush_s = now_s + _FLUSH_S
             self._frames_file.flush()
             self._plant_file.flush()
+
+    def note_stall(self, now_s: float, late_s: float) -> None:
+        """Something of the bench that should have happened ``late_s`` ago has happened now.
+
+        Every time taken in between may be too late by so much.
+        """
+        if self._plant_file is None:
+            return
+        self._longest_stall_s = max(self._longest_stall_s, late_s)
+        if late_s > NOTED_STALL_S:
+            late = {"t": round(now_s + self._offset_s, 6), "stall_ms": round(late_s * 1000, 2)}
+            self._plant_file.write(json.dumps(late) + "\n")
 
     def close(self) -> None:
         """End a recording that is still under way; harmless otherwise."""

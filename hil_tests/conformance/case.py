@@ -92,6 +92,16 @@ START = Mark("start", "启动命令")
 """The moment of the start command of every case."""
 
 
+SOURCES: Mapping[str, Text] = {
+    "D": Text("GB/T 34658-2017", "GB/T 34658-2017"),
+    "T": Text("GB/T 27930-2015 超时规则", "GB/T 27930-2015, time-outs"),
+    "R": Text("GB/T 27930-2015 超时后重连", "GB/T 27930-2015, after a time-out"),
+    "A": Text("GB/T 27930-2023 A 类(二手资料)", "GB/T 27930-2023 class A (secondary sources)"),
+    "V": Text("实车记录", "recordings of vehicles"),
+}
+"""Source of a case by the first letter of its id; the numbers stand in the project's reference, sections 3, 5 and 6."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One conformance case.
@@ -117,6 +127,11 @@ class Case:
     """Message whose absence the charger must report, for the same case in virtual time."""
     short: bool = False
     alone: Literal["", "new pile"] = ""
+
+    @property
+    def source(self) -> Text:
+        """Where the expectation comes from."""
+        return SOURCES[self.id[0]]
 
     @property
     def item(self) -> str:

@@ -120,7 +120,7 @@ def _row(result: Result) -> str:
     log = f'<a href="{escape(result.log)}">candump</a>' if result.log else ""
     return (
         f'<tr id="{escape(case.id)}"><td class="id"><a href="#{escape(case.id)}">{escape(case.id)}</a>'
-        f'<div class="edition">{case.edition}</div></td>'
+        f'<div class="edition">{case.edition}<br>{both(case.source)}</div></td>'
         f'<td style="width:24%"><b>{both(case.title)}</b><br>{both(case.sent)}</td>'
         f'<td><ul class="checks">{checks}</ul>{"".join(extra)}</td>'
         f'<td><span class="badge {result.verdict.value}">{both(_VERDICTS[result.verdict])}</span>'

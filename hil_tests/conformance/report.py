@@ -56,6 +56,7 @@ def case_document(result: Result) -> dict[str, Any]:
         "id": case.id,
         "item": case.item,
         "edition": case.edition,
+        "source": case.source._asdict(),
         "title": case.title._asdict(),
         "sent": case.sent._asdict(),
         "verdict": result.verdict.value,

@@ -11,7 +11,8 @@ _ORDER = (
     "BCL", "BCS", "BSM", "BMV", "BMT", "BSP", "CCS", "BST", "CST", "BSD", "CSD", "BEM", "CEM",
 )  # fmt: skip
 _SWITCHES = (("lock", "lock"), ("auxiliary", "K3K4"), ("contactors", "K1K2"), ("vehicle_contactors", "K5K6"))
-_WIDTH, _LEFT, _ROW = 760.0, 58.0, 11.0
+_WIDTH, _LEFT, _ROW = 760.0, 62.0, 13.0
+_SOME_CURRENT_A = 1.0
 _PAUSE_S = 1.2
 """A message that stays away for longer ends its bar; BCP and CTS come every 0.5 s."""
 
@@ -57,20 +58,22 @@ def picture(evidence: Evidence) -> str:
             pause_s = 12.0 if sign in ("BMV", "BMT", "BSP") else _PAUSE_S
             lanes.append((sign, "charger" if found[0].from_charger else "vehicle", _runs(found, pause_s)))
     lanes += [(name, "switch", _positions(evidence, key)) for key, name in _SWITCHES]
-    height = (len(lanes) + 4) * _ROW + 16
+    flows = any(float(row.values["current_a"]) >= _SOME_CURRENT_A for row in evidence.rows)
+    height = (len(lanes) + (4 if flows else 0)) * _ROW + 18
     parts = [f'<svg class="timeline" viewBox="0 0 {_WIDTH:g} {height:g}" role="img">']
     step_s = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if end_s / step <= 14)
     for number in range(int(end_s / step_s) + 1):
         at = x(number * step_s)
         parts.append(f'<line class="grid" x1="{at}" y1="0" x2="{at}" y2="{height - 12:g}"/>')
-        parts.append(f'<text class="tick" x="{at}" y="{height - 3:g}">{number * step_s}</text>')
+        parts.append(f'<text class="tick" x="{at}" y="{height - 2:g}">{number * step_s} s</text>')
     for row, (name, kind, runs) in enumerate(lanes):
         top = row * _ROW + 2
-        parts.append(f'<text class="lane" x="{_LEFT - 4:g}" y="{top + 7:g}">{escape(name)}</text>')
+        parts.append(f'<text class="lane" x="{_LEFT - 4:g}" y="{top + 8:g}">{escape(name)}</text>')
         for begin_s, stop_s in runs:
             width = max(1.2, x(stop_s) - x(begin_s))
-            parts.append(f'<rect class="{kind}" x="{x(begin_s)}" y="{top:g}" width="{width:.1f}" height="7"/>')
-    parts += _current(evidence, x, len(lanes) * _ROW + 4)
+            parts.append(f'<rect class="{kind}" x="{x(begin_s)}" y="{top:g}" width="{width:.1f}" height="9"/>')
+    if flows:
+        parts += _current(evidence, x, len(lanes) * _ROW + 4)
     for name, at_s in evidence.marks.items():
         parts.append(
             f'<line class="mark" x1="{x(at_s)}" y1="0" x2="{x(at_s)}" y2="{height - 12:g}">'
@@ -80,11 +83,9 @@ def picture(evidence: Evidence) -> str:
 
 
 def _current(evidence: Evidence, x: Callable[[float], float], top: float) -> list[str]:
-    highest_a = max((float(row.values["current_a"]) for row in evidence.rows), default=0.0)
+    highest_a = max(float(row.values["current_a"]) for row in evidence.rows)
     bottom = top + 4 * _ROW - 6
     words = [f'<text class="lane" x="{_LEFT - 4:g}" y="{top + 8:g}">{highest_a:.0f} A</text>']
-    if highest_a < 1.0:
-        return words
     points, last_x = [], -1.0
     for row in evidence.rows:
         at = x(row.at_s)

@@ -8,6 +8,7 @@ import can
 import pytest
 
 from drivers.can.frame import CanFrame
+from hil_tests.bench.canary import Canary
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.recorder import PLANT_SUFFIX, Recorder, RecorderError
 from hil_tests.bench.wires import CanNode, CanWire
@@ -71,6 +72,26 @@ def test_it_notes_when_the_bench_itself_was_late(tmp_path: Path) -> None:
     assert recorder.stop()["longest_stall_ms"] == 45.0
     lines = [json.loads(line) for line in (tmp_path / f"a.log{PLANT_SUFFIX}").read_text("ascii").splitlines()]
     assert [line["stall_ms"] for line in lines if "stall_ms" in line] == [45.0]
+
+
+def test_a_canary_tells_how_long_its_stamp_has_been_on_the_way() -> None:
+    async def scene() -> tuple[float, float]:
+        arrived: asyncio.Queue[tuple[float, float]] = asyncio.Queue()
+        clocks = Clocks()
+        canary = Canary(lambda: clocks.now_s, lambda now_s, late_s: arrived.put_nowait((now_s, late_s)))
+        canary.sing()
+        canary.start()
+        canary.start()
+        canary.sing()
+        clocks.now_s += 0.25
+        canary.sing()
+        first = await arrived.get()
+        canary.stop()
+        canary.stop()
+        canary.sing()
+        return first
+
+    assert asyncio.run(scene()) == (100.25, 0.25)
 
 
 def test_one_recording_at_a_time_and_wrong_orders_are_named(tmp_path: Path) -> None:
