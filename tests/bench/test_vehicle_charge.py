@@ -7,8 +7,9 @@ from vehicle_pile import LONGEST_STEP_S, PILE_POWER_W, Pile
 
 from drivers.bms.charger import EventKind, StopCause
 from drivers.bms.charger import Phase as ChargerPhase
+from hil_tests.bench.vehicle.battery import EndReason
 from hil_tests.bench.vehicle.bms import Phase
-from hil_tests.bench.vehicle.profile import profile_names
+from hil_tests.bench.vehicle.profile import load_profile, profile_names
 
 
 def test_the_demo_car_from_handshake_to_its_own_end() -> None:
@@ -62,6 +63,18 @@ def test_every_vehicle_comes_to_charging_current(name: str) -> None:
     assert pile.charger.missing is None
     expected_a = min(pile.vehicle.battery.current_limit_a, PILE_POWER_W / pile.vehicle.battery.demand().voltage_v)
     assert pile.current_a == pytest.approx(expected_a, rel=0.02)
+
+
+@pytest.mark.parametrize("name", [name for name in profile_names() if name != "low-speed-48v"])
+def test_every_vehicle_charges_to_its_own_end(name: str) -> None:
+    target_percent = load_profile(name).pack.target_soc_percent
+    pile = Pile(name, soc_percent=target_percent - 0.1)
+    pile.run_until(ChargerPhase.ENDED, 180)
+    assert pile.charger.missing is None
+    kinds = pile.kinds()
+    assert kinds.index(EventKind.CHARGING) < kinds.index(EventKind.STOP_REQUESTED) < kinds.index(EventKind.STATISTICS)
+    assert pile.vehicle.bms.stop_reason in {reason.value for reason in EndReason}
+    assert not pile.vehicle.source.contactors_closed
 
 
 def test_a_48_v_vehicle_never_gets_ready_on_a_200_v_pile() -> None:
