@@ -383,4 +383,33 @@ MANNERS: tuple[Case, ...] = (
     ),
 )
 
-CASES: tuple[Case, ...] = (*EDITION_2015, *RECONNECT, *EDITION_2023, *MANNERS)
+_BRM_2011 = "000100" + "03E803401F" + "FF" * 33
+"""BRM of a vehicle of the 2011 edition: version 1.0, 41 bytes, iron phosphate, 100 Ah, 800 V, nothing else told."""
+
+OLD: tuple[Case, ...] = (
+    Case(
+        "V.2011",
+        Text("2011 版车辆:不发 BHM,直接发 BRM", "a vehicle of the 2011 edition: BRM without BHM"),
+        Text(
+            "以传输协议发送 41 字节、版本 00 01 00 的 BRM",
+            "BRM with 41 bytes and version 00 01 00 by transport protocol",
+        ),
+        (
+            Sent("CHM", since=CHM, until=Last("CHM"), at_least=2),
+            Between(First("BRM"), Last("CHM"), -0.5, 10.0),
+            Gone("CRM", CHM),
+            Gone("CEM", CHM),
+            Switched("auxiliary", False, Last("CHM"), 10.0),
+            Switched("contactors", False, CHM, 0.0),
+        ),
+        (Await("BRM", 20, needed=True), AwaitNoSession(30), AwaitSwitch("auxiliary", False, 10), Wait(0.5)),
+        before=("timers off", "replace BHM BRM", f"payload BRM {_BRM_2011}"),
+        seconds=20,
+        uncertain=Text(
+            "2015 版只要求“应能与上一版配合”,未给出规程;本桩的回答是不充电并明确告知。",
+            "2015 only says that the former edition should be coped with; the answer here is no charge, by name.",
+        ),
+    ),
+)
+
+CASES: tuple[Case, ...] = (*EDITION_2015, *RECONNECT, *EDITION_2023, *MANNERS, *OLD)

@@ -73,6 +73,16 @@ def test_a_long_message_without_the_transport_protocol_is_one_frame(charger: Scr
     assert charger.run(0.6, "CRM-00")["BRM"] >= 1
 
 
+def test_a_message_can_say_anything(charger: ScriptedCharger) -> None:
+    charger.reach(Phase.READY)
+    charger.vehicle.command("payload BRO FF", charger.now_s)
+    charger.run(0.6, "CRO-00")
+    assert charger.last("BRO")["ready"] is None
+    charger.vehicle.command("payload BRO own", charger.now_s)
+    charger.run(0.6, "CRO-00")
+    assert charger.last("BRO")["ready"] is True
+
+
 def test_one_message_instead_of_another(charger: ScriptedCharger) -> None:
     charger.reach(Phase.READY)
     charger.vehicle.command("replace BRO BHM", charger.now_s)
@@ -141,6 +151,9 @@ def test_what_waits_can_be_forgotten_and_is_bounded(charger: ScriptedCharger) ->
         "single CHM",
         "single all",
         "keep CCS",
+        "payload BRO",
+        "payload BRO XY",
+        f"payload BRM {'00' * 1786}",
         "replace BRO",
         "replace BRO CRO",
         "replace CRO BRO",

@@ -11,6 +11,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("silence NAME|all", "stop sending a message of the BMS"),
     ("speak NAME|all", "send it again"),
     ("length NAME BYTES|right", "send a message with a wrong length"),
+    ("payload NAME HEX|own", "send these bytes as the message, as long as they are"),
     ("single NAME|none", "send a long message without the transport protocol: one frame with its first 8 bytes"),
     ("replace NAME WITH|none", "whenever NAME is due, send the message WITH instead"),
     ("keep NAME|none", "go on sending NAME in all later phases once it has begun"),
@@ -60,6 +61,7 @@ SIGNS: tuple[str, ...] = (
 """What a command can wait for: messages of the charger, CRM and CRO by what they say."""
 
 LONGEST_DELAY_S = 3600.0
+LONGEST_PAYLOAD = 1785
 ORDERS_AT_MOST = 64
 
 STOP_REASONS: tuple[str, ...] = tuple(entry.name for entry in MESSAGES["BST"].fields)
@@ -91,6 +93,7 @@ class Mischief:
 
     silenced: set[str] = field(default_factory=set)
     lengths: dict[str, int] = field(default_factory=dict)
+    payloads: dict[str, bytes] = field(default_factory=dict)
     singles: set[str] = field(default_factory=set)
     replaced: dict[str, str] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
@@ -135,6 +138,20 @@ class Mischief:
             return f"{message} has its right length"
         self.lengths[message] = int(_number(size, 1, 1785))
         return f"{message} has {self.lengths[message]} bytes"
+
+    def _payload(self, name: str, text: str) -> str:
+        (message,) = _messages(name, everything=False)
+        if text == "own":
+            self.payloads.pop(message, None)
+            return f"{message} says what it should"
+        try:
+            payload = bytes.fromhex(text)
+        except ValueError:
+            raise CommandError(f"{text!r} is not hexadecimal") from None
+        if not 1 <= len(payload) <= LONGEST_PAYLOAD:
+            raise CommandError(f"a message has 1 to {LONGEST_PAYLOAD} bytes")
+        self.payloads[message] = payload
+        return f"{message} says {payload.hex()}"
 
     def _single(self, name: str) -> str:
         if name == "none":
@@ -247,6 +264,7 @@ _HANDLERS: Mapping[str, tuple[int, str, Callable[..., str]]] = {
     "silence": (1, "silence NAME, or silence all", Mischief._silence),
     "speak": (1, "speak NAME, or speak all", Mischief._speak),
     "length": (2, "length NAME BYTES, or length NAME right", Mischief._length),
+    "payload": (2, "payload NAME HEX, or payload NAME own", Mischief._payload),
     "single": (1, "single NAME, or single none", Mischief._single),
     "replace": (2, "replace NAME WITH, or replace NAME none", Mischief._replace),
     "keep": (1, "keep NAME, or keep none", Mischief._keep),
