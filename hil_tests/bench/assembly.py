@@ -83,7 +83,7 @@ class Assembly:
         self.modules_wire = CanWire(MODULES_WIRE, MODULES_BITRATE_BPS)
         self.recorder = Recorder(VEHICLE_WIRE, self.plant, self.clock)
         self.vehicle_wire.add_tap(self.recorder.take)
-        self.canary = Canary(self.clock, self.recorder.note_stall)
+        self.canary = Canary(self.clock, self.recorder.note_delay)
         self.devices = {name: str(dev / name) for name in (METER_WIRE, INPUTS_OUTPUTS_WIRE, VEHICLE_WIRE, MODULES_WIRE)}
         self._can_ends: dict[str, CanNode] = {
             "vehicle": self.vehicle_wire.add_port(dev / VEHICLE_WIRE),

@@ -47,7 +47,7 @@ class Recorder:
         self._offset_s = 0.0
         self._frames = 0
         self._longest_stall_s = 0.0
-        self._latest_frame_s = 0.0
+        self._delays_s, self._delays = 0.0, 0
         self._ticked_s: float | None = None
         self._flush_s = 0.0
         self._sample_s = 0.0
@@ -68,12 +68,14 @@ class Recorder:
             self._close()
             raise RecorderError(f"cannot write {error.filename}: {error.strerror}") from None
         self._offset_s = self._wall() - self._clock()
-        self._frames, self._longest_stall_s, self._latest_frame_s = 0, 0.0, 0.0
+        self._frames, self._longest_stall_s = 0, 0.0
+        self._delays_s, self._delays = 0.0, 0
         self._ticked_s, self._switches = None, {}
         return {"file": str(path), "plant_file": str(beside), "offset_s": self._offset_s}
 
     def stop(self) -> dict[str, Any]:
-        """End the recording. Returns how many frames it holds and how late this process was at worst meanwhile.
+        """End the recording. Returns how many frames it holds, how late anything on the bench was at worst
+        meanwhile, and how long a byte was on its way on average.
 
         Raises RecorderError if none is under way.
         """
@@ -83,15 +85,14 @@ class Recorder:
         return {
             "frames": self._frames,
             "longest_stall_ms": round(self._longest_stall_s * 1000, 1),
-            "latest_frame_ms": round(self._latest_frame_s * 1000, 1),
+            "mean_delay_ms": round(self._delays_s / max(1, self._delays) * 1000, 2),
         }
 
-    def take(self, frame: CanFrame, now_s: float, ended_s: float) -> None:
-        """A frame has passed: seen at ``now_s``, off the wire by the bit rate at ``ended_s`` (both monotonic)."""
+    def take(self, frame: CanFrame, now_s: float) -> None:
+        """A frame has passed, at ``now_s`` (monotonic)."""
         if self._frames_file is None:
             return
         self._frames += 1
-        self._latest_frame_s = max(self._latest_frame_s, now_s - ended_s)
         identifier = f"{frame.identifier:08X}" if frame.extended else f"{frame.identifier:03X}"
         stamp_s = now_s + self._offset_s
         self._frames_file.write(f"({stamp_s:.6f}) {self._channel} {identifier}#{frame.data.hex().upper()}\n")
@@ -131,6 +132,12 @@ class Recorder:
             self._flush_s = now_s + _FLUSH_S
             self._frames_file.flush()
             self._plant_file.flush()
+
+    def note_delay(self, now_s: float, delay_s: float) -> None:
+        """A byte that was sent on a wire of the bench ``delay_s`` ago has arrived now."""
+        self._delays_s += delay_s
+        self._delays += 1
+        self.note_stall(now_s, delay_s)
 
     def note_stall(self, now_s: float, late_s: float) -> None:
         """Something of the bench that should have happened ``late_s`` ago has happened now.

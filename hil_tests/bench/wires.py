@@ -127,12 +127,12 @@ class CanWire:
         self._loop = asyncio.get_running_loop()
         self._nodes: list[CanNode] = []
         self._ports: list[PtyPort] = []
-        self._taps: list[Callable[[CanFrame, float, float], None]] = []
+        self._taps: list[Callable[[CanFrame, float], None]] = []
         self._busy = False
         self._last_end_s = 0.0
 
-    def add_tap(self, take: Callable[[CanFrame, float, float], None]) -> None:
-        """Somebody who only looks on: gets each frame, when it was seen, and when by the bit rate it ended (both s)."""
+    def add_tap(self, take: Callable[[CanFrame, float], None]) -> None:
+        """Somebody who only looks on: gets each frame and when it was over (monotonic s)."""
         self._taps.append(take)
 
     def add_listener(self, name: str, deliver: Callable[[CanFrame], None]) -> CanNode:
@@ -188,7 +188,7 @@ class CanWire:
     def _finish(self, sender: CanNode, frame: CanFrame) -> None:
         if not sender.is_cut:
             for take in self._taps:
-                take(frame, self._loop.time(), self._last_end_s)
+                take(frame, self._loop.time())
             for node in self._nodes:
                 if node is not sender and not node.is_cut:
                     node.deliver(frame)

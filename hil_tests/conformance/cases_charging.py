@@ -253,7 +253,7 @@ POSITIVE: tuple[Case, ...] = (
         "DP.3007d",
         Text("充电机主动中止:触头过温", "stopped by the charger: connector too hot"),
         Text("充电中枪头触头 110 °C", "connector contacts at 110 degC while charging"),
-        (*stops(ACTED, react_s=3.0), cst_says("10 00 F0 F0", "30 00 00 00")),
+        (*stops(ACTED, react_s=6.0), cst_says("10 00 F0 F0", "30 00 00 00")),
         (
             *_CHARGING,
             AtThePile("heat connector 110", ACTED),

@@ -112,9 +112,9 @@ def _row(result: Result) -> str:
         extra.append(f"<details><summary>{both(Text('时间轴', 'time line'))}</summary>{drawn}</details>")
     stall = max(result.stalls_ms, default=0.0)
     meta = Text(
-        f"{result.took_s:.0f} s,时标误差 ≤ {evidence.resolution_ms:.1f} ms,台架停顿 ≤ {stall:.0f} ms"
+        f"{result.took_s:.0f} s,时标平均迟 {evidence.resolution_ms:.2f} ms,台架停顿 ≤ {stall:.0f} ms"
         + (",已重测一次" if result.repeated else ""),
-        f"{result.took_s:.0f} s, stamps late ≤ {evidence.resolution_ms:.1f} ms, bench stalls ≤ {stall:.0f} ms"
+        f"{result.took_s:.0f} s, stamps late {evidence.resolution_ms:.2f} ms on average, bench stalls ≤ {stall:.0f} ms"
         + (", repeated once" if result.repeated else ""),
     )
     log = f'<a href="{escape(result.log)}">candump</a>' if result.log else ""
@@ -153,10 +153,10 @@ def _notes(head: Mapping[str, Any]) -> str:
             f"from 10 s on +{limits['time_out_10_s_late_s']:g} s.",
         ),
         Text(
-            "时标在总线上以单调时钟取得;“时标误差”为台架最晚取走一帧的延迟,“台架停顿”为其事件循环最长停顿。"
+            "时标在总线上以单调时钟取得;“时标平均迟”为字节经过台架线路的平均时间,“台架停顿”为台架、车辆或线路的最长停顿。"
             f"停顿超过 {limits['repeated_from_stall_ms']:g} ms 的项目重测一次。",
-            "Times are taken at the wire with the monotonic clock; “stamps late” is the latest a frame was taken "
-            "off it, “bench stalls” the longest stop of the bench. A case with a stall above "
+            "Times are taken at the wire with the monotonic clock; “stamps late” is how long a byte takes "
+            "through a wire of the bench, “bench stalls” the longest stop of bench, vehicle or wire. A case with a stall above "
             f"{limits['repeated_from_stall_ms']:g} ms is repeated once.",
         ),
         Text(

@@ -199,7 +199,7 @@ class Tester:
         tail.close()
         evidence.end_s = time.monotonic() + self._offset_s - self._begin_s
         evidence.stall_ms = max(float(summary.get("longest_stall_ms", 0.0)), vehicle_ms)
-        evidence.resolution_ms = float(summary.get("latest_frame_ms", 0.0))
+        evidence.resolution_ms = float(summary.get("mean_delay_ms", 0.0))
         evidence.rows, evidence.stalls = read_rows(plant, self._begin_s)
         self._evidence_file.parent.mkdir(parents=True, exist_ok=True)
         text = log.read_text(encoding="ascii")

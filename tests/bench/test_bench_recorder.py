@@ -34,10 +34,10 @@ def test_a_recording_is_what_candump_writes_and_python_can_reads(tmp_path: Path)
     recorder, _ = recorder_with(clocks)
     told = recorder.start(tmp_path / "a.log")
     assert told["offset_s"] == 1_700_000_000.0 - 100.0
-    recorder.take(FRAME, 100.25, 100.2495)
+    recorder.take(FRAME, 100.25)
     clocks.wall_s -= 3600.0  # a clock that is set does not tear the recording
-    recorder.take(CanFrame(0x123, b"", extended=False), 100.5, 100.49)
-    assert recorder.stop() == {"frames": 2, "longest_stall_ms": 0.0, "latest_frame_ms": 10.0}
+    recorder.take(CanFrame(0x123, b"", extended=False), 100.5)
+    assert recorder.stop() == {"frames": 2, "longest_stall_ms": 0.0, "mean_delay_ms": 0.0}
     text = (tmp_path / "a.log").read_text(encoding="ascii")
     assert text.splitlines() == [
         "(1700000000.250000) can-vehicle 1826F456#010100",
@@ -69,9 +69,13 @@ def test_it_notes_when_the_bench_itself_was_late(tmp_path: Path) -> None:
     recorder.start(tmp_path / "a.log")
     for now_s in (100.0, 100.005, 100.055, 100.0615, 100.0665):
         recorder.tick(now_s, 0.005)
-    assert recorder.stop()["longest_stall_ms"] == 45.0
+    recorder.note_delay(100.07, 0.0002)
+    recorder.note_delay(100.08, 0.0028)
+    told = recorder.stop()
+    assert told["longest_stall_ms"] == 45.0
+    assert told["mean_delay_ms"] == 1.5
     lines = [json.loads(line) for line in (tmp_path / f"a.log{PLANT_SUFFIX}").read_text("ascii").splitlines()]
-    assert [line["stall_ms"] for line in lines if "stall_ms" in line] == [45.0]
+    assert [line["stall_ms"] for line in lines if "stall_ms" in line] == [45.0, 2.8]
 
 
 def test_a_canary_tells_how_long_its_stamp_has_been_on_the_way() -> None:
@@ -96,7 +100,7 @@ def test_a_canary_tells_how_long_its_stamp_has_been_on_the_way() -> None:
 
 def test_one_recording_at_a_time_and_wrong_orders_are_named(tmp_path: Path) -> None:
     recorder, _ = recorder_with(Clocks())
-    recorder.take(FRAME, 1.0, 1.0)
+    recorder.take(FRAME, 1.0)
     recorder.tick(1.0, 0.005)
     with pytest.raises(RecorderError, match="no recording is under way"):
         recorder.stop()
@@ -111,10 +115,10 @@ def test_one_recording_at_a_time_and_wrong_orders_are_named(tmp_path: Path) -> N
 
 
 def test_a_tap_sees_every_frame_once_with_its_times_and_nothing_of_a_cut_node() -> None:
-    async def scene() -> list[tuple[CanFrame, float, float]]:
-        seen: list[tuple[CanFrame, float, float]] = []
+    async def scene() -> list[tuple[CanFrame, float]]:
+        seen: list[tuple[CanFrame, float]] = []
         wire = CanWire("test", 250_000)
-        wire.add_tap(lambda frame, now_s, ended_s: seen.append((frame, now_s, ended_s)))
+        wire.add_tap(lambda frame, now_s: seen.append((frame, now_s)))
         nodes: list[CanNode] = [wire.add_listener(name, lambda _: None) for name in "abc"]
         nodes[0].send(FRAME)
         nodes[1].send(CanFrame(0x182756F4, b"\xa0\x0f"))
@@ -125,5 +129,5 @@ def test_a_tap_sees_every_frame_once_with_its_times_and_nothing_of_a_cut_node() 
         return seen
 
     seen = asyncio.run(scene())
-    assert [frame.identifier for frame, _, _ in seen] == [0x1826F456, 0x182756F4]
-    assert all(now_s >= ended_s for _, now_s, ended_s in seen)
+    assert [frame.identifier for frame, _ in seen] == [0x1826F456, 0x182756F4]
+    assert seen[0][1] < seen[1][1]
