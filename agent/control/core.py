@@ -19,7 +19,7 @@ from agent.control.limits import pile_limit
 from agent.control.machine import Sequence
 from agent.control.parameters import ControlParameters
 from agent.control.reactions import fill_situation, react
-from agent.control.session import Session
+from agent.control.session import REPLUG_STOPS, Session
 from agent.control.steps import STEPS
 from agent.control.steps.context import Demand, StepMemory
 from drivers.bms.charger import Charger, ChargerLimits
@@ -88,6 +88,8 @@ class ControlCore:
         self._active: list[ActiveFault] = []
         self.envelope = CurrentEnvelope()
         self._sessions_begun = 0
+        self.reconnects_since_plug = 0
+        """New handshakes after time-outs since the plug was put in."""
         self._records: list[RecordDraft] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
@@ -208,8 +210,15 @@ class ControlCore:
         present = interlocks.conditions(self.image, situation, self.parameters)
         plugged = interlocks.is_plugged(self.image, self.now_s, self.parameters)
         raised, cleared = self.faults.update(
-            self.now_s, present, unplugged=plugged is False, reset=self.now_s < self.reset_until_s
+            self.now_s,
+            present,
+            unplugged=plugged is False,
+            reset=self.now_s < self.reset_until_s,
+            mild=interlocks.told_only(situation),
         )
+        if plugged is False and self.session is None:
+            self.reconnects_since_plug = 0
+            situation.replug_after = None
         if raised or cleared or self._active:
             self._active = self.faults.active()
         for fault in raised:
@@ -352,6 +361,8 @@ class ControlCore:
         if session is None:
             return
         reason = session.stop_reason or "internal_error"
+        if reason in REPLUG_STOPS:
+            self.situation.replug_after = reason
         self.record("session_ended", recording.ended_body(self, session, reason))
         for command_id in session.stop_command_ids:
             self.reply(command_id, "done", reason, session.id)

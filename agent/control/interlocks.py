@@ -76,6 +76,11 @@ class Situation:
     clock_unset: bool = False
     discharged_side: bool = True
     """The vehicle has had its time to open its contactors: voltage outside is now a fault."""
+    reconnect_cause: str | None = None
+    """Fault that has broken the dialogue with the vehicle while a new one is being prepared; it is told, not acted on,
+    but nothing is closed meanwhile."""
+    replug_after: str | None = None
+    """Stop reason after which no session starts until the plug has been pulled; None while there is none."""
     events: set[str] = field(default_factory=set)
     """Faults that the sequence itself has found and that stay until their clear rule is met."""
 
@@ -103,6 +108,7 @@ class Permission:
 
 
 _NO_VALUE = "no value: "
+_REPLUG = "replug: "
 
 Rule = Callable[[ProcessImage, Situation, ControlParameters], bool]
 
@@ -339,7 +345,15 @@ def conditions(image: ProcessImage, situation: Situation, parameters: ControlPar
     found = [fault_id for fault_id, rule in RULES if rule(image, situation, parameters)]
     if situation.events:
         found += sorted(situation.events.difference(found))
+    if situation.reconnect_cause is not None and situation.reconnect_cause not in found:
+        found.append(situation.reconnect_cause)
     return tuple(found)
+
+
+def told_only(situation: Situation) -> tuple[str, ...]:
+    """The fault ids whose cause is present but does not act now."""
+    cause = situation.reconnect_cause
+    return () if cause is None or cause in situation.events else (cause,)
 
 
 def permission(
@@ -370,6 +384,8 @@ def permission(
         start.append("no power module")
     if is_plugged(image, situation.now_s, parameters) is not True:
         start.append("not plugged")
+    if situation.replug_after is not None:
+        start.append(f"{_REPLUG}{situation.replug_after}")
     return Permission(
         energise=not energise,
         close=not close,

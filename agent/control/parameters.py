@@ -78,6 +78,10 @@ class StepTimes:
     discharge_s: float = 12.0
     statistics_s: float = 11.0
     """BSD within 10 s of the first CST (GB/T 27930)."""
+    reconnect_s: float = 10.0
+    """From the time-out to less than 60 V outside, or no new handshake (GB/T 18487.1-2023; own for 2015)."""
+    error_message_s: float = 1.0
+    """CEM goes out for at least this long before a new handshake or the end (own: five messages)."""
     final_reading_s: float = 4.0
     pause_s: float = 600.0
     """Pause of at most 10 minutes (GB/T 18487.1)."""

@@ -21,6 +21,7 @@ def fill_situation(core: "ControlCore") -> None:
         state == "insulation" and not memory.contactors_used
     )
     situation.discharged_side = state in ("idle", "plugged", "settled", "faulted", "stopping")
+    situation.reconnect_cause = memory.lost_fault if state == "reconnecting" else None
     situation.clock_unset = core.wall_quality == "unset"
     situation.uplink_lost = core.uplink_state not in ("off", "connected")
     situation.current_envelope_a = core.envelope.highest_a(core.now_s)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from agent.control.reconnect import lose_contact
 from drivers.bms.charger import Event, EventKind, StopCause
 from drivers.bms.phases import VehicleData
 from drivers.bms.timers import Watch
@@ -64,9 +65,9 @@ def on_event(core: "ControlCore", event: Event) -> None:
         if event.detail["waited_for"] == Watch.PAUSE.value:
             core.halt("pause_too_long")
         else:
-            core.fail(f"bms_timeout_{event.message.lower()}")
+            lose_contact(core, f"bms_timeout_{event.message.lower()}", event)
     elif kind is EventKind.VEHICLE_TIMEOUT:
-        core.fail("bms_error_message")
+        lose_contact(core, "bms_error_message", event)
     elif kind is EventKind.VEHICLE_FAULT:
         core.fail("bms_fault")
     elif kind is EventKind.NOT_READY:

@@ -69,6 +69,7 @@ class Charger:
         self._reports = Reports()
         self._transport = Transport(CHARGER_ADDRESS, VEHICLE_ADDRESS, accepted_pgns=TRANSFERRED_PGNS)
         self._barred = False
+        self._self_tested = False
         self._cycles: list[Cycle] = []
         self._watches: dict[Watch, float] = {}
         self._handlers: Mapping[str, Callable[[Latest], None]] = {
@@ -106,7 +107,7 @@ class Charger:
             return
         self.vehicle = VehicleData()
         self.reconnects = 0
-        self._barred = False
+        self._barred = self._self_tested = False
         self._sendings.clear()
         self._start_over()
         self._enter(Phase.HANDSHAKE, now_s)
@@ -114,6 +115,7 @@ class Charger:
     def insulation_passed(self, now_s: float) -> None:
         """The self-test is done: CHM ends, recognition begins. Only in HANDSHAKE and after a BHM."""
         if self.phase is Phase.HANDSHAKE and self.vehicle.bhm is not None:
+            self._self_tested = True
             self._enter(Phase.RECOGNITION, now_s)
 
     def output_ready(self, now_s: float) -> None:
@@ -157,16 +159,27 @@ class Charger:
             else:
                 self._enter(Phase.ENDED, now_s)
 
-    def reconnect(self, now_s: float) -> bool:
-        """Starts again from the recognition after a time-out, with the output off.
+    @property
+    def may_reconnect(self) -> bool:
+        """Whether ``reconnect`` is open now.
 
-        False when that is not open: other phase, three new starts used up, or a time-out that bars it (while
-        stopping, missing BSM).
+        Not in another phase than after a time-out, before the self-test has passed, after three new starts, or after
+        what bars it: a decision to stop, a time-out while stopping, a missing BSM.
         """
-        if self.phase is not Phase.TIMED_OUT or self._barred or self.reconnects >= LONGEST_RECONNECTS:
+        return (
+            self.phase is Phase.TIMED_OUT
+            and self._self_tested
+            and not self._barred
+            and self.reconnects < LONGEST_RECONNECTS
+        )
+
+    def reconnect(self, now_s: float) -> bool:
+        """Starts again from the recognition after a time-out, with the output off. False when that is not open."""
+        if not self.may_reconnect:
             return False
         self.reconnects += 1
         self.vehicle = VehicleData(bhm=self.vehicle.bhm)
+        self._sendings.clear()
         self._start_over()
         self._enter(Phase.RECOGNITION, now_s)
         return True

@@ -83,6 +83,9 @@ def _statistics(core: "ControlCore") -> None:
             if bsd.values["soc_percent"] is not None:
                 session.soc_end_percent = int(bsd.values["soc_percent"])
             waiting = now_s - bsd.at_s < _CSD_S
+    if phase is Phase.TIMED_OUT and memory.lost_at_s is not None:
+        # The vehicle shall see CEM a few times before its supply goes.
+        waiting = now_s - memory.lost_at_s < core.parameters.times.error_message_s
     if waiting and now_s - memory.entered_at_s < core.parameters.times.statistics_s:
         return
     core.want_auxiliary(False)
