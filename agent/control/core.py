@@ -59,7 +59,7 @@ class ControlCore:
         self.backlog = Backlog(parameters.maximum_backlog)
         self.answers = Answers()
         self.charger = self._new_charger()
-        self.situation = Situation(now_s=now_s, started_at_s=now_s)
+        self.situation = Situation(now_s=now_s, started_at_s=now_s, output_idle_since_s=now_s)
         if restarted:
             self.situation.events.add("control_restarted")
         self.permission = Permission.denied("start-up")
@@ -314,6 +314,7 @@ class ControlCore:
     def set_demand(self, voltage_v: float, current_a: float, ceiling_v: float) -> None:
         """Ask the power stage for an output; ``ceiling_v`` is the voltage above which it is a fault."""
         self.demand = Demand(voltage_v=voltage_v, current_a=current_a, on=True)
+        self.situation.output_idle_since_s = None
         if self.memory.voltage_ceiling_v is None:
             self.memory.voltage_ceiling_since_s = self.now_s
         self.memory.voltage_ceiling_v = ceiling_v
@@ -321,6 +322,8 @@ class ControlCore:
 
     def no_demand(self) -> None:
         """Ask the power stage for nothing."""
+        if self.situation.output_idle_since_s is None:
+            self.situation.output_idle_since_s = self.now_s
         self.demand = Demand()
         self.memory.voltage_ceiling_v = None
         self.envelope.clear()
@@ -348,7 +351,7 @@ class ControlCore:
             return
         if session.stop_reason is None:
             session.stop_reason = reason
-            self.charger.stop(self.now_s, vehicle.stop_cause(reason))
+            self.charger.stop(self.now_s, vehicle.stop_cause(reason, self.sequence.state))
         if self.sequence.state != "stopping":
             self.move("halt")
         if immediate and not self.memory.opened:

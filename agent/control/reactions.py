@@ -28,8 +28,9 @@ def fill_situation(core: "ControlCore") -> None:
     situation.voltage_ceiling_v = memory.voltage_ceiling_v
     situation.voltage_ceiling_since_s = memory.voltage_ceiling_since_s
     situation.current_expected_since_s = memory.current_expected_since_s if charging else None
+    situation.vehicle_findings = memory.watch.findings(core.now_s) if charging else frozenset()
     situation.battery_limits_violated = charging and vehicle.battery_limits_violated(
-        core.charger.vehicle, core.parameters.numbers.over_voltage_margin_v
+        core.charger.vehicle, core.parameters.numbers
     )
 
 

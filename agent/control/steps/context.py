@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from agent.control.plausibility import VehicleWatch
 from drivers.bms.charger import EventKind
 
 
@@ -23,6 +24,7 @@ _OF_THE_DIALOGUE = (
     "current_expected_since_s",
     "paused_since_s",
     "lost_fault",
+    "watch",
 )
 
 
@@ -51,6 +53,8 @@ class StepMemory:
     opened_at_s: float | None = None
     output_safe: bool = False
     """Contactors confirmed open and the output below 60 V: the plug may go."""
+    watch: VehicleWatch = field(default_factory=VehicleWatch)
+    """What the vehicle's data say about themselves."""
     lost_fault: str | None = None
     """Fault that has broken the dialogue with the vehicle."""
     lost_at_s: float | None = None

@@ -40,7 +40,9 @@ def _ramp(core: "ControlCore") -> None:
         core.set_demand(core.demand.voltage_v, 0.0, memory.voltage_ceiling_v)
     current_a = image.value("module_current_a", now_s)
     low = current_a is not None and current_a < core.parameters.numbers.opening_current_a
-    if low or now_s - memory.stage_since_s > core.parameters.times.ramp_down_s:
+    times, session = core.parameters.times, core.session
+    lock_lost = session is not None and session.stop_reason == "lock_lost"
+    if low or now_s - memory.stage_since_s > (times.lock_lost_ramp_s if lock_lost else times.ramp_down_s):
         memory.opened = True
         memory.go("open", now_s)
         _open(core)
