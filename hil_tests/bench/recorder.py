@@ -74,8 +74,10 @@ class Recorder:
         return {"file": str(path), "plant_file": str(beside), "offset_s": self._offset_s}
 
     def stop(self) -> dict[str, Any]:
-        """End the recording. Returns how many frames it holds, how late anything on the bench was at worst
-        meanwhile, and how long a byte was on its way on average.
+        """End the recording.
+
+        Returns how many frames it holds, how late anything on the bench was at worst meanwhile, and how long a byte
+        was on its way on average.
 
         Raises RecorderError if none is under way.
         """

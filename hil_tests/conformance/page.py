@@ -156,8 +156,8 @@ def _notes(head: Mapping[str, Any]) -> str:
             "时标在总线上以单调时钟取得;“时标平均迟”为字节经过台架线路的平均时间,“台架停顿”为台架、车辆或线路的最长停顿。"
             f"停顿超过 {limits['repeated_from_stall_ms']:g} ms 的项目重测一次。",
             "Times are taken at the wire with the monotonic clock; “stamps late” is how long a byte takes "
-            "through a wire of the bench, “bench stalls” the longest stop of bench, vehicle or wire. A case with a stall above "
-            f"{limits['repeated_from_stall_ms']:g} ms is repeated once.",
+            "through a wire of the bench, “bench stalls” the longest stop of bench, vehicle or wire. A case with a "
+            f"stall above {limits['repeated_from_stall_ms']:g} ms is repeated once.",
         ),
         Text(
             "时间轴:蓝 充电机,橙 车辆,绿 开关量,紫 输出电流,红色虚线 试验动作;每项附 candump 记录。",
