@@ -1,6 +1,6 @@
 """Texts and shorthand that many cases share."""
 
-from hil_tests.conformance.case import Await, Case, Step
+from hil_tests.conformance.case import Await, Step
 from hil_tests.conformance.checks import Bytes, Check, Gone, Sent, Switched, timeout
 from hil_tests.conformance.evidence import Anchor, First, Mark, Text
 
@@ -67,8 +67,3 @@ CST_MEANING: dict[str, Text] = {
 def cst_says(payload: str, mask: str = "FF FF 0F 0F") -> Bytes:
     """The first CST gives this cause. Byte 3 and 4 have spare bits in 2015, which the mask leaves out."""
     return Bytes("CST", bytes.fromhex(payload), CST_MEANING[payload], bytes.fromhex(mask))
-
-
-def all_ids(cases: tuple[Case, ...]) -> list[str]:
-    """Ids in order."""
-    return [case.id for case in cases]
