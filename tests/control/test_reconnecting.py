@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from control_world import FAULTS, World
 
-from agent.control.fault_register import FaultRegister, mild_form
 from agent.control.session import REPLUG_STOPS
 from drivers.bms.charger import Phase
 from drivers.bms.messages import encode, identifier_of
@@ -339,36 +338,3 @@ def test_which_ends_bar_a_new_start() -> None:
     barring = {fault_id for fault_id, fault in FAULTS.items() if fault.clear == "unplug"}
     assert {fault_id for fault_id in FAULTS if fault_id.startswith("bms_timeout_")} <= barring
     assert {"bms_error_message", "bms_fault", "bms_not_ready", "precharge_failed", "parameter_mismatch"} <= barring
-
-
-# The register.
-
-
-def register_steps(*steps: tuple[set[str], set[str]]) -> list[tuple[Any, Any]]:
-    register = FaultRegister(FAULTS)
-    seen = []
-    for number, (present, mild) in enumerate(steps):
-        raised, cleared = register.update(number * 1.0, present, unplugged=False, reset=False, mild=mild)
-        seen.append(([fault.action for fault in raised], [fault.action for fault in cleared]))
-    return seen
-
-
-LOST = "bms_timeout_bcl"
-
-
-def test_the_mild_form() -> None:
-    mild = mild_form(FAULTS[LOST])
-    assert (mild.id, mild.level, mild.action, mild.clear) == (LOST, 3, "log", "self")
-
-
-def test_a_mild_fault_clears_by_itself_and_a_full_one_stays() -> None:
-    both, gone = {LOST}, set[str]()
-    assert register_steps((both, both), (gone, gone), (gone, gone)) == [(["log"], []), ([], []), ([], ["log"])]
-    assert register_steps((both, gone), (gone, gone), (gone, gone)) == [(["stop"], []), ([], []), ([], [])]
-
-
-def test_a_mild_fault_that_hardens_is_raised_again_and_a_full_one_never_softens() -> None:
-    present, mild = {LOST}, {LOST}
-    assert register_steps((present, mild), (present, mild), (present, set()), (present, set()), (present, mild)) == [
-        (["log"], []), ([], []), (["stop"], []), ([], []), ([], []),
-    ]  # fmt: skip

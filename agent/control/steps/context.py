@@ -53,6 +53,8 @@ class StepMemory:
     opened_at_s: float | None = None
     output_safe: bool = False
     """Contactors confirmed open and the output below 60 V: the plug may go."""
+    refused_messages: set[str] = field(default_factory=set)
+    """Messages of this session that could not be used: each stands in the record once."""
     watch: VehicleWatch = field(default_factory=VehicleWatch)
     """What the vehicle's data say about themselves."""
     lost_fault: str | None = None
