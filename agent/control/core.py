@@ -158,12 +158,6 @@ class ControlCore:
         return self.sequence.state
 
     @property
-    def next_frame_due_s(self) -> float:
-        """When the dialogue with the vehicle next has a frame to send or a time-out to notice; infinity in silence."""
-        due_s = self.charger.next_due()
-        return float("inf") if due_s is None else due_s
-
-    @property
     def active_faults(self) -> list[ActiveFault]:
         """Faults in force at the last step."""
         return self._active

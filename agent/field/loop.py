@@ -86,10 +86,7 @@ class FieldLoop:
 
     def turn(self) -> None:
         """Wait for the next thing to do, at most until the next cycle, and do it."""
-        # A cyclic message of the charger leaves when it is due, not on the cycle's beat: tests of GB/T 34658 allow its
-        # period 10 %, which at 50 ms is less than half a cycle to either side.
-        frame_due_s = self.core.next_frame_due_s
-        due_s = min(self._next_cycle_s, self._next_request_s, frame_due_s)
+        due_s = min(self._next_cycle_s, self._next_request_s)
         for key, events in self._selector.select(max(0.0, due_s - time.monotonic())):
             self._on_ready(key.data, events)
         now_s = time.monotonic()
@@ -102,7 +99,7 @@ class FieldLoop:
             self._edge = False
             self.evaluate(now_s)
             return
-        if self._edge or now_s >= frame_due_s:
+        if self._edge:
             self._edge = False
             self.evaluate(now_s)
         if now_s >= self._next_request_s:
