@@ -26,6 +26,7 @@ COUNTERS = (
     "receive_failed",
     "retransmissions",
     "duplicates",
+    "mixed_up",
     "wrong_sequence",
     "inconsistent_requests",
     "turned_away",
@@ -52,8 +53,9 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 class Transport:
     """Both directions between ``own_address`` and ``peer_address``.
 
-    ``packet_interval_s`` is the spacing of data frames sent. ``accepted_pgns`` limits which transfers are answered;
-    requests for others are ignored. None accepts every PGN.
+    ``packet_interval_s`` is the spacing of the data frames of a message sent. ``transfers_at_once`` is how many long
+    messages are sent side by side: J1939-21 knows one between two nodes, some vehicles send more. ``accepted_pgns``
+    limits which transfers are answered; requests for others are ignored. None accepts every PGN.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Transport:
         peer_address: int,
         *,
         packet_interval_s: float = 0.01,
+        transfers_at_once: int = 1,
         accepted_pgns: Container[int] | None = None,
     ) -> None:
         self.counters: dict[str, int] = dict.fromkeys(COUNTERS, 0)
@@ -72,7 +75,7 @@ class Transport:
         self._outbox_since_s = 0.0
         frames = segments.Frames(own_address, peer_address)
         self._incoming = IncomingTransfers(frames, self._emit, self._count, accepted_pgns)
-        self._outgoing = OutgoingTransfers(frames, self._emit, self._count, packet_interval_s)
+        self._outgoing = OutgoingTransfers(frames, self._emit, self._count, packet_interval_s, transfers_at_once)
 
     def reset(self) -> None:
         """Forgets transfers and waiting frames of both directions; the counters stay."""

@@ -3,50 +3,20 @@
 from typing import Any
 
 import pytest
+from bms_frames import CONTROL, DATA, REPLY, Line, charger, control, frame, give, replies, vehicle
+from bms_frames import packet as packet_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.bms.segments import LARGEST_BYTES
-from drivers.bms.transport import WAITING_FRAMES_AT_MOST, Received, Transport
+from drivers.bms.transport import WAITING_FRAMES_AT_MOST, Received
 from drivers.can.frame import CanFrame
 
-CONTROL = 0x1CEC56F4
-DATA = 0x1CEB56F4
-REPLY = 0x1CECF456
 BRM = bytes(range(100, 149))
 
 
-def charger(**more: Any) -> Transport:
-    return Transport(0x56, 0xF4, **more)
-
-
-def vehicle(**more: Any) -> Transport:
-    return Transport(0xF4, 0x56, **more)
-
-
-def frame(identifier: int, text: str) -> CanFrame:
-    return CanFrame(identifier, bytes.fromhex(text))
-
-
-def give(transport: Transport, now_s: float, *frames: CanFrame) -> list[Received]:
-    received: list[Received] = []
-    for each in frames:
-        received += transport.receive(each, now_s)
-    return received
-
-
-def control(text: str) -> CanFrame:
-    return frame(CONTROL, text)
-
-
 def packet(number: int, payload: bytes = BRM) -> CanFrame:
-    return CanFrame(DATA, bytes((number,)) + payload[(number - 1) * 7 : number * 7].ljust(7, b"\xff"))
-
-
-def replies(transport: Transport, now_s: float) -> list[str]:
-    frames = transport.poll(now_s)
-    assert all(each.identifier == REPLY for each in frames)
-    return [each.data.hex() for each in frames]
+    return packet_of(number, payload)
 
 
 RTS_BRM = "10310007ff000200"
@@ -224,38 +194,6 @@ def test_largest_message() -> None:
     assert received == [Received(0x1500, payload, 0.0, True)]
 
 
-def test_request_for_another_message_is_held_until_the_first_is_complete() -> None:
-    transport = charger()
-    give(transport, 0.0, control(RTS_BRM), control(RTS_BCP))
-    assert replies(transport, 0.0) == ["110701ffff000200", "1100ffffff000600"]
-    give(transport, 0.1, control(RTS_BCS), packet(1))
-    assert replies(transport, 0.1) == ["1100ffffff001100"]
-    assert transport.next_due() == 0.5
-    assert replies(transport, 0.5) == ["1100ffffff000600", "1100ffffff001100"]
-    received = give(transport, 0.6, *(packet(number) for number in range(2, 8)))
-    assert received[0].payload == BRM
-    assert replies(transport, 0.6) == ["13310007ff000200", "110201ffff000600"]
-    bcp = bytes(13)
-    assert give(transport, 0.7, packet(1, bcp), packet(2, bcp))[0].pgn == 0x0600
-    assert replies(transport, 0.7) == ["130d0002ff000600", "110201ffff001100"]
-
-
-def test_dead_transfer_gives_way_to_a_held_one_without_further_attempts() -> None:
-    transport = charger()
-    give(transport, 0.0, control(RTS_BRM), control(RTS_BCP))
-    transport.poll(0.0)
-    assert replies(transport, 1.25)[:2] == ["ff03ffffff000200", "110201ffff000600"]
-
-
-def test_fifth_waiting_request_is_turned_away() -> None:
-    transport = charger()
-    give(transport, 0.0, *(control(f"10090002ff00{number:02}00") for number in range(20, 26)))
-    assert replies(transport, 0.0)[-1] == "ff01ffffff002500"
-    assert transport.counters["turned_away"] == 1
-    give(transport, 0.0, control("10090002ff002100"))  # one that already waits may ask again
-    assert transport.counters["turned_away"] == 1
-
-
 def test_abort_by_the_sender_ends_active_and_waiting_transfers() -> None:
     transport = charger()
     give(transport, 0.0, control(RTS_BRM), control(RTS_BCP), control(RTS_BCS))
@@ -359,8 +297,9 @@ def test_queue_keeps_the_newest_of_a_message_and_is_bounded() -> None:
     assert not transport.send(0x2000, 7, bytes(9), 0.0)
     assert transport.send(0x1000, 7, b"newest...", 0.0)
     assert transport.counters["send_refused"] == 1
-    receiver = charger()
-    assert [each.payload for each in converse(transport, receiver)][:2] == [BRM, b"newest..."]
+    line = Line(transport, charger())
+    line.run(1.0)
+    assert [each.payload for each in line.received[1]][:2] == [BRM, b"newest..."]
 
 
 def test_reset_forgets_both_directions() -> None:
@@ -382,30 +321,14 @@ def test_frames_that_nobody_fetches_are_bounded() -> None:
 # ------------------------------------------------------------------------------------------------ both together
 
 
-def converse(
-    sender: Transport, receiver: Transport, lost: frozenset[int] = frozenset(), seconds: int = 8
-) -> list[Received]:
-    """Exchanges frames in virtual time; the frames with the numbers in ``lost`` never arrive."""
-    received: list[Received] = []
-    count = 0
-    for tick in range(seconds * 100):
-        now_s = tick / 100
-        for source, target in ((sender, receiver), (receiver, sender), (sender, receiver)):
-            for each in source.poll(now_s):
-                count += 1
-                if count not in lost:
-                    received += [] if target is sender else target.receive(each, now_s)
-                    if target is sender:
-                        target.receive(each, now_s)
-    return received
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.binary(min_size=9, max_size=300), st.sampled_from([0.0, 0.01]))
 def test_any_message_arrives_unchanged(payload: Any, interval_s: Any) -> None:
     sender, receiver = vehicle(packet_interval_s=interval_s), charger()
     sender.send(0x1500, 7, payload, 0.0)
-    assert [each.payload for each in converse(sender, receiver, seconds=1)] == [payload]
+    line = Line(sender, receiver)
+    line.run(1.0)
+    assert [each.payload for each in line.received[1]] == [payload]
     assert sender.counters["sent"] == receiver.counters["received"] == 1
 
 
@@ -414,8 +337,9 @@ def test_any_message_arrives_unchanged(payload: Any, interval_s: Any) -> None:
 def test_lost_frames_lead_to_the_whole_message_or_to_none(lost: Any) -> None:
     sender, receiver = vehicle(packet_interval_s=0.0), charger()
     sender.send(0x0200, 7, BRM, 0.0)
-    received = converse(sender, receiver, frozenset(lost))
-    assert {each.payload for each in received} <= {BRM}
+    line = Line(sender, receiver, frozenset(lost))
+    line.run(8.0)
+    assert {each.payload for each in line.received[1]} <= {BRM}
     assert sender.next_due() is None
     assert receiver.next_due() is None
 
