@@ -9,14 +9,13 @@ from collections.abc import Container
 import msgspec
 
 from drivers.bms import segments
+from drivers.bms.fields import SINGLE_FRAME_BYTES
 from drivers.bms.transfer_in import IncomingTransfers
 from drivers.bms.transfer_out import OutgoingTransfers
 from drivers.can.frame import CanFrame
 
 WAITING_FRAMES_AT_MOST = 64
 """Frames kept for the next poll; with a poll in every cycle there are never more than a few."""
-
-SINGLE_FRAME_BYTES = 8
 
 COUNTERS = (
     "foreign",
