@@ -167,6 +167,10 @@ def test_repeated_request_starts_the_same_message_afresh() -> None:
     [
         "10310006ff000200",  # 49 bytes in 6 packets, seen from real vehicles
         "10290007ff000200",  # 41 in 7
+        "10310008ff000200",
+        "10310000ff000200",
+        "10000000ff000200",  # no bytes at all
+        "10000001ff000200",
         "10080002ff000200",  # fits one frame
         "10fa06ffff000200",  # 1786 bytes
     ],
@@ -177,6 +181,26 @@ def test_inconsistent_request_is_aborted(request_: Any) -> None:
     assert replies(transport, 0.0) == ["fffaffffff000200"]
     assert transport.counters["inconsistent_requests"] == 1
     assert transport.next_due() is None
+
+
+@pytest.mark.parametrize(("size", "packets", "grants"), [(9, 2, 2), (1785, 255, 255), (1779, 255, 255)])
+def test_request_at_the_limits_is_granted(size: Any, packets: Any, grants: Any) -> None:
+    transport = charger()
+    give(transport, 0.0, control(f"10{size.to_bytes(2, 'little').hex()}{packets:02x}ff000200"))
+    assert replies(transport, 0.0) == [f"11{grants:02x}01ffff000200"]
+
+
+def test_sender_that_allows_no_packets_at_once_means_any_number() -> None:
+    transport = charger()
+    give(transport, 0.0, control("1031000700000200"))
+    assert replies(transport, 0.0) == ["110701ffff000200"]
+
+
+def test_sender_that_ignores_its_own_window_is_followed() -> None:
+    transport = charger()
+    give(transport, 0.0, control("1031000702000200"), *(packet(number) for number in range(1, 7)))
+    assert replies(transport, 0.0) == [f"110{1 if first == 7 else 2}0{first}ffff000200" for first in (1, 3, 5, 7)]
+    assert give(transport, 0.0, packet(7))[0].payload == BRM
 
 
 def test_inconsistent_request_ends_the_running_transfer_of_that_message() -> None:
@@ -277,6 +301,38 @@ def test_sender_ignores_clearances_that_make_no_sense() -> None:
         transport.receive(each, 0.0)
     assert transport.poll(0.0) == []
     assert transport.counters["unexpected_control"] == 5
+
+
+def test_sender_stops_in_the_middle_when_the_receiver_aborts() -> None:
+    transport = vehicle(packet_interval_s=0.0625)
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    transport.receive(cts(7, 1), 0.0)
+    assert [each.data[0] for each in transport.poll(0.0) + transport.poll(0.0625)] == [1, 2]
+    transport.receive(frame(REPLY, "ff02ffffff000200"), 0.1)
+    assert transport.poll(0.125) == []
+    assert transport.next_due() is None
+
+
+def test_sender_that_is_held_and_forgotten_gives_up() -> None:
+    transport = vehicle()
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    for at_s in (0.0, 0.5, 1.0, 1.5):
+        transport.receive(cts(0, 0xFF), at_s)
+    assert transport.next_due() == 2.55  # T4 after the last hold
+    assert transport.poll(2.5499) == []
+    assert [each.data.hex() for each in transport.poll(2.55)] == ["ff03ffffff000200"]
+
+
+def test_sender_repeats_what_a_repeated_clearance_asks_for() -> None:
+    transport = vehicle(packet_interval_s=0.0)
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    for at_s in (0.0, 0.1):
+        transport.receive(cts(2, 1), at_s)
+        assert [each.data[0] for each in transport.poll(at_s)] == [1, 2]
+    assert transport.next_due() == pytest.approx(1.35)  # T3
 
 
 def test_sender_is_aborted_by_the_receiver() -> None:
