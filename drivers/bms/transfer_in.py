@@ -32,8 +32,8 @@ class _Transfer:
     """A message being put together. Bit n of ``missing`` stands for packet n."""
 
     __slots__ = (
-        "buffer", "deadline_s", "grant", "missing", "packets", "pgn", "retransmissions", "size", "upcoming",
-        "window_end",
+        "buffer", "deadline_s", "grant", "missing", "overtaken", "packets", "pgn", "retransmissions", "size",
+        "upcoming", "window_end",
     )  # fmt: skip
 
     def __init__(self, pgn: int, size: int, grant: int) -> None:
@@ -46,6 +46,8 @@ class _Transfer:
         self.window_end = 0
         self.upcoming = 1
         self.retransmissions = 0
+        self.overtaken = False
+        """Whether the sender has begun another message since the last packet of this one."""
         self.deadline_s = 0.0
 
     @property
@@ -164,6 +166,7 @@ class IncomingTransfers:
         transfer.missing ^= bit
         transfer.buffer[start:end] = part
         transfer.deadline_s = now_s + segments.DATA_GAP_S
+        transfer.overtaken = False
         complete = None
         if not transfer.missing:
             self._count("received")
@@ -187,8 +190,9 @@ class IncomingTransfers:
         if not self._open:
             return  # nothing waits while nothing is open
         for transfer in [each for each in self._open if now_s >= each.deadline_s]:
-            # A sender that has begun another message has most likely left this one.
-            if len(self._open) == 1 and not self._waiting:
+            # A sender that has begun another message has most likely left this one, and may take the clearance of the
+            # lost packets for one of the other message.
+            if not transfer.overtaken and not self._waiting:
                 self._ask_again(transfer, segments.REASON_TIMEOUT, now_s)
             else:
                 self._give_up(transfer, segments.REASON_TIMEOUT, now_s)
@@ -233,6 +237,8 @@ class IncomingTransfers:
         self._emit(self._frames.abort(pgn, segments.REASON_BUSY), now_s)
 
     def _start(self, pgn: int, size: int, grant: int, now_s: float) -> None:
+        for other in self._open:
+            other.overtaken = True
         transfer = _Transfer(pgn, size, grant)
         self._open.insert(0, transfer)
         self._grant(transfer, now_s)
@@ -265,7 +271,6 @@ class IncomingTransfers:
         end = first
         while transfer.missing >> end + 1 & 1 and end + 1 - first < transfer.grant:
             end += 1
-        transfer.upcoming = first
         transfer.window_end = end
         transfer.deadline_s = now_s + segments.DATA_AFTER_CLEARANCE_S
         self._emit(self._frames.clearance(transfer.pgn, end + 1 - first, first), now_s)

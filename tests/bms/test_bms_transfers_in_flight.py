@@ -97,9 +97,36 @@ def test_of_a_vehicle_that_waits_for_nothing_no_doubtful_message_is_taken() -> N
     assert replies(transport, 10.0) == [cts(BMV, 36, 1), abort(BCS, 1), abort(BMV, 250)]
     give(transport, 20.0, rts(BMV), *data(BMV, 1, 2), rts(BCS))  # no doubt about these
     assert replies(transport, 20.0) == [cts(BMV, 36, 1), cts(BCS, 2, 1)]
+
+
+def test_doubtful_messages_are_followed_by_a_pause_which_a_new_start_ends() -> None:
+    transport = charger()
+    give(transport, 0.0, rts(BMV), rts(BCS), *data(BCS, 1), *data(BMV, 1))
+    give(transport, 10.0, rts(BMV), *data(BMV, 1), rts(BCS))
+    transport.poll(10.0)
+    give(transport, 10.0 + DEAF_PAUSE_S - 0.0001, rts(BCS))
+    assert replies(transport, 12.0) == [abort(BCS, 1)]
+    give(transport, 10.0 + DEAF_PAUSE_S, rts(BMV), *data(BMV, 1), rts(BCS))
+    assert replies(transport, 12.0) == [cts(BMV, 36, 1), abort(BCS, 1), abort(BMV, 250)]
     transport.reset()
-    give(transport, 30.0, rts(BMV), rts(BCS))
-    assert replies(transport, 30.0) == [cts(BMV, 36, 1), hold(BCS)]
+    give(transport, 12.0, rts(BMV), rts(BCS))
+    assert replies(transport, 12.0) == [cts(BMV, 36, 1), hold(BCS)]
+
+
+def test_reset_forgets_what_is_open_and_what_waits() -> None:
+    transport = charger()
+    give(transport, 0.0, rts(BMV), rts(BCS))
+    transport.reset()
+    assert transport.next_due() is None
+    give(transport, 0.1, rts(BRM), *data(BRM, *range(1, 8)))
+    assert replies(transport, 5.0) == [cts(BRM, 7, 1), end(BRM)]
+
+
+def test_packet_beyond_the_window_shows_that_one_before_is_lost() -> None:
+    transport = charger()
+    give(transport, 0.0, rts(BRM, grant=2), *data(BRM, 1, 3))
+    assert replies(transport, 0.0) == [cts(BRM, 2, 1), cts(BRM, 1, 2)]
+    assert transport.counters["retransmissions"] == 1
 
 
 def test_long_one_waits_for_the_short_one() -> None:
@@ -238,6 +265,21 @@ def test_dead_transfer_is_given_up_when_its_sender_has_begun_another() -> None:
     replies(transport, 0.7)
     assert replies(transport, 0.75) == [abort(BMV, 3)]
     assert give(transport, 0.76, *data(BCS, 1, 2))[0].pgn == BCS
+
+
+def test_left_transfer_is_not_asked_for_again_even_when_the_other_is_complete() -> None:
+    transport = charger()
+    give(transport, 0.0, rts(BMV), *data(BMV, *range(1, 11)), rts(BCS), *data(BCS, 1, 2))
+    replies(transport, 0.0)
+    assert replies(transport, 0.7499) == []
+    assert replies(transport, 0.75) == [abort(BMV, 3)]
+
+
+def test_transfer_that_went_on_beside_another_is_asked_for_again() -> None:
+    transport = charger()
+    give(transport, 0.0, rts(BMV), *data(BMV, *range(1, 11)), rts(BCS), *data(BCS, 1), *data(BMV, 11), *data(BCS, 2))
+    replies(transport, 0.0)
+    assert replies(transport, 0.75) == [cts(BMV, 25, 12)]
 
 
 def test_repeated_request_of_a_long_message_waits_for_the_short_one_beside_it() -> None:

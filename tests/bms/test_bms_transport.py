@@ -108,8 +108,9 @@ def test_last_packet_without_filling_is_taken_but_not_one_that_is_too_short() ->
 
 def test_duplicate_wrong_and_unexpected_packets_change_nothing() -> None:
     transport = charger()
-    give(transport, 0.0, packet(1), CanFrame(DATA, b""))
-    assert transport.counters["unexpected_data"] == 2
+    give(transport, 0.0, packet(1), packet(1), CanFrame(DATA, b""))
+    assert transport.counters["unexpected_data"] == 3
+    assert transport.counters["duplicates"] == 0
     give(transport, 0.0, control(RTS_BRM), packet(1), packet(1), packet(0), packet(8))
     assert transport.counters["duplicates"] == 1
     assert transport.counters["wrong_sequence"] == 2
