@@ -38,7 +38,7 @@ class OutgoingTransfers:
         emit: Callable[[CanFrame, float], None],
         count: Callable[[str], None],
         packet_interval_s: float,
-        at_once: int = 1,
+        at_once: int,
     ) -> None:
         self._frames = frames
         self._emit = emit

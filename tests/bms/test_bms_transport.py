@@ -302,6 +302,7 @@ def test_sender_ignores_clearances_that_make_no_sense() -> None:
         transport.receive(each, 0.0)
     assert transport.poll(0.0) == []
     assert transport.counters["unexpected_control"] == 5
+    assert transport.counters["sent"] == 0
 
 
 def test_sender_stops_in_the_middle_when_the_receiver_aborts() -> None:
@@ -313,6 +314,38 @@ def test_sender_stops_in_the_middle_when_the_receiver_aborts() -> None:
     transport.receive(frame(REPLY, "ff02ffffff000200"), 0.1)
     assert transport.poll(0.125) == []
     assert transport.next_due() is None
+
+
+def test_sender_takes_the_next_message_when_the_receiver_aborts() -> None:
+    transport = vehicle()
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.send(0x0600, 7, bytes(13), 0.0)
+    transport.poll(0.0)
+    transport.receive(frame(REPLY, "fffaffffff000200"), 0.1)
+    assert [each.data.hex() for each in transport.poll(0.1)] == [RTS_BCP]
+
+
+def test_sender_that_is_held_in_the_middle_stops_there() -> None:
+    transport = vehicle(packet_interval_s=0.0625)
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    transport.receive(cts(7, 1), 0.0)
+    assert [each.data[0] for each in transport.poll(0.0) + transport.poll(0.0625)] == [1, 2]
+    transport.receive(cts(0, 0xFF), 0.0625)
+    assert transport.poll(1.0) == []
+    transport.receive(cts(1, 7), 1.0)  # the last one alone
+    assert [each.data[0] for each in transport.poll(1.0)] == [7]
+
+
+def test_reset_forgets_what_is_queued() -> None:
+    transport = vehicle()
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.send(0x0600, 7, bytes(13), 0.0)
+    transport.reset()
+    transport.send(0x1100, 7, bytes(9), 0.0)
+    assert [each.data.hex() for each in transport.poll(0.0)] == [RTS_BCS]
+    transport.receive(frame(REPLY, "13090002ff001100"), 0.1)
+    assert transport.poll(0.1) == []
 
 
 def test_sender_that_is_held_and_forgotten_gives_up() -> None:
