@@ -138,16 +138,19 @@ class IncomingTransfers:
 
     def data(self, data: bytes, now_s: float) -> tuple[int, bytes] | None:
         """Takes a data frame; returns PGN and payload when it completes a message."""
-        number = data[0] if data else 0
-        if data == self._latest and self._open:
+        if not self._open:
+            self._count("unexpected_data")
+            return None
+        if data == self._latest:
             self._count("duplicates")  # the bus may repeat a frame; it belongs to the message of the first one
             return None
         self._latest = data
+        number = data[0] if data else 0
         for transfer in self._open:
             if number <= transfer.packets:
                 break
         else:
-            self._count("wrong_sequence" if self._open else "unexpected_data")
+            self._count("wrong_sequence")
             return None
         start = (number - 1) * BYTES_PER_PACKET
         part = data[1 : 1 + min(BYTES_PER_PACKET, transfer.size - start)]

@@ -115,6 +115,8 @@ class Transport:
         """Frames to put on the bus now, replies first. Call it right after ``receive``: vehicles are impatient."""
         self._incoming.expire(now_s)
         data = self._outgoing.run(now_s)
+        if not self._outbox:
+            return data
         frames, self._outbox = self._outbox, []
         return frames + data
 

@@ -44,6 +44,7 @@ def test_single_frame_is_delivered_whatever_its_priority() -> None:
         CanFrame(0x1A1056F4, b"\x01"),  # reserved bit
         CanFrame(0x0070F4B5, b"\x01"),
         CanFrame(0x6F4, b"\x01", extended=False),
+        CanFrame(0x1056F4, b"\x01", extended=False),
         CanFrame(0x18EEFF56, bytes(8)),
     ],
 )
