@@ -33,6 +33,7 @@ def test_single_frame_is_delivered_whatever_its_priority() -> None:
         received = transport.receive(CanFrame(priority << 26 | 0x1056F4, b"\x01"), 2.5)
         assert received == [Received(0x1000, b"\x01", 2.5, False)]
     assert transport.poll(2.5) == []
+    assert transport.counters["single_frames"] == 4
 
 
 @pytest.mark.parametrize(
@@ -252,6 +253,23 @@ def test_malformed_control_frames_are_counted() -> None:
 
 def cts(count: int, first: int, pgn: str = "000200") -> CanFrame:
     return frame(REPLY, f"11{count:02x}{first:02x}ffff{pgn}")
+
+
+@pytest.mark.parametrize(("size", "first"), [(8, None), (9, "10090002ff000200"), (LARGEST_BYTES, "10f906ffff000200")])
+def test_one_frame_holds_eight_bytes_and_a_transfer_1785(size: Any, first: Any) -> None:
+    transport = vehicle()
+    assert transport.send(0x0200, 6, bytes(size), 0.0)
+    (sent,) = transport.poll(0.0)
+    assert (sent.identifier, sent.data.hex()) == ((0x180256F4, "00" * 8) if first is None else (CONTROL, first))
+
+
+def test_packets_are_ten_milliseconds_apart_unless_told_otherwise() -> None:
+    transport = vehicle()
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    transport.receive(cts(7, 1), 0.0)
+    assert [each.data[0] for each in transport.poll(0.0)] == [1]
+    assert transport.next_due() == 0.01
 
 
 def test_sender_waits_for_the_clearance_and_spaces_its_packets() -> None:
