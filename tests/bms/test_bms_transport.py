@@ -219,6 +219,7 @@ def test_largest_message() -> None:
     assert replies(transport, 0.0) == ["11ff01ffff001500"]
     received = give(transport, 0.0, *(packet(number, payload) for number in range(1, 256)))
     assert received == [Received(0x1500, payload, 0.0, True)]
+    assert replies(transport, 0.0) == ["13f906ffff001500"]
 
 
 def test_abort_by_the_sender_ends_active_and_waiting_transfers() -> None:
@@ -268,7 +269,8 @@ def test_packets_are_ten_milliseconds_apart_unless_told_otherwise() -> None:
     transport.send(0x0200, 7, BRM, 0.0)
     transport.poll(0.0)
     transport.receive(cts(7, 1), 0.0)
-    assert [each.data[0] for each in transport.poll(0.0)] == [1]
+    (sent,) = transport.poll(0.0)
+    assert (sent.identifier, sent.data) == (DATA, b"\x01" + BRM[:7])
     assert transport.next_due() == 0.01
 
 
