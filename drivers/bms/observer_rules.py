@@ -102,7 +102,7 @@ PERIOD_TOLERANCE_MS: Mapping[int, tuple[float, float]] = MappingProxyType(
 )
 """How far one interval may be off, by nominal period: up to the first unremarkable, up to the second jitter.
 
-Own choice: about 10 %, not below what a recording resolves, and half a period, from where a frame is missing or doubled.
+Own choice: about 10 %, not below what a recording resolves; and half a period, from where a frame is missing or doubled.
 Real chargers and vehicles show jitter of 30 % and more.
 """
 

@@ -53,7 +53,7 @@ _OUTLIVES: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
 )
 """What stays awaited when a stage begins; everything else is over with the stage before."""
 
-LARGEST_DOUBT_S = 1.0
+LARGEST_DOUBT_S = 0.6
 """The side that waits must have been heard this shortly before the limit. Own choice."""
 
 
