@@ -143,6 +143,8 @@ class Dialogue:
         if session is None:
             return
         outcome = _OUTCOMES.get(session.stage, Outcome.CUT_OFF if cut_off else Outcome.BROKEN_OFF)
+        if outcome is Outcome.COMPLETE and "BSD" not in session.latest:
+            outcome = Outcome.STOPPED
         self.tell("session.end", "", at_s, seen=outcome.value)
         if session.paused and session.pauses:
             session.pauses[-1].until_s = at_s
