@@ -57,6 +57,11 @@ def decode_file(wanted: Wanted) -> int:
     observer.poll(recording.end_s)
     observer.finish()
     sessions = _chosen(observer, wanted)
+    if wanted.plot is not None:
+        from agent.cli.bms_plot import draw
+
+        for line in draw(wanted.plot, course, sessions, wanted.file.name, wanted.language):
+            say_error(line)
     if wanted.as_json:
         from agent.cli.bms_document import recording_document
         from agent.cli.context import print_json
@@ -66,11 +71,6 @@ def decode_file(wanted: Wanted) -> int:
         _show(speak, recording, observer, sessions)
     if recording.damage is not None:
         say_error(*_damage_text(speak, recording))
-    if wanted.plot is not None:
-        from agent.cli.bms_plot import draw
-
-        for line in draw(wanted.plot, course, sessions, wanted.file.name, wanted.language):
-            say_error(line)
     return EXIT_OK
 
 

@@ -21,6 +21,9 @@ _CHINESE_FONTS = (
     "SimHei",
     "PingFang SC",
     "Droid Sans Fallback",
+    "Noto Sans CJK JP",  # how matplotlib names the collection that holds all of them
+    "Noto Serif CJK SC",
+    "Noto Serif CJK JP",
 )
 
 _COLOURS = {

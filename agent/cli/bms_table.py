@@ -115,12 +115,16 @@ def _meaning(speak: BmsSpeaker, field: Field) -> str:
         return f"{field.false_raw:02X} {speak.pick('否', 'no')}, {field.true_raw:02X} {speak.pick('是', 'yes')}"
     if field.kind is not Kind.NUMBER:
         return str(field.kind.value)
-    step = f"1/{field.per_unit}" if field.per_unit != 1 else "1"
-    scale = f"{step} {field.unit}".strip()
-    if field.zero:
-        sign = "-" if field.direction < 0 else ""
-        scale += f", {speak.pick('零点', 'zero at')} {sign}{field.zero}"
-    return scale
+    formula = "raw"
+    if field.direction < 0:
+        formula = f"({field.zero} - raw)"
+    elif field.zero > 0:
+        formula = f"raw - {field.zero}"
+    elif field.zero < 0:
+        formula = f"raw + {-field.zero}"
+    if field.per_unit != 1:
+        formula += f" / {field.per_unit}"
+    return f"{formula} {field.unit}".strip()
 
 
 def _range(field: Field) -> str:

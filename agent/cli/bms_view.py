@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.cli import amounts
-from agent.cli.bms_words import BATTERY_TYPES, MESSAGES, OUTCOMES, SIDES, STAGES, BmsSpeaker
+from agent.cli.bms_words import BATTERY_TYPES, FOREIGN, MESSAGES, OUTCOMES, SIDES, STAGES, BmsSpeaker
 from agent.cli.screen import Screen, width_of
 from drivers.bms.messages import BATTERY_TYPES as TYPES
 from drivers.bms.messages import MESSAGES as TABLE
@@ -62,7 +62,7 @@ def show_foreign(screen: Screen, speak: BmsSpeaker, observer: Observer) -> None:
     pick = speak.pick
     screen.heading(pick("其他标识符", "other identifiers"))
     rows = [
-        [f"{identifier:08X}", str(foreign.count), foreign.name or pick("未知", "unknown")]
+        [f"{identifier:08X}", str(foreign.count), speak.word(FOREIGN, foreign.name)]
         for identifier, foreign in sorted(observer.foreign.items())
     ]
     if observer.foreign_others:

@@ -124,6 +124,22 @@ MESSAGES: Mapping[str, Text] = {
     "CEM": Text("充电机错误报文", "charger error"),
 }
 
+FOREIGN: Mapping[str, Text] = {
+    "multi-gun (CFC)": Text("多枪（CFC）", "multi-gun (CFC)"),
+    "multi-gun (BFC)": Text("多枪（BFC）", "multi-gun (BFC)"),
+    "autocharge": Text("即插即充", "autocharge"),
+    "V2G extension": Text("V2G扩展", "V2G extension"),
+    "27930.2-2024 version negotiation": Text("27930.2-2024 版本协商", "27930.2-2024 version negotiation"),
+    "27930.2-2024 control": Text("27930.2-2024 控制帧", "27930.2-2024 control"),
+    "27930.2-2024 short message, confirmed": Text("27930.2-2024 可靠短消息", "27930.2-2024 short message, confirmed"),
+    "27930.2-2024 short message": Text("27930.2-2024 不可靠短消息", "27930.2-2024 short message"),
+    "27930.2-2024 long message": Text("27930.2-2024 长消息", "27930.2-2024 long message"),
+    "vendor frame": Text("厂家自定义", "vendor frame"),
+    "11-bit identifier": Text("11位标识符", "11-bit identifier"),
+    "": Text("未知", "unknown"),
+}
+"""Names of foreign identifiers; others contain the name of a message and stand for themselves."""
+
 _FACTS_ZH = (
     (re.compile(r"(\d+) bytes"), r"\1字节"),
     (re.compile(r"(\d+) of (\d+) packets open"), r"\2包中有\1包未传"),
@@ -174,7 +190,9 @@ class BmsSpeaker:
         return said
 
     def _known(self, part: str) -> str:
-        for table in (REASONS, STAGES, OUTCOMES, SIDES):
+        if not part:
+            return ""
+        for table in (REASONS, STAGES, OUTCOMES, SIDES, FOREIGN):
             if part in table:
                 return table[part].in_language(self.language)
         return part

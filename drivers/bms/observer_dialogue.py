@@ -132,16 +132,13 @@ class Dialogue:
         self._timing.expire(session, self.last_heard, now_s)
         silent_s = now_s - session.last_frame_s
         if silent_s >= self._silence_s(session):
-            self.end(session.last_frame_s)
+            self.end(session, session.last_frame_s)
         elif silent_s >= rules.BUS_SILENT_S and not self._silence_told:
             self._silence_told = True
             self.tell("bus.silent", "", session.last_frame_s, f"{rules.BUS_SILENT_S:g} s")
 
-    def end(self, at_s: float, *, cut_off: bool = False) -> None:
-        """The session is over; ``cut_off`` when only the listening ends."""
-        session = self.session
-        if session is None:
-            return
+    def end(self, session: Session, at_s: float, *, cut_off: bool = False) -> None:
+        """The present session is over; ``cut_off`` when only the listening ends."""
         outcome = _OUTCOMES.get(session.stage, Outcome.CUT_OFF if cut_off else Outcome.BROKEN_OFF)
         if outcome is Outcome.COMPLETE and "BSD" not in session.latest:
             outcome = Outcome.STOPPED
@@ -181,7 +178,7 @@ class Dialogue:
         """The session a message belongs to: the present one, or a new one."""
         session = self.session
         if session is not None and self._begins_anew(session, heard):
-            self.end(heard.started_s)
+            self.end(session, heard.started_s)
             session = None
         if session is None:
             session = self._begin(heard)
