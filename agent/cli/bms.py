@@ -15,10 +15,9 @@ from agent.cli.service import say_error
 
 if TYPE_CHECKING:
     from agent.cli.bms_files import RecordingError
+    from drivers.bms.phases import Edition
 
-_EDITION = click.option(
-    "--edition", type=click.Choice(["2015", "2023"]), default="2015", show_default=True, help="Rules of GB/T 27930."
-)
+_EDITIONS: dict[str, "Edition"] = {"2015": "2015", "2023": "2023"}
 
 
 @click.group()
@@ -32,7 +31,9 @@ def bms() -> None:
 @bms.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--channel", help="CAN channel, when the file holds several.")
-@_EDITION
+@click.option(
+    "--edition", type=click.Choice(list(_EDITIONS)), default="2015", show_default=True, help="Rules of GB/T 27930."
+)
 @click.option("--session", "number", type=click.IntRange(1), help="Only the session of this number.")
 @click.option("--frames", "list_frames", is_flag=True, help="First list every message, one a line.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the course as a PNG or SVG file.")
@@ -64,7 +65,7 @@ def decode(
                 Wanted(
                     file=file,
                     channel=channel,
-                    edition="2023" if edition == "2023" else "2015",
+                    edition=_EDITIONS[edition],
                     number=number,
                     list_frames=list_frames,
                     plot=plot,
@@ -81,7 +82,9 @@ def decode(
 @click.option("--interface", type=click.Choice(["socketcan", "slcan"]), help="Instead of the bus of the site file.")
 @click.option("--channel", help="With --interface: can0, or the serial port of the adapter.")
 @click.option("--bitrate", type=click.IntRange(10_000, 1_000_000), default=250_000, show_default=True, help="bit/s")
-@_EDITION
+@click.option(
+    "--edition", type=click.Choice(list(_EDITIONS)), help="Rules of GB/T 27930; else those of the site file, or 2015."
+)
 @click.option("--frames", "list_frames", is_flag=True, help="Also list every message.")
 @click.option(
     "--record", type=click.Path(path_type=Path, dir_okay=False), help="Write what is heard, as candump -L does."
@@ -94,7 +97,7 @@ def live(
     interface: str | None,
     channel: str | None,
     bitrate: int,
-    edition: str,
+    edition: str | None,
     list_frames: bool,
     record: Path | None,
     seconds: float | None,
@@ -113,10 +116,11 @@ def live(
         site = context.site.settings
         bus = next(bus for bus in site.bus.can if bus.name == site.connector.vehicle_bus)
         interface, channel, bitrate = bus.interface, bus.channel, bus.bitrate_bps
+        edition = edition or site.connector.edition
     elif channel is None:
         raise click.UsageError("--interface needs --channel")
     hearing = Live(
-        edition="2023" if edition == "2023" else "2015",
+        edition=_EDITIONS[edition or "2015"],
         language=context.language,
         list_frames=list_frames,
         quiet=as_json,
