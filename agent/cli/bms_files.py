@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -82,8 +83,8 @@ class Recording:
                 kind = "error" if message.is_error_frame else "remote" if message.is_remote_frame else "fd"
                 self.ignored[kind] += 1
                 continue
-            if not 0 <= message.arbitration_id <= _LARGEST_IDENTIFIER:
-                self.ignored["identifier"] += 1
+            if not 0 <= message.arbitration_id <= _LARGEST_IDENTIFIER or not math.isfinite(message.timestamp):
+                self.ignored["damaged"] += 1
                 continue
             if self.begin_s is None:
                 self.begin_s = message.timestamp

@@ -151,7 +151,6 @@ _FACTS_ZH = (
     (re.compile(r"reason "), "原因"),
     (re.compile(r"(\w+) missing for "), r"\1缺失达"),
     (re.compile(r"(\w+) ([\d.]+) s before"), r"\2 s前收到\1"),
-    (re.compile(r", vehicle: "), ",车辆:"),
 )
 """The few words in the facts of an observation."""
 

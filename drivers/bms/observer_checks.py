@@ -97,9 +97,9 @@ class Checks:
         self._last_payload[message.name] = payload
         for name, raw in undefined(message, payload, values):
             if message.name == "BCL" and name == "mode" and raw == _V2G_MODE:
-                self._tell("mode.v2g", "BCL", now_s, "1, 2", "3", 0.0)
+                self._tell("mode.v2g", "BCL", now_s, "1, 2", "3")
                 continue
-            self._tell("value", message.name, now_s, "", f"{name} raw {raw}", 0.0)
+            self._tell("value", message.name, now_s, "", f"{name} raw {raw}")
 
     def demand(self, session: Session, now_s: float) -> None:
         """BCL against BCP and CML."""

@@ -74,6 +74,7 @@ class Dialogue:
         self.last_heard: dict[Sender, float] = {}
         self._emit = emit
         self._on_attempt = on_attempt
+        self._edition = edition
         self._number = 0
         self._timing = Timing(edition, self.tell)
         self._checks = Checks(self.tell)
@@ -84,14 +85,15 @@ class Dialogue:
     # ---------------------------------------------------------------------------------------------- telling
 
     def tell(
-        self, code: str, message: str, at_s: float, expected: str = "", seen: str = "", amount: float = 0.0
-    ) -> None:
+        self, code: str, message: str, at_s: float, expected: str = "", seen: str = "", amount: float = 0.0,
+        source: str = "",
+    ) -> None:  # fmt: skip
         """Makes an observation and keeps it in its group of the session."""
         rule = rules.RULES[code]
         groups: dict[tuple[str, str], Group] = {} if self.session is None else self.session.groups
         group = groups.get((code, message))
         observation = Observation(
-            code, rule.severity, at_s, message, expected, seen, amount, rule.source, first=group is None
+            code, rule.severity, at_s, message, expected, seen, amount, source or rule.source, first=group is None
         )
         if group is not None:
             group.count += 1
@@ -229,7 +231,7 @@ class Dialogue:
         elif one_sided and heard.sender is Sender.VEHICLE:
             if _RANK[shown] > _RANK[stage]:
                 self._enter(session, shown, now_s, awaiting=False)
-        elif stage not in rules.PLACES[name].allowed:
+        elif stage not in self._allowed(name):
             self._out_of_place(session, heard, shown)
         elif _RANK[shown] > _RANK[stage] and (heard.sender is Sender.CHARGER or name in _VEHICLE_MOVES):
             self._check_needs(session, heard, shown)
@@ -239,7 +241,7 @@ class Dialogue:
         name, stage = heard.name, session.stage
         if self._trails(session, name, heard.at_s):
             return
-        allowed = ", ".join(each.value for each in Stage if each in rules.PLACES[name].allowed)
+        allowed = ", ".join(each.value for each in Stage if each in self._allowed(name))
         self.tell("order", name, heard.at_s, allowed, stage.value)
         if heard.sender is not Sender.CHARGER:
             return
@@ -254,7 +256,11 @@ class Dialogue:
             return False
         place = rules.PLACES[name]
         former = session.timeline[-2].stage if len(session.timeline) > 1 else Stage.IDLE
-        return session.stage is Stage.TIMED_OUT or session.stage in place.trailing or former in place.allowed
+        return session.stage is Stage.TIMED_OUT or session.stage in place.trailing or former in self._allowed(name)
+
+    def _allowed(self, name: str) -> frozenset[Stage]:
+        place = rules.PLACES[name]
+        return place.allowed if self._edition == "2015" else place.allowed | place.allowed_2023
 
     def _check_needs(self, session: Session, heard: Heard, shown: Stage) -> None:
         """Tells when what must come before a message of the charger has not come."""

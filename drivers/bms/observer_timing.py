@@ -164,12 +164,12 @@ class Timing:
                 continue
             del self._watches[key]
             if key == Watch.PAUSE.value:
-                self._tell("pause.long", _PAUSE, due_s, f"≤ {limit.limit_s:g} s", "", 0.0)
+                self._tell("pause.long", _PAUSE, due_s, f"≤ {limit.limit_s:g} s")
                 continue
             waiting = Sender.VEHICLE if sender is Sender.CHARGER else Sender.CHARGER
             # Of two silent sides neither misses the other; and who was never heard is not part of this recording.
             if sender in session.heard_from and last_heard.get(waiting, 0.0) >= due_s - LARGEST_DOUBT_S:
-                self._tell("missing", limit.name, due_s, f"≤ {limit.limit_s:g} s ({limit.source})", "", limit.limit_s)
+                self._tell("missing", limit.name, due_s, f"≤ {limit.limit_s:g} s", source=limit.source)
 
     # ------------------------------------------------------------------------------------------------ inside
 

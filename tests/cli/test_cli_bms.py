@@ -275,7 +275,7 @@ def test_the_faulty_charge_in_words(pile: Pile, faulty: Path) -> None:
         "CCS   interval too long",
         "seen 350 ms, expected 50 ms ± 25 ms",
         "worst 900 V, expected ≤ 408 V",
-        "≤ 1 s (2015; DN.3006, DN.3008)",
+        "expected ≤ 1 s [2015; DN.3006, DN.3008]",
         "18E2F456  1  autocharge",
         "27930.2-2024 version negotiation",
     ):
