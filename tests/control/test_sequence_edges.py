@@ -11,8 +11,9 @@ from agent.control.session import NORMAL_STOPS, STOP_REASONS
 from agent.control.steps import closing
 from agent.control.steps.precharge import precharge
 from agent.control.vehicle import stop_cause
-from drivers.bms.messages import decode, identifier_of
+from drivers.bms.messages import decode, encode, identifier_of
 from drivers.bms.phases import StopCause
+from drivers.can.frame import CanFrame
 
 
 def charging_world(**changes: Any) -> World:
@@ -274,3 +275,48 @@ def test_a_lower_bhm_during_the_insulation_test_is_kept(voltage_v: float, goes_o
     else:
         assert not world.core.demand.on
         assert world.run_to_end(30.0)["stop_reason"] == "parameter_mismatch"
+
+
+# The end of a dialogue that has broken off.
+
+
+def test_bro_that_falls_back_ends_with_the_supply_off_within_a_second_and_bars_a_new_start() -> None:
+    """DN.2009 and DP.4002. The vehicle keeps its side closed for as long as it is supplied."""
+    world = World().until("precharge")
+    world.vehicle_mute = True
+    world.core.on_frame(CanFrame(identifier_of("BRO"), encode("BRO", {"ready": False})), world.now_s)
+    began_s = world.now_s
+    while world.outputs is None or world.outputs.relays["auxiliary_supply"]:
+        assert not [frame for frame in world.step().frames if frame.identifier == identifier_of("CST")]
+    assert world.now_s - began_s < 1.0
+    assert world.plant.lock_locked
+    body = world.run_to_end(15.0)
+    assert body["stop_reason"] == "bms_not_ready"
+    world.run(1.0)
+    assert not world.plant.lock_locked
+    world.vehicle_mute = False
+    command = world.start()
+    world.run(0.1)
+    (reply,) = [reply for reply in world.log.replies if reply.id == command]
+    assert (reply.result, "bms_not_ready" in reply.reason) == ("rejected", True)
+
+
+def test_cem_for_a_missing_bsd_is_seen_before_the_supply_goes() -> None:
+    """DN.4001: CST for 10 s from the first one, then CEM."""
+    world = charging_world()
+    assert world.vehicle.command("silence BSD", world.now_s).ok
+    assert world.vehicle.command("timers off", world.now_s).ok
+    world.command("stop")
+    sent: dict[str, list[float]] = {"CST": [], "CEM": []}
+    end_s = world.now_s + 20.0
+    while world.core.session is not None:
+        assert world.now_s < end_s
+        for frame in world.step().frames:
+            for name, times in sent.items():
+                if frame.identifier == identifier_of(name):
+                    assert world.outputs is not None
+                    assert world.outputs.relays["auxiliary_supply"]
+                    times.append(world.now_s)
+    assert sent["CST"][-1] - sent["CST"][0] == pytest.approx(10.0, abs=0.05)
+    assert len(sent["CEM"]) >= 4
+    assert sent["CEM"][0] - sent["CST"][0] == pytest.approx(10.0, abs=0.05)
