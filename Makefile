@@ -58,7 +58,7 @@ bench: venv broker ## the figures: reaction time, start time, memory, processor 
 mutation: venv ## change the safety parts in one place at a time; the tests must notice (about 10 minutes)
 	@$(PY) tests/mutation/mutation_run.py $(ARGS)
 
-diagram: venv ## write the state diagram and the numbers of the sequence in docs anew
+diagram: venv ## write the state diagram in docs/architecture.md anew
 	@$(PY) scripts/state_diagram.py
 
 install: venv ## install below DESTDIR (empty: this machine)

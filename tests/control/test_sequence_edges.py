@@ -268,11 +268,9 @@ def test_a_vehicle_that_bears_less_than_it_said_ends_the_insulation_test(below_v
     assert bhm is not None
     world.vehicle.command("silence BHM", world.now_s)
     bhm.values["maximum_voltage_v"] = world.core.memory.test_voltage_v
-    world.step()
-    assert world.core.demand.on
+    assert world.step().demand.on
     bhm.values["maximum_voltage_v"] -= below_v
-    world.step()
-    assert not world.core.demand.on
+    assert not world.step().demand.on
     assert world.run_to_end(30.0)["stop_reason"] == "parameter_mismatch"
 
 
