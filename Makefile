@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e conformance bench mutation diagram install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e conformance bench mutation diagram messages install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +61,11 @@ bench: venv broker ## the figures: reaction time, start time, memory, processor 
 mutation: venv ## change the safety parts in one place at a time; the tests must notice (about 10 minutes)
 	@$(PY) tests/mutation/mutation_run.py $(ARGS)
 
-diagram: venv ## write the state diagram and the numbers of the sequence in docs anew
+diagram: venv ## write the state diagram in docs/architecture.md anew
 	@$(PY) scripts/state_diagram.py
+
+messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc anew from the message table
+	@$(PY) scripts/messages.py
 
 install: venv ## install below DESTDIR (empty: this machine)
 	@PYTHON="$(PY)" DESTDIR="$(DESTDIR)" scripts/install

@@ -190,7 +190,7 @@ def scripts(draw: st.DrawFn) -> Script:
             **{name: st.sampled_from([0, 0, 0, 0, 0, 0, 0, 2]) for name in _STATES},
         }
     )  # fmt: skip
-    few = {"min_size": 1, "max_size": 3}
+    few: dict[str, Any] = {"min_size": 1, "max_size": 3}
     payloads = {
         "BHM": draw(
             st.lists(_bytes_of("BHM", st.fixed_dictionaries({"maximum_voltage_v": _tenths(150, 900)}), 2), **few)

@@ -203,3 +203,14 @@ def test_a_permission_that_is_neither_yes_nor_no_ends_no_pause(edition: str) -> 
     bsm.values["charging_permitted"] = None
     world.step()
     assert world.core.demand.current_a == 0.0
+
+
+def test_rest_begins_when_both_contactors_are_seen_open() -> None:
+    world = charging_world(edition="2023")
+    pause(world)
+    stage(world, "open")
+    world.override["contactor_k2_closed"] = True
+    world.run(0.2)
+    assert world.core.memory.stage == "open"
+    del world.override["contactor_k2_closed"]
+    stage(world, "rest", 0.1)

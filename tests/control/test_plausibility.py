@@ -33,6 +33,7 @@ def test_a_good_vehicle_shows_nothing_and_so_does_a_silent_one() -> None:
     assert found() == set()
     assert found(bcp=None, bcl=None, bcs=None) == set()
     assert found(bcp=None) == set()
+    assert found(bcl=None) == set()
     assert VehicleWatch().findings(0.0) == frozenset()
 
 
@@ -54,6 +55,15 @@ def test_a_demand_beyond_cml(bcl: dict[str, float], beyond: bool) -> None:
     wide = {"maximum_voltage_v": 900.0, "maximum_current_a": 390.0}
     demand = {"current_a": 50.0, **bcl}
     assert ("bms_demand_beyond_limits" in found(pile, bcp=wide, bcl=demand)) is beyond
+
+
+def test_the_rounding_of_a_limit_is_no_demand_beyond_it() -> None:
+    """The charger says 420.1 V and 60.1 A in CML, and the vehicle asks for what it was told."""
+    pile = parameters_with(maximum_voltage_v=420.06, maximum_current_a=60.06)
+    wide = {"maximum_voltage_v": 900.0, "maximum_current_a": 390.0}
+    assert found(pile, bcp=wide, bcl={"voltage_v": 420.1, "current_a": 60.1}) == set()
+    assert found(pile, bcp=wide, bcl={"voltage_v": 420.2, "current_a": 60.1}) == {"bms_demand_beyond_limits"}
+    assert found(pile, bcp=wide, bcl={"voltage_v": 420.1, "current_a": 60.2}) == {"bms_demand_beyond_limits"}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +105,17 @@ def test_bcp_is_the_first_state_of_charge() -> None:
 def test_measurements_that_differ(measured: tuple[float | None, float | None], differs: bool) -> None:
     watch = VehicleWatch()
     watch.look(0.0, vehicle(), parameters_with(), *measured)
+    assert ("bms_measurement_differs" in watch.findings(0.0)) is differs
+
+
+@pytest.mark.parametrize(
+    ("bcs", "differs"),
+    [({"voltage_v": 440.0}, False), ({"voltage_v": 440.1}, True), ({"current_a": 98.0}, False),
+     ({"current_a": 98.1}, True)],
+)  # fmt: skip
+def test_a_difference_at_its_limit_is_none(bcs: dict[str, float], differs: bool) -> None:
+    watch = VehicleWatch()
+    watch.look(0.0, vehicle(bcs=bcs), parameters_with(), 400.0, 80.0)
     assert ("bms_measurement_differs" in watch.findings(0.0)) is differs
 
 

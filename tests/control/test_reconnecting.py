@@ -197,7 +197,10 @@ def test_no_new_handshake_while_the_vehicle_keeps_its_battery_on_the_output(edit
         record.body["action"] for record in world.log.kind("alarm_raised") if record.body["fault"] == "bms_timeout_bcl"
     ]
     assert actions == ["log", "stop"]
-    assert world.plant.lock_locked, "live pins behind an open lock"
+    # A vehicle that hangs lets go of its battery when its supply goes; only then does the lock open.
+    world.run(1.0)
+    assert world.plant.circuit.outside_voltage_v < 60.0
+    assert not world.plant.lock_locked
 
 
 @pytest.mark.parametrize(("voltage_v", "goes_on"), [(59.9, True), (60.0, False)])
@@ -338,3 +341,26 @@ def test_which_ends_bar_a_new_start() -> None:
     barring = {fault_id for fault_id, fault in FAULTS.items() if fault.clear == "unplug"}
     assert {fault_id for fault_id in FAULTS if fault_id.startswith("bms_timeout_")} <= barring
     assert {"bms_error_message", "bms_fault", "bms_not_ready", "precharge_failed", "parameter_mismatch"} <= barring
+
+
+def test_an_ordered_end_is_kept_meanwhile() -> None:
+    world = charging_world()
+    say(world, "silence BCL")
+    until_state(world, "reconnecting", 1.2)
+    session = world.core.session
+    assert session is not None
+    object.__setattr__(session.limits, "duration_s", 1)
+    world.step()
+    assert world.core.state == "stopping"
+    assert world.run_to_end(30.0)["stop_reason"] == "time_limit"
+
+
+def test_a_ramp_without_a_demand_asks_for_none() -> None:
+    world = charging_world()
+    say(world, "silence BCL")
+    world.override["module_current_a"] = 50.0
+    until_state(world, "reconnecting", 1.2)
+    world.core.no_demand()
+    world.step()
+    assert world.core.memory.stage == "ramp"
+    assert not world.core.demand.on

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from control_world import FAULTS, World
 
+from agent.control.image import ProcessImage
 from agent.control.session import NORMAL_STOPS, STOP_REASONS
+from agent.control.steps import closing
+from agent.control.steps.precharge import precharge
 from agent.control.vehicle import stop_cause
-from drivers.bms.messages import decode, identifier_of
+from drivers.bms.messages import decode, encode, identifier_of
 from drivers.bms.phases import StopCause
+from drivers.can.frame import CanFrame
 
 
 def charging_world(**changes: Any) -> World:
@@ -151,14 +155,20 @@ def test_the_output_is_never_raised_above_the_battery_s_own_limit() -> None:
         assert not world.step().relays["contactor_k1"]
 
 
-def test_a_missing_inside_voltage_closes_nothing() -> None:
+@pytest.mark.parametrize("signal", ["inside_voltage_v", "outside_voltage_v"])
+def test_a_missing_voltage_closes_nothing(signal: str) -> None:
     world = World().until("precharge")
     while world.core.memory.stage != "raise":
         world.step()
-    world.missing.add("inside_voltage_v")
-    world.override["inside_voltage_v"] = None
-    for _ in range(40):
-        assert not world.step().relays["contactor_k1"]
+    # The step itself, behind the interlock of lost inputs that would end the session first.
+    world.core.image = ProcessImage()
+    for name, value in {"inside_voltage_v": 300.0, "outside_voltage_v": 305.0}.items():
+        if name != signal:
+            world.put(name, value)
+    precharge(world.core)
+    assert world.core.memory.stage in ("", "raise")
+    assert not world.core.relays_wanted["contactors"]
+    assert not closing.separated(world.core)
 
 
 # CST.
@@ -246,22 +256,67 @@ def test_an_offer_of_a_newer_protocol_stands_in_the_record_and_the_charge_goes_o
     assert world.log.alarms() == []
 
 
-# A vehicle that names a lower voltage for the insulation test after all.
+# A vehicle that names a lower voltage during the insulation test.
 
 
-@pytest.mark.parametrize(("voltage_v", "goes_on"), [(200.0, True), (150.0, True), (149.9, False)])
-def test_a_lower_bhm_during_the_insulation_test_is_kept(voltage_v: float, goes_on: bool) -> None:
+@pytest.mark.parametrize("below_v", [0.1, 300.0])
+def test_a_vehicle_that_bears_less_than_it_said_ends_the_insulation_test(below_v: float) -> None:
     world = World().until("insulation")
     while world.core.memory.stage != "raise":
         world.step()
     bhm = world.core.charger.vehicle.bhm
     assert bhm is not None
     world.vehicle.command("silence BHM", world.now_s)
-    bhm.values["maximum_voltage_v"] = voltage_v
-    world.step()
-    if goes_on:
-        assert world.core.demand.voltage_v == voltage_v
-        world.run_until("recognition", 30.0)
-    else:
-        assert not world.core.demand.on
-        assert world.run_to_end(30.0)["stop_reason"] == "parameter_mismatch"
+    bhm.values["maximum_voltage_v"] = world.core.memory.test_voltage_v
+    assert world.step().demand.on
+    bhm.values["maximum_voltage_v"] -= below_v
+    assert not world.step().demand.on
+    assert world.run_to_end(30.0)["stop_reason"] == "parameter_mismatch"
+
+
+# The end of a dialogue that has broken off.
+
+
+def test_bro_that_falls_back_ends_with_the_supply_off_within_a_second_and_bars_a_new_start() -> None:
+    """DN.2009 and DP.4002. The vehicle keeps its side closed for as long as it is supplied."""
+    world = World().until("precharge")
+    world.vehicle_mute = True
+    world.core.on_frame(CanFrame(identifier_of("BRO"), encode("BRO", {"ready": False})), world.now_s)
+    began_s = world.now_s
+    supplied = True
+    while supplied:
+        outputs = world.step()
+        supplied = outputs.relays["auxiliary_supply"]
+        assert not [frame for frame in outputs.frames if frame.identifier == identifier_of("CST")]
+    assert world.now_s - began_s < 1.0
+    assert world.core.relays_wanted["electronic_lock"]
+    body = world.run_to_end(15.0)
+    assert body["stop_reason"] == "bms_not_ready"
+    world.run(1.0)
+    assert not world.plant.lock_locked
+    world.vehicle_mute = False
+    command = world.start()
+    world.run(0.1)
+    (reply,) = [reply for reply in world.log.replies if reply.id == command]
+    assert (reply.result, "bms_not_ready" in reply.reason) == ("rejected", True)
+
+
+def test_cem_for_a_missing_bsd_is_seen_before_the_supply_goes() -> None:
+    """DN.4001: CST for 10 s from the first one, then CEM."""
+    world = charging_world()
+    assert world.vehicle.command("silence BSD", world.now_s).ok
+    assert world.vehicle.command("timers off", world.now_s).ok
+    world.command("stop")
+    sent: dict[str, list[float]] = {"CST": [], "CEM": []}
+    end_s = world.now_s + 20.0
+    while world.core.session is not None:
+        assert world.now_s < end_s
+        for frame in world.step().frames:
+            for name, times in sent.items():
+                if frame.identifier == identifier_of(name):
+                    assert world.outputs is not None
+                    assert world.outputs.relays["auxiliary_supply"]
+                    times.append(world.now_s)
+    assert sent["CST"][-1] - sent["CST"][0] == pytest.approx(10.0, abs=0.05)
+    assert len(sent["CEM"]) >= 4
+    assert sent["CEM"][0] - sent["CST"][0] == pytest.approx(10.0, abs=0.05)

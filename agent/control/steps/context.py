@@ -61,6 +61,8 @@ class StepMemory:
     """Fault that has broken the dialogue with the vehicle."""
     lost_at_s: float | None = None
     """When the dialogue last broke: CEM goes out from then on."""
+    reconnects: int = 0
+    """New handshakes of this session."""
     register_source: str = "meter"
     bleeding_since_s: float | None = None
     """Since when voltage has been bled off the output without a session; None while there is none."""

@@ -14,12 +14,10 @@ def insulation(core: "ControlCore") -> None:
         return
     bhm = core.charger.vehicle.bhm
     if bhm is not None and bhm.values["maximum_voltage_v"] < memory.test_voltage_v:
-        # The vehicle has thought again; more than it stands now is never applied.
-        memory.test_voltage_v = bhm.values["maximum_voltage_v"]
-        if memory.test_voltage_v < core.parameters.minimum_voltage_v:
-            core.no_demand()
-            core.fail("parameter_mismatch")
-            return
+        # The vehicle bears less than it said when the test voltage was chosen.
+        core.no_demand()
+        core.fail("parameter_mismatch")
+        return
     {"": _close, "close": _close, "raise": _raise, "measure": _measure, "bleed": _bleed, "open": _open}[memory.stage](
         core
     )

@@ -64,8 +64,7 @@ def _bleed(core: "ControlCore") -> None:
         core.fail(memory.lost_fault or "internal_error")
         return
     core.reconnects_since_plug += 1
-    if core.session is not None:
-        core.session.reconnects += 1
+    memory.reconnects += 1
     core.record("event", {"event": "reconnect", "number": core.reconnects_since_plug, "cause": memory.lost_fault})
     memory.new_dialogue()
     core.envelope.clear()
