@@ -134,8 +134,7 @@ def transport(data: bytes, statistics: Statistics) -> None:
         else:
             world.reset(end)
     world.check_memory()
-    world.wait(2000.0)
-    assert all(each.next_due() is None for each in world.ends), "a transfer that never ends"
+    world.settle()
     statistics.frames += world.frames
     for each in world.ends:
         statistics.reached.update({name: count for name, count in each.counters.items() if count})
