@@ -1,8 +1,8 @@
-"""Proves that the tests of the control can fail: every small change to it must be noticed.
+"""Proves that the tests of control and vehicle protocol can fail: every small change to these must be noticed.
 
     python tests/mutation/mutation_run.py              everything, and the table in docs/mutation.md must be right
     python tests/mutation/mutation_run.py --write      the same, and the table is written anew; explanations are kept
-    python tests/mutation/mutation_run.py --only interlocks.py --every 9
+    python tests/mutation/mutation_run.py --only agent/control/interlocks.py --every 9
 
 Each mutant runs in a process of its own, forked from one in which everything but the code under test is loaded.
 A mutant that no test notices must be explained in the table, one by one; an explanation of a mutant that is
@@ -21,25 +21,55 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "mutation.md"
+STEP_NAMES = sorted(path.stem for path in (ROOT / "agent" / "control" / "steps").glob("[!_]*.py"))
+_BMS_TRANSPORT = ("bms/test_bms_transport.py",)
+_BMS_MESSAGES = ("bms/test_bms_messages.py",)
+_BMS_CHARGER = ("bms/test_bms_charger.py", "bms/test_bms_timeouts.py")
+_SEQUENCE = (
+    "control/test_whole_charge.py",
+    "control/test_every_fault.py",
+    "control/test_requests.py",
+    "control/test_sequence_machine.py",
+    "control/test_stale_inputs.py",
+    "control/test_over_voltage_age.py",
+    "control/test_core_properties.py",
+)
 TARGETS: dict[str, tuple[str, ...]] = {
-    "interlocks.py": ("test_interlocks.py",),
-    "fault_register.py": ("test_fault_register.py",),
-    "machine.py": ("test_sequence_machine.py",),
-    "limits.py": ("test_output_limits.py",),
-    "image.py": ("test_process_image.py",),
-    "billing.py": ("test_billing.py",),
-    "envelope.py": ("test_output_limits.py",),
-    "backlog.py": ("test_control_memory.py",),
-    "commands.py": ("test_control_memory.py",),
+    "drivers/bms/segments.py": _BMS_TRANSPORT,
+    "drivers/bms/transfer_in.py": _BMS_TRANSPORT,
+    "drivers/bms/transfer_out.py": _BMS_TRANSPORT,
+    "drivers/bms/transport.py": _BMS_TRANSPORT,
+    "drivers/bms/fields.py": _BMS_MESSAGES,
+    "drivers/bms/codec.py": _BMS_MESSAGES,
+    "drivers/bms/messages.py": _BMS_MESSAGES,
+    "drivers/bms/phases.py": _BMS_CHARGER,
+    "drivers/bms/timers.py": _BMS_CHARGER,
+    "drivers/bms/expectations.py": _BMS_CHARGER,
+    "drivers/bms/sendings.py": _BMS_CHARGER,
+    "drivers/bms/reports.py": _BMS_CHARGER,
+    "drivers/bms/charger.py": _BMS_CHARGER,
+    "agent/control/interlocks.py": ("control/test_interlocks.py",),
+    "agent/control/fault_register.py": ("control/test_fault_register.py",),
+    "agent/control/machine.py": ("control/test_sequence_machine.py",),
+    "agent/control/limits.py": ("control/test_output_limits.py",),
+    "agent/control/image.py": ("control/test_process_image.py",),
+    "agent/control/billing.py": ("control/test_billing.py",),
+    "agent/control/envelope.py": ("control/test_output_limits.py",),
+    "agent/control/backlog.py": ("control/test_control_memory.py",),
+    "agent/control/commands.py": ("control/test_control_memory.py",),
+    "agent/control/core.py": _SEQUENCE,
+    "agent/control/reactions.py": _SEQUENCE,
+    "agent/control/vehicle.py": _SEQUENCE,
+    **{f"agent/control/steps/{name}.py": _SEQUENCE for name in STEP_NAMES},
 }
-"""Module of the control and the tests, in tests/control, that must notice every change to it."""
+"""Module under test and the tests, below tests/, that must notice every change to it. The protocol comes first."""
 _WORKERS = 2
 _LONGEST_S = 60.0
 """A mutant that runs longer hangs, which a person would notice as well."""
@@ -82,30 +112,43 @@ def _child(job: Job) -> int:
     signal.alarm(int(_LONGEST_S))
     settings.register_profile("mutation", database=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
     settings.load_profile("mutation")
-    name = f"agent.control.{job.module.removesuffix('.py')}"
-    sys.meta_path.insert(0, _Swapped(name, ROOT / "agent" / "control" / job.module, job.tree()))
-    tests = [str(ROOT / "tests" / "control" / test) for test in TARGETS[job.module]]
+    sys.meta_path.insert(0, _Swapped(_dotted(job.module), ROOT / job.module, job.tree()))
+    tests = [str(ROOT / "tests" / test) for test in TARGETS[job.module]]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
         return int(pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "--no-header", "--no-cov"]))
 
 
-def _preload() -> None:
-    """Load what every mutant needs and none of them changes."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "control")]
+def _dotted(module: str) -> str:
+    return module.removesuffix(".py").replace("/", ".")
+
+
+def _preload(modules: Sequence[str]) -> None:
+    """Load what every mutant of these modules needs and none of them changes."""
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "control"), str(ROOT / "tests" / "bms")]
     os.chdir(ROOT)
-    for name in (
-        "pytest", "hypothesis", "msgspec", "transitions", "agent.settings.files", "drivers.bms.charger",
-        "hil_tests.bench.plant", "hil_tests.bench.vehicle.vehicle", "hil_tests.bench.wiring",
-    ):  # fmt: skip
+    names = ["pytest", "hypothesis", "hypothesis.stateful", "msgspec", "transitions"]
+    protocol = any(module.startswith("drivers") for module in modules)
+    if not protocol:
+        names += ["agent.settings.files", "drivers.bms.charger", "hil_tests.bench.plant"]
+        names += ["hil_tests.bench.vehicle.vehicle", "hil_tests.bench.wiring"]
+    for name in names:
         importlib.import_module(name)
-    assert not any(name.startswith("agent.control") for name in sys.modules), "the code under test is loaded already"
+    loaded = "drivers.bms" if protocol else "agent.control"
+    assert not any(name.startswith(loaded) for name in sys.modules), "the code under test is loaded already"
 
 
-def run(jobs: Sequence[Job], *, workers: int = _WORKERS) -> list[Job]:
-    """Run the mutants and return those that no test noticed."""
-    _preload()
+def run(jobs: Sequence[Job], *, workers: int = _WORKERS) -> Iterator[Job]:
+    """Run the mutants and return those that no test noticed. First those of the protocol: the control loads it."""
+    for protocol in (True, False):
+        part = [job for job in jobs if job.module.startswith("drivers") is protocol]
+        if part:
+            yield from _run(part, workers)
+
+
+def _run(jobs: Sequence[Job], workers: int) -> list[Job]:
+    _preload([job.module for job in jobs])
     waiting, survivors = list(reversed(jobs)), []
     running: dict[int, tuple[Job, int]] = {}
     while waiting or running:
@@ -141,7 +184,7 @@ def jobs_of(modules: Sequence[str], every: int = 1) -> list[Job]:
 
     found: list[Job] = []
     for module in modules:
-        source = (ROOT / "agent" / "control" / module).read_text(encoding="utf-8")
+        source = (ROOT / module).read_text(encoding="utf-8")
         found += [Job(module, each.key, each.line, each.tree) for each in mutants(source)]
     return found[::every]
 
@@ -149,7 +192,7 @@ def jobs_of(modules: Sequence[str], every: int = 1) -> list[Job]:
 def explanations(document: str) -> dict[tuple[str, str], str]:
     """Module and key of each survivor in the table, and why it is accepted."""
     inside = document.partition(_BEGIN)[2].partition(_END)[0]
-    rows = re.findall(r"^\| `([a-z_]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_/]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
     return {(module, key.replace(r"\|", "|")): why for module, key, why in rows}
 
 
@@ -173,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     modules = chosen.only or list(TARGETS)
     jobs = jobs_of(modules, chosen.every)
     began_s = time.monotonic()
-    survivors = run(jobs)
+    survivors = list(run(jobs))
     document = DOCUMENT.read_text(encoding="utf-8")
     known = explanations(document)
     noticed = len(jobs) - len(survivors)
@@ -189,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for job in survivors:
         if known.get((job.module, job.key), _UNEXPLAINED) == _UNEXPLAINED:
             bad += 1
-            print(f"not noticed and not explained: agent/control/{job.module}:{job.line}: {job.key}")
+            print(f"not noticed and not explained: {job.module}:{job.line}: {job.key}")
     if chosen.every == 1:
         for module, key in known:
             if module in modules and (module, key) not in left:

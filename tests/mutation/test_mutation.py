@@ -61,10 +61,13 @@ def _no_program() -> ast.Module:
 
 
 def test_the_table_is_read_as_it_is_written() -> None:
-    jobs = [Job("limits.py", "f: a | b -> a & b", 1, _no_program), Job("image.py", "g: x -> y (no. 2)", 2, _no_program)]
-    known = {("limits.py", "f: a | b -> a & b"): "the same"}
+    jobs = [
+        Job("agent/control/limits.py", "f: a | b -> a & b", 1, _no_program),
+        Job("agent/control/image.py", "g: x -> y (no. 2)", 2, _no_program),
+    ]
+    known = {("agent/control/limits.py", "f: a | b -> a & b"): "the same"}
     text = f"<!-- survivors -->\n{table(jobs, known)}<!-- /survivors -->\n"
-    assert explanations(text) == {**known, ("image.py", "g: x -> y (no. 2)"): "UNEXPLAINED"}
+    assert explanations(text) == {**known, ("agent/control/image.py", "g: x -> y (no. 2)"): "UNEXPLAINED"}
 
 
 def test_every_explanation_names_a_mutant_that_exists() -> None:
@@ -76,7 +79,7 @@ def test_every_explanation_names_a_mutant_that_exists() -> None:
 
 def test_a_sample_of_the_interlocks_is_noticed() -> None:
     done = subprocess.run(
-        [sys.executable, str(TOOL), "--only", "interlocks.py", "--every", "23"],
+        [sys.executable, str(TOOL), "--only", "agent/control/interlocks.py", "--every", "23"],
         capture_output=True,
         text=True,
         check=False,
