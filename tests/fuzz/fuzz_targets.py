@@ -209,7 +209,7 @@ def seeds(target: str) -> Sequence[bytes]:
     if target == "codec":
         from bms_dialogue import VALUES
 
-        found = []
+        found = [bytes((0, 1))]
         for number, name in enumerate(MESSAGES):
             if name in VALUES:
                 found.append(bytes((number,)) + CODECS[name].encode(VALUES[name]))
@@ -217,15 +217,17 @@ def seeds(target: str) -> Sequence[bytes]:
         return found
     if target == "transport":
         one = bytes((0, 49, 0, 1)) + bytes((2, 10, 0, 0))
-        both = bytes((128, 251, 0, 3)) + bytes((0, 12, 0, 2)) + bytes((2, 15, 0, 0))
-        lost = bytes((129, 3, 1, 0)) + bytes((128, 48, 0, 0)) + bytes((2, 15, 0, 0))
+        both = bytes((132, 251, 0, 3)) + bytes((0, 12, 0, 2)) + bytes((2, 15, 0, 0))
+        lost = bytes((133, 3, 1, 0)) + bytes((132, 48, 0, 0)) + bytes((2, 15, 0, 0))
         return [one, both, lost, one + both + lost, both * 4]
     step, wait = bytes(4), bytes((4, 4, 0, 0))
+    stop = bytes((2, VEHICLE_NAMES.index("BST"), 0, 0))
     found = []
     for edition in (0, 1):
         for depth in range(1, 12):
             found.append(bytes((edition,)) + step * depth)
         found.append(bytes((edition,)) + (step + wait) * 12)
+        found.append(bytes((edition,)) + step * 8 + stop + wait + step + wait + bytes((5, 5, 0, 0)) + step * 3)
         found += [bytes((edition,)) + step * 8 + bytes((2, number, 1, 0)) * 3 + wait for number in range(13)]
         found.append(bytes((edition,)) + step * 5 + bytes((4, 13, 0, 0)) + bytes((5, 4, 0, 0)) + step * 6)
     return found
