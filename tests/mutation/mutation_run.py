@@ -74,7 +74,10 @@ _WORKERS = 2
 _LONGEST_S = 60.0
 """A mutant that runs longer hangs, which a person would notice as well."""
 _BEGIN, _END = "<!-- survivors -->\n", "<!-- /survivors -->\n"
+_SCORES_BEGIN, _SCORES_END = "<!-- scores -->\n", "<!-- /scores -->\n"
 _UNEXPLAINED = "UNEXPLAINED"
+PIPE = r"\|"
+"""A bar inside a cell of a table."""
 
 
 @dataclass(frozen=True)
@@ -193,16 +196,51 @@ def explanations(document: str) -> dict[tuple[str, str], str]:
     """Module and key of each survivor in the table, and why it is accepted."""
     inside = document.partition(_BEGIN)[2].partition(_END)[0]
     rows = re.findall(r"^\| `([a-z_/]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
-    return {(module, key.replace(r"\|", "|")): why for module, key, why in rows}
+    return {(module, key.replace(PIPE, "|")): why for module, key, why in rows}
 
 
-def table(survivors: Sequence[Job], known: dict[tuple[str, str], str]) -> str:
+def table(rows: dict[tuple[str, str], str]) -> str:
     """The table of survivors with what is known about each."""
-    rows = ["| module | change that no test notices | why it may stand |", "|---|---|---|"]
-    for job in survivors:
-        key = job.key.replace("|", r"\|")
-        rows.append(f"| `{job.module}` | `` {key} `` | {known.get((job.module, job.key), _UNEXPLAINED)} |")
-    return "\n".join(rows) + "\n"
+    lines = ["| module | change that no test notices | why it may stand |", "|---|---|---|"]
+    for (module, key), why in rows.items():
+        lines.append(f"| `{module}` | `` {key.replace('|', PIPE)} `` | {why} |")
+    return "\n".join(lines) + "\n"
+
+
+def scores(document: str) -> dict[str, tuple[int, int]]:
+    """Mutants and how many of them were noticed, by module, as the document has it."""
+    inside = document.partition(_SCORES_BEGIN)[2].partition(_SCORES_END)[0]
+    rows = re.findall(r"^\| `([a-z_/]+\.py)` \| (\d+) \| (\d+) \|", inside, re.MULTILINE)
+    return {module: (int(count), int(noticed)) for module, count, noticed in rows}
+
+
+def score_table(rows: dict[str, tuple[int, int]]) -> str:
+    """The table of scores in the order of the modules, with their sum."""
+    lines = ["| module | mutants | noticed | score |", "|---|---|---|---|"]
+    known = [(module, *rows[module]) for module in TARGETS if module in rows]
+    for module, count, noticed in known:
+        lines.append(f"| `{module}` | {count} | {noticed} | {100 * noticed / count:.1f} % |")
+    count, noticed = sum(row[1] for row in known), sum(row[2] for row in known)
+    if count:
+        lines.append(f"| all | {count} | {noticed} | {100 * noticed / count:.1f} % |")
+    return "\n".join(lines) + "\n"
+
+
+def _written(document: str, modules: Sequence[str], jobs: Sequence[Job], survivors: Sequence[Job]) -> str:
+    """The document with the rows of the modules that were run made anew; those of the others stay."""
+    known = explanations(document)
+    left = {(job.module, job.key): known.get((job.module, job.key), _UNEXPLAINED) for job in survivors}
+    left |= {row: why for row, why in known.items() if row[0] not in modules}
+    order = list(TARGETS)
+    left = dict(sorted(left.items(), key=lambda row: order.index(row[0][0])))
+    counted = scores(document)
+    for module in modules:
+        count = sum(job.module == module for job in jobs)
+        counted[module] = (count, count - sum(job.module == module for job in survivors))
+    for begin, end, text in ((_SCORES_BEGIN, _SCORES_END, score_table(counted)), (_BEGIN, _END, table(left))):
+        head, _, rest = document.partition(begin)
+        document = head + begin + text + end + rest.partition(end)[2]
+    return document
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -212,6 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1, help="only each n-th mutant")
     parser.add_argument("--write", action="store_true", help="write the table in docs/mutation.md anew")
     chosen = parser.parse_args(arguments)
+    if chosen.write and chosen.every != 1:
+        parser.error("--write needs every mutant: leave --every out")
     sys.path.insert(0, str(Path(__file__).parent))
     modules = chosen.only or list(TARGETS)
     jobs = jobs_of(modules, chosen.every)
@@ -225,8 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(f" {time.monotonic() - began_s:.0f} s")
     if chosen.write:
-        head, _, rest = document.partition(_BEGIN)
-        DOCUMENT.write_text(head + _BEGIN + table(survivors, known) + _END + rest.partition(_END)[2], encoding="utf-8")
+        DOCUMENT.write_text(_written(document, modules, jobs, survivors), encoding="utf-8")
     left = {(job.module, job.key) for job in survivors}
     bad = 0
     for job in survivors:
