@@ -93,6 +93,10 @@ class Commands:
             "vehicle": await self._vehicle_probe(),
             "wires": assembly.wires(),
             "pids": assembly.pids,
+            "standstills": [
+                {"at_s": round(each.at_s, 3), "length_s": round(each.length_s, 3)}
+                for each in assembly.standstills.standstills
+            ],
         }
 
     async def _vehicle_probe(self) -> dict[str, Any]:
