@@ -205,15 +205,39 @@ def test_lists() -> None:
     for payload in (b"", b"\x01", b"\x01\x20\x01", b"\x01\x20" * 4):
         with pytest.raises(MessageError, match=f"XYZ has {len(payload)} bytes, expected 1 to 3 items of 2"):
             listed.decode(payload)
-    for wrong in (
+    wrongs: list[dict[str, list[int]]] = [
         {"volts": [], "group": []},
         {"volts": [1], "group": [1, 2]},
         {"volts": [1] * 4, "group": [1] * 4},
         {},
-    ):
+    ]
+    for wrong in wrongs:
         with pytest.raises(MessageError, match="needs group, volts as lists of one length, 1 to 3 items"):
             listed.encode(wrong)
     assert len(listed.encode({"volts": [1] * 3, "group": [1] * 3})) == 6
+
+
+def test_a_list_of_one() -> None:
+    listed = codec(Field("volts", 1, 1, 8), item_bytes=1, maximum_items=3)
+    assert listed.encode({"volts": [7]}) == b"\x07"
+    assert listed.decode(b"\x07") == {"volts": [7]}
+
+
+def test_whole_numbers_stay_whole() -> None:
+    assert type(read(Field("thing", 1, 1, 8, zero=5), b"\x07")) is int
+    assert type(read(Field("thing", 1, 1, 8, per_unit=10), b"\x0a")) is float
+
+
+def test_a_range_needs_both_ends() -> None:
+    """One end alone bounds what is written, not what is read."""
+    field = Field("thing", 1, 1, 8, maximum=5)
+    assert read(field, b"\x07") == 7
+    with pytest.raises(MessageError, match="outside None to 5"):
+        write(field, 6, 1)
+
+
+def test_saturation_without_a_range_does_nothing() -> None:
+    assert write(Field("thing", 1, 1, 8, saturates=True), 200, 1) == bytes((200,))
 
 
 def test_what_is_left_out() -> None:
