@@ -17,11 +17,12 @@ def test_a_charger_that_has_done_nothing() -> None:
 
 def test_there_is_something_to_tell_until_it_is_fetched() -> None:
     dialogue = Dialogue().until(Phase.HANDSHAKE)
-    assert not dialogue.charger.has_events
+    waiting = [dialogue.charger.has_events]
     dialogue.raw("BHM", (5000).to_bytes(2, "little"))
-    assert dialogue.charger.has_events
+    waiting.append(dialogue.charger.has_events)
     assert [event.kind for event in dialogue.charger.events()] == [EventKind.VEHICLE_VOLTAGE]
-    assert not dialogue.charger.has_events
+    waiting.append(dialogue.charger.has_events)
+    assert waiting == [False, True, False]
 
 
 @pytest.mark.parametrize(
