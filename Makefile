@@ -12,7 +12,11 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
+<<<<<<< HEAD
 .PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation fuzz diagram install uninstall clean lock
+=======
+.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation diagram messages install uninstall clean lock
+>>>>>>> main
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +68,9 @@ fuzz: venv ## look for frames that break the vehicle protocol (5 minutes; ARGS="
 
 diagram: venv ## write the state diagram in docs/architecture.md anew
 	@$(PY) scripts/state_diagram.py
+
+messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc anew from the message table
+	@$(PY) scripts/messages.py
 
 install: venv ## install below DESTDIR (empty: this machine)
 	@PYTHON="$(PY)" DESTDIR="$(DESTDIR)" scripts/install
