@@ -12,11 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-<<<<<<< HEAD
-.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation fuzz diagram install uninstall clean lock
-=======
-.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation diagram messages install uninstall clean lock
->>>>>>> main
+.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation fuzz diagram messages install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
