@@ -213,9 +213,7 @@ def _least(*values: float | None) -> float:
     return min(value for value in values if value is not None)
 
 
-def _output(
-    image: ProcessImage, dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters
-) -> list[str]:
+def _output(image: ProcessImage, dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters) -> list[str]:
     if dialogue.stage not in _OUTPUT_STAGES:
         return []
     numbers, now_s = parameters.numbers, dialogue.now_s
@@ -261,11 +259,11 @@ def _disagree(image: ProcessImage, parameters: MonitorParameters, now_s: float) 
 def _vehicle(dialogue: Dialogue, parameters: MonitorParameters) -> list[str]:
     found: list[str] = []
     bsm, bst = dialogue.fresh("BSM"), dialogue.fresh("BST")
-    if any(bsm.get(name) == _TOO_HIGH for name in (*_STATES, *_LEVELS)) or any(
-        bsm.get(name) == _TOO_LOW for name in _LEVELS
+    if (
+        any(bsm.get(name) == _TOO_HIGH for name in (*_STATES, *_LEVELS))
+        or any(bsm.get(name) == _TOO_LOW for name in _LEVELS)
+        or any(bst.get(name) == _TOO_HIGH for name in VEHICLE_STOP_FAULTS)
     ):
-        found.append("bms_fault")
-    elif any(bst.get(name) == _TOO_HIGH for name in VEHICLE_STOP_FAULTS):
         found.append("bms_fault")
     bcp = dialogue.told("BCP")
     if bcp and _above_own_limits(dialogue, bcp, parameters.numbers.over_voltage_margin_v):

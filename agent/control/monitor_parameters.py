@@ -50,8 +50,8 @@ class MonitorParameters:
     meter: Mapping[str, Any] | None = None
     insulation_monitor: bool = False
     inputs: tuple[str, ...] = ()
-    numbers: SequenceNumbers = SequenceNumbers()
-    monitor: MonitorNumbers = field(default=MonitorNumbers())
+    numbers: SequenceNumbers = field(default_factory=SequenceNumbers)
+    monitor: MonitorNumbers = field(default_factory=MonitorNumbers)
     telemetry_interval_s: float = 15.0
     telemetry_idle_interval_s: float = 300.0
     start_up_grace_s: float = 3.0

@@ -126,7 +126,7 @@ def reason_of(observed: Session) -> str:
     timeouts = reported_timeouts(observed)
     if timeouts:
         return timeouts[0]
-    if observed.stage is Stage.HANDSHAKE or [change.stage for change in observed.timeline] == [Stage.HANDSHAKE]:
+    if {change.stage for change in observed.timeline} <= {Stage.HANDSHAKE, Stage.ENDED}:
         # A charger that is not answered has no message to say so: it falls silent.
         return "bms_timeout_bhm"
     return "bus_silent"
@@ -142,9 +142,7 @@ def violations_of(observed: Session) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_GROUPS_AT_MOST])
 
 
-def started_body(
-    session: MonitorSession, tariff: Mapping[str, Any], meter: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def started_body(session: MonitorSession, tariff: Mapping[str, Any], meter: Mapping[str, Any] | None) -> dict[str, Any]:
     """The start of a session; with a meter all that is needed to rebuild its bill."""
     body: dict[str, Any] = {
         "role": ROLE,

@@ -134,7 +134,9 @@ def contact_problems(tree: Tree) -> Iterator[Problem]:
         yield Problem(
             "connector.inputs",
             Text("没有接任何触点", "names no contact"),
-            Text(f"写出 {'、'.join(_CONTACTS)} 之一,或删去本节", f"give one of {', '.join(_CONTACTS)}, or leave it out"),
+            Text(
+                f"写出 {'、'.join(_CONTACTS)} 之一,或删去本节", f"give one of {', '.join(_CONTACTS)}, or leave it out"
+            ),
         )
     channels, first = inputs.get("channels"), dict[int, str]()
     for name in wired:

@@ -125,7 +125,9 @@ class Connector(Section, frozen=True, kw_only=True):
     """One charging connector and what hangs on it."""
 
     number: Annotated[int, Meta(ge=1, le=1, description="connector number (this version drives one)")] = 1
-    role: Annotated[Role, Meta(description="charger: this pile charges; monitor: it only listens, see below")] = "charger"
+    role: Annotated[Role, Meta(description="charger: this pile charges; monitor: it only listens, see below")] = (
+        "charger"
+    )
     vehicle_bus: BusName
     edition: Annotated[Literal["2015", "2023"], Meta(description="rules of GB/T 27930 and 18487.1 to follow")] = "2015"
     maximum_power_w: Annotated[int, Meta(ge=1000, le=1000000, description="tightens the profile")] | None = None
