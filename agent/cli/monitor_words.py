@@ -24,7 +24,8 @@ def heard_event(speak: Speaker, body: Mapping[str, Any]) -> str | None:
         causes += [f"CST: {', '.join(detail['charger'])}"] if detail.get("charger") else []
         return f"{pick('请求停止', 'stop asked for by')} {by}: {'; '.join(causes) or '-'}"
     if name == "vehicle_fault":
-        return f"{pick('车辆报告故障状态', 'the vehicle reports a fault state')} ({body.get('message')}): {body.get('states')}"
+        states = f"({body.get('message')}): {body.get('states')}"
+        return f"{pick('车辆报告故障状态', 'the vehicle reports a fault state')} {states}"
     if name == "charger_limits":
         figures = f"≤ {body.get('maximum_voltage_v')} V, ≤ {body.get('maximum_current_a')} A"
         return f"{pick('充电机输出能力', 'charger limits')}: {figures}"

@@ -271,8 +271,12 @@ class MonitorCore:
         """End the session once the register has been read after the end, or the time for that is over."""
         now_s = self.now_s
         if session.stop_reason is None:
-            session.stop_reason = self._end_reason(session)
+            session.stop_reason = reason = self._end_reason(session)
             session.closing_since_s = now_s
+            if reason in monitor_faults.EVENT_FAULTS and reason not in session.faults:
+                # Told by nobody on the bus: only the silence shows it.
+                session.faults.append(reason)
+                self._hold(reason)
         billing, register_wh = session.billing, self.image.value("meter_energy_wh", now_s)
         if billing is not None and register_wh is None:
             waited_s = now_s - (session.closing_since_s or now_s)
