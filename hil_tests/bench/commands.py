@@ -93,6 +93,7 @@ class Commands:
             "vehicle": await self._vehicle_probe(),
             "wires": assembly.wires(),
             "pids": assembly.pids,
+            "tap": None if assembly.tap is None else assembly.tap.probe(),
         }
 
     async def _vehicle_probe(self) -> dict[str, Any]:

@@ -355,7 +355,8 @@ def test_the_polarity_of_the_meter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kohm", "told"), [(173, []), (172, ["insulation_warning"]), (35, ["insulation_warning"]), (34, ["insulation_fault"])]
+    ("kohm", "told"),
+    [(173, []), (172, ["insulation_warning"]), (35, ["insulation_warning"]), (34, ["insulation_fault"])],
 )
 def test_the_insulation_that_our_monitor_measures(kohm: int, told: list[str]) -> None:
     bus = Bus(insulation_monitor=True)
