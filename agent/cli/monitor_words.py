@@ -18,11 +18,9 @@ def heard_event(speak: Speaker, body: Mapping[str, Any]) -> str | None:
             facts.append(f"{pick('应为', 'expected')} {body['expected']}")
         return f"{pick('规约违例', 'protocol violation')}, {', '.join(facts)}"
     if name == "stop_asked":
-        detail = body.get("detail", {})
-        by = pick("车辆", "the vehicle") if detail.get("side") == "vehicle" else pick("充电机", "the charger")
-        causes = [f"BST: {', '.join(detail['vehicle'])}"] if detail.get("vehicle") else []
-        causes += [f"CST: {', '.join(detail['charger'])}"] if detail.get("charger") else []
-        return f"{pick('请求停止', 'stop asked for by')} {by}: {'; '.join(causes) or '-'}"
+        message = str(body.get("message"))
+        by = pick("车辆", "the vehicle") if message == "BST" else pick("充电机", "the charger")
+        return f"{by}{pick('停止报文', ' says stop')} ({message}): {body.get('causes') or '-'}"
     if name == "vehicle_fault":
         states = f"({body.get('message')}): {body.get('states')}"
         return f"{pick('车辆报告故障状态', 'the vehicle reports a fault state')} {states}"

@@ -327,7 +327,7 @@ class MonitorCore:
             return
         observed = session.observed
         if observation.code == "stop":
-            self._on_stop(observed)
+            self._on_stop(observed, observation)
         elif observation.code == "timeout":
             self.events.update(reported_timeouts(observed))
         elif observation.code == "vehicle.fault":
@@ -335,18 +335,15 @@ class MonitorCore:
         elif observation.code in ("attempt", "pause", "resume"):
             self.record("event", {"event": f"vehicle_{observation.code}", "attempt": observed.attempts})
 
-    def _on_stop(self, observed: Observed) -> None:
+    def _on_stop(self, observed: Observed, observation: Observation) -> None:
+        """A side asks for the end, or gives a further cause; ``seen`` names the causes of this message."""
         causes = set(observed.cst_reasons)
         if "emergency_stop" in causes:
             self.events.add("emergency_stop")
         if causes & monitor_faults.CHARGER_STOP_FAULTS:
             self.events.add("charger_fault")
-        detail = {
-            "side": side_of(observed),
-            "vehicle": list(observed.bst_reasons),
-            "charger": list(observed.cst_reasons),
-        }
-        self.record("event", {"event": "stop_asked", "detail": detail})
+        body = {"event": "stop_asked", "message": observation.message, "causes": observation.seen}
+        self.record("event", {**body, "first_side": side_of(observed)})
 
     # Faults.
 

@@ -222,7 +222,12 @@ def test_a_fault_of_the_charger() -> None:
     bus.run(0.2)
     assert bus.active() == ["charger_fault"]
     (told,) = bus.log.events("stop_asked")
-    assert told["detail"]["charger"] == ["fault_stop", "other_fault"]
+    assert told == {
+        "event": "stop_asked",
+        "message": "CST",
+        "causes": "fault_stop, other_fault",
+        "first_side": "charger",
+    }
     bus.finish()
     bus.run(1.0)
     assert bus.active() == [], "it is over with the session"
