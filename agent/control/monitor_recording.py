@@ -7,6 +7,7 @@ from drivers.bms.observer_rules import RULES
 
 if TYPE_CHECKING:
     from agent.control.monitor import MonitorCore
+    from agent.control.monitor_session import MonitorSession
 
 RESET_WINDOW_S = 2.0
 """As in a charger: a reset clears the latches whose cause is or goes away within this time (own)."""
@@ -98,7 +99,7 @@ def record_periodically(core: "MonitorCore") -> None:
     session, parameters, now_s = core.session, core.parameters, core.now_s
     charging = core.state == "charging"
     if session is not None:
-        _record_once(core)
+        _record_once(core, session)
         register_wh = core.image.value("meter_energy_wh", now_s)
         edge = (
             session.billing is not None
@@ -115,10 +116,7 @@ def record_periodically(core: "MonitorCore") -> None:
         core.record("telemetry", {"state": core.state, "role": "monitor", **measured(core)})
 
 
-def _record_once(core: "MonitorCore") -> None:
-    session = core.session
-    if session is None:
-        return
+def _record_once(core: "MonitorCore", session: "MonitorSession") -> None:
     for message, kind, head in (
         ("BRM", "session_vehicle", {}),
         ("BCP", "event", {"event": "battery"}),

@@ -4,12 +4,20 @@ import dataclasses
 from typing import Any
 
 import pytest
-from monitor_world import Bus, ListeningWorld
+from monitor_world import VALUES, Bus, ListeningWorld, frames_of
 
 from agent.control import monitor_faults
 from agent.control.monitor import MonitorCore, MonitorOutputs
 from agent.control.monitor_parameters import MonitorParameters
 from agent.control.session import STOP_REASONS
+from drivers.can.frame import CanFrame
+
+
+def charging(**changes: Any) -> ListeningWorld:
+    """A charge that runs, with its listener."""
+    world = ListeningWorld(**changes)
+    world.until("charging")
+    return world
 
 
 def followed(world: ListeningWorld) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -33,7 +41,7 @@ def same(charger: dict[str, Any], heard: dict[str, Any]) -> None:
 
 
 def test_a_charge_that_somebody_stops_at_the_charger() -> None:
-    world = ListeningWorld().until("charging")
+    world = charging()
     world.run(20.0)
     world.command("stop")
     charger, heard = followed(world)
@@ -50,7 +58,7 @@ def test_a_charge_that_somebody_stops_at_the_charger() -> None:
 
 
 def test_a_charge_that_the_vehicle_ends() -> None:
-    world = ListeningWorld(soc_percent=79.0).until("charging")
+    world = charging(soc_percent=79.0)
     world.vehicle.battery.target_soc_percent = 79.5
     charger, heard = followed(world)
     same(charger, heard)
@@ -59,7 +67,7 @@ def test_a_charge_that_the_vehicle_ends() -> None:
 
 
 def test_the_bill_follows_our_meter() -> None:
-    world = ListeningWorld().until("charging")
+    world = charging()
     world.run(20.0)
     world.command("stop")
     charger, heard = followed(world)
@@ -70,7 +78,7 @@ def test_the_bill_follows_our_meter() -> None:
 
 
 def test_without_a_meter_energy_is_what_the_bus_tells_and_nothing_is_billed() -> None:
-    world = ListeningWorld(monitor={"meter": None}).until("charging")
+    world = charging(monitor={"meter": None})
     world.run(40.0)
     world.command("stop")
     charger, heard = followed(world)
@@ -90,8 +98,19 @@ def test_without_a_meter_energy_is_what_the_bus_tells_and_nothing_is_billed() ->
     assert "rate" not in progress
 
 
+def test_an_output_that_the_charger_does_not_tell_is_no_reading() -> None:
+    bus = Bus()
+    bus.start()
+    for frame in frames_of("CCS", VALUES["CCS"]):
+        # All ones is no voltage.
+        bus.core.on_frame(CanFrame(frame.identifier, b"\xff\xff" + frame.data[2:]), bus.now_s)
+    bus.step()
+    assert bus.core.image.value("ccs_voltage_v", bus.now_s) is None
+    assert bus.core.image.value("ccs_current_a", bus.now_s) == 80.0
+
+
 def test_telemetry_names_whose_measurement_it_is() -> None:
-    world = ListeningWorld().until("charging")
+    world = charging()
     world.run(20.0)
     assert world.heard.kind("session_progress")[-1].body["source"] == "meter"
     world.monitor_meter_missing = True
@@ -307,10 +326,10 @@ def test_an_unknown_command_is_named() -> None:
 
 def test_the_end_of_the_agent_closes_the_session_and_not_the_charge() -> None:
     bus = Bus().charge()
-    assert not bus.core.safe_to_exit
+    before = bus.core.safe_to_exit
     bus.core.request_shutdown()
     bus.step()
-    assert bus.core.safe_to_exit
+    assert (before, bus.core.safe_to_exit) == (False, True)
     assert bus.log.end()["stop_reason"] == "monitor_stopped"
     bus.run(1.0)
     assert bus.core.session is None, "what still runs is not taken up again"

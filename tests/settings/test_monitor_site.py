@@ -147,7 +147,7 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, place: str, says
 @pytest.mark.parametrize("row", [row for row in MISTAKES if row[2] != "connector.role"], ids=lambda row: row[2])
 def test_one_mistake_gives_one_message_in_both_languages(tmp_path: Path, row: tuple[str, str, str, str]) -> None:
     for language in ("en", "zh"):
-        (message,) = problems(tmp_path, changed((row[0], row[1])), language)  # type: ignore[arg-type]
+        (message,) = problems(tmp_path, changed((row[0], row[1])), language)
         assert any("\u4e00" <= letter <= "\u9fff" for letter in message) == (language == "zh"), message
 
 
