@@ -17,19 +17,18 @@ class Signal:
 
 
 _TABLE = (
-    # Inputs of the pile, from the I/O board. 1.0 s is the board's own pulse: when it is silent for longer, it has
-    # opened the contactors by itself.
-    Signal("emergency_stop_pressed", "bool", 1.0),
-    Signal("door_open", "bool", 1.0),
-    Signal("smoke_detected", "bool", 1.0),
+    # Inputs of the pile, from the I/O board.
+    Signal("emergency_stop_pressed", "bool", 0.6),
+    Signal("door_open", "bool", 0.6),
+    Signal("smoke_detected", "bool", 0.6),
     # Feedback and analogue inputs of the connector.
-    Signal("contactor_k1_closed", "bool", 1.0),
-    Signal("contactor_k2_closed", "bool", 1.0),
-    Signal("lock_locked", "bool", 1.0),
-    Signal("cc1_voltage_v", "V", 1.0),
-    Signal("outside_voltage_v", "V", 1.0),
-    Signal("inside_voltage_v", "V", 1.0),
-    Signal("auxiliary_voltage_v", "V", 1.0),
+    Signal("contactor_k1_closed", "bool", 0.6),
+    Signal("contactor_k2_closed", "bool", 0.6),
+    Signal("lock_locked", "bool", 0.6),
+    Signal("cc1_voltage_v", "V", 0.8),
+    Signal("outside_voltage_v", "V", 0.8),
+    Signal("inside_voltage_v", "V", 0.8),
+    Signal("auxiliary_voltage_v", "V", 0.8),
     Signal("connector_temperature_plus_c", "degC", 3.0),
     Signal("connector_temperature_minus_c", "degC", 3.0),
     # DC meter. Energy is the register in Wh, an integer: billing truth.

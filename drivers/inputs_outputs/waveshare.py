@@ -20,7 +20,8 @@ _READ_BACK_INTERVAL_S = 1.0
 _REPEAT_FIRST_S = 0.1
 _REPEAT_LONGEST_S = 1.0
 _COMMAND_LIFETIME_S = 0.5
-_READ_LIFETIME_S = 0.2
+# A read that waited long still brings a fresh value, and giving it up would send it to the end of the queue again.
+_READ_LIFETIME_S = 1.0
 # A dead board must not keep its neighbours from the line for long; the boards answer within some milliseconds.
 _LATENCY_S = 0.05
 _INPUTS = "inputs"

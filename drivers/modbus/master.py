@@ -30,6 +30,9 @@ ERROR_REPLACED = "replaced"
 ERROR_PORT_LOST = "port lost"
 
 SWITCH_OFF_PRIORITY = 0
+# A queue that always serves the higher priority first starves the lower one as soon as the line is full, and a slow
+# board fills it: so a request goes by the time at which its patience ends, and its wait is bounded.
+_PATIENCE_S = (0.0, 0.0, 0.05, 0.2)
 _FRAME_GAP_CHARACTERS = 3.5
 # Serial line guide V1.02 clause 2.5.1.1: above 19200 baud the gap is fixed at 1.75 ms.
 _LEAST_FRAME_GAP_S = 0.00175
@@ -110,10 +113,12 @@ class _DeviceState:
 class _Queued:
     request: Request
     order: int
+    due_s: float
+    """Who is due earliest goes first; switching off is always due."""
     expires_at_s: float
 
-    def key(self) -> tuple[int, int]:
-        return self.request.priority, self.order
+    def key(self) -> tuple[float, int]:
+        return self.due_s, self.order
 
 
 @dataclass(slots=True)
@@ -177,7 +182,11 @@ class ModbusMaster:
         if request.tag and not request.is_read:
             self._replace(request, now_s)
         self._order += 1
-        bisect.insort(self._queue, _Queued(request, self._order, now_s + request.lifetime_s), key=_Queued.key)
+        due_s = now_s + _PATIENCE_S[min(request.priority, len(_PATIENCE_S) - 1)]
+        if request.priority <= SWITCH_OFF_PRIORITY:
+            due_s = float("-inf")
+        entry = _Queued(request, self._order, due_s, now_s + request.lifetime_s)
+        bisect.insort(self._queue, entry, key=_Queued.key)
 
     @property
     def idle(self) -> bool:

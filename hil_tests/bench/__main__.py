@@ -22,6 +22,7 @@ from hil_tests.bench.broker import BrokerError
 from hil_tests.bench.client import BenchClient, BenchError
 from hil_tests.bench.commands import Commands, RefusedError
 from hil_tests.bench.connection_table import connection_table
+from hil_tests.bench.steadiness import take_priority
 
 # The kernel's limit for the path of a local socket, less one for its terminator.
 _LONGEST_SOCKET_PATH = 107
@@ -65,6 +66,7 @@ def run(
     with contextlib.suppress(BenchError):
         BenchClient(folder).probe()
         raise click.ClickException(f"a bench already runs in {folder}")
+    take_priority()
     options = BenchOptions(folder, frozenset(without), vehicle_profile, mqtt_port, battery_voltage, battery_file, tap)
     try:
         asyncio.run(_run(options, parent))

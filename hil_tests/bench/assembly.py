@@ -20,6 +20,7 @@ from hil_tests.bench.plant import Plant
 from hil_tests.bench.power_stage import ForeignStage, PowerStage
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.site import INPUTS_OUTPUTS_WIRE, METER_WIRE, MODULES_WIRE, VEHICLE_FAR_PORT, VEHICLE_WIRE
+from hil_tests.bench.steadiness import StandstillWatch
 from hil_tests.bench.tap import Tap
 from hil_tests.bench.vehicle_link import ForeignTerminals, VehicleLink
 from hil_tests.bench.wires import CanNode, CanWire, SerialWire
@@ -68,6 +69,7 @@ class Assembly:
         self.options = options
         self.say = say
         self.clock = time.monotonic
+        self.standstills = StandstillWatch(_TICK_S)
         with_boards = "inputs-outputs" not in options.without
         self.relays = RelayBoard() if with_boards else None
         feeding_stage = PowerStage(MODULE_COUNT)
@@ -237,6 +239,7 @@ class Assembly:
     async def _run_plant(self) -> None:
         while True:
             now_s = self.clock()
+            self.standstills.beat(now_s)
             if self.foreign is not None:
                 self.foreign.poll(now_s)
             self.plant.advance(now_s)

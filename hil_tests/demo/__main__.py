@@ -15,7 +15,7 @@ from hil_tests.demo.interrupts import Interrupts
 from hil_tests.demo.scene import Scene
 from hil_tests.demo.screen import Screen, make_screen
 from hil_tests.demo.story import InterruptedRunError, Story, StoryError
-from hil_tests.demo.summary import contactors_not_open, judge, summary
+from hil_tests.demo.summary import contactors_not_open, judge, standstill, summary
 from hil_tests.demo.words import Language, text
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -98,8 +98,9 @@ def _conclude(story: Story, screen: Screen, language: Language, *, trouble: str,
     # What follows from the first cause is not worth a line of its own.
     shown = reasons[:1] if trouble else reasons
     screen.say(Text(text("failed", language), style="bold red"))
-    for reason in shown:
-        screen.say(Text(f"  {reason}"))
+    for reason in (*shown, standstill(outcome, language)):
+        if reason:
+            screen.say(Text(f"  {reason}"))
     screen.say(f"{text('logs', language)}: {_short(story.folder)}")
     return EXIT_BAD
 

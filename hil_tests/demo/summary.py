@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hil_tests.bench.steadiness import TOO_LONG_STANDSTILL_S
 from hil_tests.demo.words import RATES, STOP_REASONS, Language, text, word
 
 
@@ -60,6 +61,12 @@ def judge(outcome: Outcome, language: Language) -> list[str]:
         reasons.append(text("agent_exit", language, code=outcome.agent_exit_code))
     reasons += [text("process_left", language, what=what) for what in outcome.processes_left]
     return reasons
+
+
+def standstill(outcome: Outcome, language: Language) -> str:
+    """What to know of a bad end: that the simulated world itself stood still, or an empty text."""
+    longest_s = max((float(each["length_s"]) for each in outcome.probe.get("standstills", ())), default=0.0)
+    return text("stood_still", language, seconds=f"{longest_s:.1f}") if longest_s >= TOO_LONG_STANDSTILL_S else ""
 
 
 def contactors_not_open(probe: Mapping[str, Any]) -> str:
@@ -193,6 +200,7 @@ __all__ = [
     "judge",
     "kilowatt_hours",
     "price",
+    "standstill",
     "stop_reason_text",
     "summary",
     "yuan",

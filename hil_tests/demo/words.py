@@ -117,6 +117,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "not_durable": ("{count} records were not durable", "{count}条记录未落盘"),
     "contactors_closed": ("contactors not open: {what}", "接触器未断开:{what}"),
     "process_left": ("a process had to be ended: {what}", "有进程残留:{what}"),
+    "stood_still": (
+        "this machine stood still for {seconds} s meanwhile; no real pile does: try again when it is less busy",
+        "期间本机停顿了{seconds}秒,真实充电桩不会如此:请在机器空闲时重试",
+    ),
     "agent_exit": ("the agent ended with exit code {code}", "代理退出码{code}"),
 }
 

@@ -17,6 +17,7 @@ from agent.link.messages import CommandReply
 from agent.records.errors import LedgerError
 from agent.records.reader import LedgerReader
 from hil_tests.bench.children import die_with_parent
+from hil_tests.bench.client import BenchError
 from hil_tests.bench.runner import Bench, start_bench
 from hil_tests.bench.site import write_site_file
 from hil_tests.harness.field_client import FieldAwayError, FieldClient
@@ -264,6 +265,20 @@ class Pile:
         except WaitError as error:
             raise WaitError(f"{error}; ledger {last}, platform {self.platform.highest()}") from None
 
+    # Whether this machine let the bench work.
+
+    def longest_standstill_s(self) -> float:
+        """The longest time in which the bench or the field process did nothing although it should have, 0 for none.
+
+        No real board stands still; a test during which the machine did says nothing about the agent.
+        """
+        found = [0.0]
+        with contextlib.suppress(BenchError, OSError):
+            found += [each["length_s"] for each in self.bench.probe()["standstills"]]
+        with contextlib.suppress(FieldAwayError, OSError):
+            found.append(self.status()["cycle"]["longest_ms"] / 1000.0)
+        return max(found)
+
     # What was said.
 
     def log_path(self, side: Side) -> Path:
@@ -280,7 +295,7 @@ class Pile:
 
     def story(self) -> str:
         """Logs, states and sessions of this pile, for a failed test."""
-        lines = [self.logs()[-6000:]]
+        lines = [self.logs()[-6000:], f"longest standstill of bench and field process: {self.longest_standstill_s()} s"]
         for stream in ("state", "alarm", "session", "event"):
             lines += [
                 f"{message['t']} {message['k']} {str(message['d'])[:300]}" for message in self.platform.records(stream)

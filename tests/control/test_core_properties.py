@@ -184,7 +184,7 @@ def test_a_permission_lost_before_any_fault_opens_the_output_at_once() -> None:
     slow = {**FAULTS, "inputs_lost": msgspec.structs.replace(FAULTS["inputs_lost"], debounce_s=5.0)}
     world = World(faults=slow).until("charging")
     world.missing.add("door_open")
-    world.run(1.1)
+    world.run(0.7)
     assert world.core.state == "stopping"
     assert world.outputs is not None
     assert not world.outputs.relays["contactor_k1"]

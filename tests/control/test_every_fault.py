@@ -87,7 +87,7 @@ SCENES: dict[str, Scene] = {
     "emergency_stop": Scene("charging", override(emergency_stop_pressed=True), 0.1),
     "door_open": Scene("charging", override(door_open=True), 0.1),
     "smoke": Scene("charging", override(smoke_detected=True), 1.1),
-    "inputs_lost": Scene("charging", missing("door_open"), 1.1),
+    "inputs_lost": Scene("charging", missing("door_open"), 0.7),
     "insulation_fault": Scene("handshake", _leak(20.0), 10.0),
     "insulation_warning": Scene("handshake", _leak(150.0), 10.0),
     "insulation_monitor_lost": Scene("charging", missing("insulation_plus_kohm"), 6.1),

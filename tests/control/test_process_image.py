@@ -95,8 +95,8 @@ def test_what_was_never_read_is_unknown() -> None:
 def test_stale_and_snapshot_complement_each_other() -> None:
     image = image_with(5.0)
     image.put("door_open", reading(False, 0.0))
-    assert image.stale(("door_open", "meter_voltage_v"), 1.1) == ["door_open"]
-    snapshot = image.snapshot(1.1)
+    assert image.stale(("door_open", "meter_voltage_v"), 1.0) == ["door_open"]
+    snapshot = image.snapshot(1.0)
     assert snapshot == {"meter_voltage_v": 5.0}
     snapshot.clear()
     assert image.value("meter_voltage_v", 1.0) == 5.0

@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hil_tests.demo.summary import Outcome, cents, contactors_not_open, judge, kilowatt_hours, price, summary, yuan
+from hil_tests.demo.summary import (
+    Outcome,
+    cents,
+    contactors_not_open,
+    judge,
+    kilowatt_hours,
+    price,
+    standstill,
+    summary,
+    yuan,
+)
 
 # 2026-05-04 06:59:00 UTC is 14:59 in China; the second slice begins at 15:00 there.
 ENDED: dict[str, Any] = {
@@ -158,3 +168,12 @@ def test_a_refused_session_has_a_summary_without_bill() -> None:
     shown = written(outcome)
     assert "refused" in shown
     assert "door_open" in shown
+
+
+def test_a_machine_that_stood_still_is_named() -> None:
+    outcome = good()
+    outcome.probe = {**GOOD_PROBE, "standstills": [{"at_s": 5.0, "length_s": 0.29}]}
+    assert standstill(outcome, "en") == ""
+    outcome.probe = {**GOOD_PROBE, "standstills": [{"at_s": 5.0, "length_s": 1.31}, {"at_s": 6.0, "length_s": 0.5}]}
+    assert "stood still for 1.3 s" in standstill(outcome, "en")
+    assert "1.3" in standstill(outcome, "zh")

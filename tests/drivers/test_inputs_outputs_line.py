@@ -2,6 +2,9 @@
 
 import struct
 
+import pytest
+
+from agent.control.signals import SIGNALS
 from drivers.inputs_outputs.waveshare import AnalogBoard, AnalogWiring, InputWiring, OutputWiring, RelayBoard, Wiring
 from drivers.modbus import codec
 from drivers.modbus.master import ModbusMaster
@@ -18,6 +21,9 @@ class Line:
             {
                 "contactor_k1": OutputWiring(0, True),
                 "contactor_k2": OutputWiring(1, True),
+                "auxiliary_supply": OutputWiring(2, True),
+                "discharge": OutputWiring(4, True),
+                "insulation_monitor": OutputWiring(5, True),
                 "fan": OutputWiring(6, False),
             },
             {"door_open": InputWiring(1, False)},
@@ -30,7 +36,7 @@ class Line:
         self.delay_s: dict[int, float | None] = {RELAYS: 0.004, ANALOG: 0.004}
         self.replies: list[tuple[float, bytes]] = []
         self.writes: list[tuple[float, int, int]] = []
-        self.opens_at_s = {0: 0.0, 1: 0.0}
+        self.opens_at_s = dict.fromkeys(range(8), 0.0)
         self.seen_s: dict[str, float] = {}
         self.gap_s: dict[str, float] = {}
         self.now_s = 10.0
@@ -106,6 +112,29 @@ def test_off_reaches_the_board_within_one_exchange() -> None:
     before = len(line.writes)
     line.run(5.0)
     assert all(register < 0x200 for _, register, _ in line.writes[before:])
+
+
+@pytest.mark.parametrize("delay_s", [0.01, 0.02, 0.03, 0.04])
+def test_boards_so_slow_that_the_line_is_full_starve_nobody(delay_s: float) -> None:
+    line = Line()
+    line.delay_s = {RELAYS: delay_s, ANALOG: delay_s}
+    line.close_contactors()
+    for name in ("auxiliary_supply", "discharge", "insulation_monitor"):
+        line.relays.set_output(name, True, line.now_s)
+    line.run(1.0)
+    line.gap_s.clear()
+    for _ in range(2000):
+        line.run(0.01)
+        assert line.closed(0)
+        assert line.closed(1)
+        # A value that never comes again has no gap: its age counts as well.
+        for name in ("door_open", "outside_voltage_v"):
+            assert line.now_s - line.seen_s[name] < SIGNALS[name].age_limit_s
+    assert all(counters.timeouts == 0 for counters in line.master.counters.values())
+    line.relays.all_off(line.now_s)
+    line.run(5 * delay_s + 3 * CYCLE_S)
+    assert not line.closed(0)
+    assert not line.closed(1)
 
 
 def test_a_dead_relay_board_leaves_the_analogue_values_fresh_and_drops_its_contactors() -> None:

@@ -1,9 +1,11 @@
 """Fixtures of the tests on the whole pile, and the summary of the measured opening times."""
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from hil_tests.harness import standstill
 from hil_tests.harness.pile import Pile
 from hil_tests.harness.selection import IS_FULL, OPENING_TIME
 
@@ -19,6 +21,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    standstill.mark([item for item in items if item.path.is_relative_to(Path(__file__).parent)])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    return (yield from standstill.judge(pyfuncitem))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,7 @@ import click
 
 from drivers.can.port import open_can_port
 from drivers.errors import PortError
+from hil_tests.bench.steadiness import take_priority
 from hil_tests.bench.vehicle.alone import SourceFile
 from hil_tests.bench.vehicle.mischief import help_text
 from hil_tests.bench.vehicle.plant_link import PlantError, PlantLink
@@ -52,6 +53,7 @@ def main(
     if terminal_voltage_file is not None and not alone:
         raise click.UsageError("--terminal-voltage-file goes with --alone; a plant hears it by its socket")
     die_with_parent()
+    take_priority()
     try:
         profile = load_profile(profile_name)
         vehicle = Vehicle(profile, soc_percent=soc, target_soc_percent=target_soc, seed=seed)
