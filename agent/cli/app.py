@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from agent.cli.bms import bms
 from agent.cli.client import FINAL, FieldClient, NotRunningError
 from agent.cli.context import Context, json_option, print_json, reading
 from agent.cli.main import (
@@ -68,6 +69,9 @@ def app(context: click.Context, config: str, lang: Language | None) -> None:
     """
     language: Language = lang or ("zh" if default_language() == "zh" else "en")
     context.obj = Context(config, language)
+
+
+app.add_command(bms)
 
 
 @app.command()

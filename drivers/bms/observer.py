@@ -217,7 +217,7 @@ class Observer:
         """Closes the session under way: nothing more is heard of it."""
         session = self._dialogue.session
         if session is not None:
-            self._dialogue.end(session.last_frame_s, cut_off=True)
+            self._dialogue.end(session, session.last_frame_s, cut_off=True)
         self._forget_transfers()
 
     def _forget_transfers(self) -> None:

@@ -97,9 +97,9 @@ class Checks:
         self._last_payload[message.name] = payload
         for name, raw in undefined(message, payload, values):
             if message.name == "BCL" and name == "mode" and raw == _V2G_MODE:
-                self._tell("mode.v2g", "BCL", now_s, "1, 2", "3", 0.0)
+                self._tell("mode.v2g", "BCL", now_s, "1, 2", "3")
                 continue
-            self._tell("value", message.name, now_s, "", f"{name} raw {raw}", 0.0)
+            self._tell("value", message.name, now_s, "", f"{name} raw {raw}")
 
     def demand(self, session: Session, now_s: float) -> None:
         """BCL against BCP and CML."""
@@ -165,8 +165,8 @@ class Checks:
     ) -> None:  # fmt: skip
         lasting = self._lasting.setdefault(code, _Lasting())
         if lasting.take(excess, now_s, allowed_s, fall_per_s):
-            message = "BCS" if code == "output.differs" else "CCS"
-            self._tell(code, message, now_s, f"{limit:g} {unit}", f"{seen:g} {unit}", abs(seen - limit))
+            message, sign = ("BCS", "≈") if code == "output.differs" else ("CCS", "≤")
+            self._tell(code, message, now_s, f"{sign} {limit:g} {unit}", f"{seen:g} {unit}", abs(seen - limit))
 
     def _frozen(self, name: str, payload: bytes, current_a: float, now_s: float) -> None:
         unchanged = self._unchanged.setdefault(name, _Unchanged())
@@ -180,4 +180,4 @@ class Checks:
         seen, most = demand.get(wanted), announced.get(limit)
         tolerance = rules.VOLTAGE_TOLERANCE_V if unit == "V" else rules.CURRENT_TOLERANCE_A
         if seen is not None and most is not None and seen > most + tolerance:
-            self._tell(code, "BCL", now_s, f"{most:g} {unit}", f"{seen:g} {unit}", seen - most)
+            self._tell(code, "BCL", now_s, f"≤ {most:g} {unit}", f"{seen:g} {unit}", seen - most)

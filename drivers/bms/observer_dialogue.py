@@ -74,6 +74,7 @@ class Dialogue:
         self.last_heard: dict[Sender, float] = {}
         self._emit = emit
         self._on_attempt = on_attempt
+        self._edition = edition
         self._number = 0
         self._timing = Timing(edition, self.tell)
         self._checks = Checks(self.tell)
@@ -84,14 +85,15 @@ class Dialogue:
     # ---------------------------------------------------------------------------------------------- telling
 
     def tell(
-        self, code: str, message: str, at_s: float, expected: str = "", seen: str = "", amount: float = 0.0
-    ) -> None:
+        self, code: str, message: str, at_s: float, expected: str = "", seen: str = "", amount: float = 0.0,
+        source: str = "",
+    ) -> None:  # fmt: skip
         """Makes an observation and keeps it in its group of the session."""
         rule = rules.RULES[code]
         groups: dict[tuple[str, str], Group] = {} if self.session is None else self.session.groups
         group = groups.get((code, message))
         observation = Observation(
-            code, rule.severity, at_s, message, expected, seen, amount, rule.source, first=group is None
+            code, rule.severity, at_s, message, expected, seen, amount, source or rule.source, first=group is None
         )
         if group is not None:
             group.count += 1
@@ -132,17 +134,16 @@ class Dialogue:
         self._timing.expire(session, self.last_heard, now_s)
         silent_s = now_s - session.last_frame_s
         if silent_s >= self._silence_s(session):
-            self.end(session.last_frame_s)
+            self.end(session, session.last_frame_s)
         elif silent_s >= rules.BUS_SILENT_S and not self._silence_told:
             self._silence_told = True
             self.tell("bus.silent", "", session.last_frame_s, f"{rules.BUS_SILENT_S:g} s")
 
-    def end(self, at_s: float, *, cut_off: bool = False) -> None:
-        """The session is over; ``cut_off`` when only the listening ends."""
-        session = self.session
-        if session is None:
-            return
+    def end(self, session: Session, at_s: float, *, cut_off: bool = False) -> None:
+        """The present session is over; ``cut_off`` when only the listening ends."""
         outcome = _OUTCOMES.get(session.stage, Outcome.CUT_OFF if cut_off else Outcome.BROKEN_OFF)
+        if outcome is Outcome.COMPLETE and "BSD" not in session.latest:
+            outcome = Outcome.STOPPED
         self.tell("session.end", "", at_s, seen=outcome.value)
         if session.paused and session.pauses:
             session.pauses[-1].until_s = at_s
@@ -179,7 +180,7 @@ class Dialogue:
         """The session a message belongs to: the present one, or a new one."""
         session = self.session
         if session is not None and self._begins_anew(session, heard):
-            self.end(heard.started_s)
+            self.end(session, heard.started_s)
             session = None
         if session is None:
             session = self._begin(heard)
@@ -230,7 +231,7 @@ class Dialogue:
         elif one_sided and heard.sender is Sender.VEHICLE:
             if _RANK[shown] > _RANK[stage]:
                 self._enter(session, shown, now_s, awaiting=False)
-        elif stage not in rules.PLACES[name].allowed:
+        elif stage not in self._allowed(name):
             self._out_of_place(session, heard, shown)
         elif _RANK[shown] > _RANK[stage] and (heard.sender is Sender.CHARGER or name in _VEHICLE_MOVES):
             self._check_needs(session, heard, shown)
@@ -240,7 +241,7 @@ class Dialogue:
         name, stage = heard.name, session.stage
         if self._trails(session, name, heard.at_s):
             return
-        allowed = ", ".join(each.value for each in Stage if each in rules.PLACES[name].allowed)
+        allowed = ", ".join(each.value for each in Stage if each in self._allowed(name))
         self.tell("order", name, heard.at_s, allowed, stage.value)
         if heard.sender is not Sender.CHARGER:
             return
@@ -255,7 +256,11 @@ class Dialogue:
             return False
         place = rules.PLACES[name]
         former = session.timeline[-2].stage if len(session.timeline) > 1 else Stage.IDLE
-        return session.stage is Stage.TIMED_OUT or session.stage in place.trailing or former in place.allowed
+        return session.stage is Stage.TIMED_OUT or session.stage in place.trailing or former in self._allowed(name)
+
+    def _allowed(self, name: str) -> frozenset[Stage]:
+        place = rules.PLACES[name]
+        return place.allowed if self._edition == "2015" else place.allowed | place.allowed_2023
 
     def _check_needs(self, session: Session, heard: Heard, shown: Stage) -> None:
         """Tells when what must come before a message of the charger has not come."""

@@ -56,14 +56,14 @@ _RULES = (
     Rule("vehicle.2011", VARIANT, "vehicle of the 2011 edition", "2011版车辆", "GB/T 27930-2011"),
     Rule("ready.direct", VARIANT, "ready without having said not ready", "未发CRO-00直接就绪", _2015),
     Rule("mode.v2g", VARIANT, "charging mode 3 (feeding back)", "充电模式3（放电扩展）", _2015),
-    Rule("period.jitter", VARIANT, "interval off by less than half", "周期抖动", f"{_2015}; tolerance: {_OWN}"),
+    Rule("period.jitter", VARIANT, "interval off by less than half", "周期抖动", f"{_2015}; own tolerance"),
     Rule("length", VIOLATION, "wrong length", "报文长度错误", _2015),
     Rule("transferred", VIOLATION, "not sent as a transfer", "未按多包传输发送", "GB/T 34658-2017 DN.1002"),
     Rule("value", VIOLATION, "value out of range or undefined", "数值超范围或未定义", _2015),
     Rule("order", VIOLATION, "message in a phase where it may not come", "报文出现在不允许的阶段", _2015),
     Rule("order.early", VIOLATION, "sent before what must come first", "前置报文未到即发送", _2015),
-    Rule("period.late", VIOLATION, "interval too long", "周期过长", f"{_2015}; tolerance: {_OWN}"),
-    Rule("period.early", VIOLATION, "interval too short", "周期过短", f"{_2015}; tolerance: {_OWN}"),
+    Rule("period.late", VIOLATION, "interval too long", "周期过长", f"{_2015}; own tolerance"),
+    Rule("period.early", VIOLATION, "interval too short", "周期过短", f"{_2015}; own tolerance"),
     Rule("missing", VIOLATION, "missing for longer than the time limit", "超过时限未收到报文", _2015),
     Rule("attempts", VIOLATION, "more than three new attempts", "重连超过三次", _2015),
     Rule("pause.long", VIOLATION, "pause longer than ten minutes", "暂停超过十分钟", "GB/T 18487.1-2023 annex B"),
@@ -102,7 +102,7 @@ PERIOD_TOLERANCE_MS: Mapping[int, tuple[float, float]] = MappingProxyType(
 )
 """How far one interval may be off, by nominal period: up to the first unremarkable, up to the second jitter.
 
-Own choice: about 10 %, not below what a recording resolves; and half a period, from where a frame is missing or doubled.
+Own choice: about 10 %, not below what a recording resolves; half a period, from where a frame is missing or doubled.
 Real chargers and vehicles show jitter of 30 % and more.
 """
 
@@ -121,13 +121,15 @@ class Place:
     """Where a message belongs: ``home`` is the stage it shows, ``allowed`` where it may come.
 
     In ``trailing``, and in the stage right after an allowed one, it may still come for ``TRAILING_S``: frames are
-    queued, and the other side needs its time to notice. ``needs`` are the messages of the vehicle that come first.
+    queued, and the other side needs its time to notice. ``needs`` are the messages of the vehicle that come first. In
+    ``allowed_2023`` it may come in the 2023 edition only.
     """
 
     home: Stage
     allowed: frozenset[Stage]
     trailing: frozenset[Stage] = frozenset()
     needs: tuple[str, ...] = ()
+    allowed_2023: frozenset[Stage] = frozenset()
 
 
 TRAILING_S = 2.0
@@ -177,6 +179,8 @@ PLACES: Mapping[str, Place] = MappingProxyType(
             Stage.STOPPING,
             _stages(Stage.PARAMETERS, Stage.WAIT_READY, *_OUTPUT, Stage.STOPPING),
             _stages(Stage.ENDING, Stage.TIMED_OUT),
+            # A failed self-test, and parameters that do not match.
+            allowed_2023=_stages(Stage.HANDSHAKE, Stage.INSULATION, Stage.RECOGNITION, Stage.RECOGNISED),
         ),
         "BSD": Place(Stage.STOPPING, _stages(Stage.STOPPING, Stage.ENDING), _stages(Stage.TIMED_OUT)),
         "CSD": Place(Stage.ENDING, _stages(Stage.STOPPING, Stage.ENDING), _stages(Stage.TIMED_OUT), needs=("BSD",)),

@@ -53,6 +53,8 @@ _OUTLIVES: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
 )
 """What stays awaited when a stage begins; everything else is over with the stage before."""
 
+_ROUNDING_MS = 0.01
+
 LARGEST_DOUBT_S = 0.6
 """The side that waits must have been heard this shortly before the limit. Own choice."""
 
@@ -97,9 +99,15 @@ class Timing:
         count.interval_most_s = max(count.interval_most_s, seen_s)
         quiet_ms, jitter_ms = rules.PERIOD_TOLERANCE_MS[message.period_ms]
         off_ms = seen_s * 1000 - message.period_ms
-        if abs(off_ms) <= quiet_ms + 0.001:
+        if abs(off_ms) <= quiet_ms + _ROUNDING_MS:
             return
-        code = "period.jitter" if abs(off_ms) <= jitter_ms else "period.late" if off_ms > 0 else "period.early"
+        code = (
+            "period.jitter"
+            if abs(off_ms) <= jitter_ms + _ROUNDING_MS
+            else "period.late"
+            if off_ms > 0
+            else "period.early"
+        )
         expected = f"{message.period_ms} ms ± {quiet_ms if code == 'period.jitter' else jitter_ms:g} ms"
         self._tell(code, message.name, started_s, expected, f"{seen_s * 1000:.0f} ms", abs(off_ms) / 1000)
 
@@ -135,7 +143,8 @@ class Timing:
             self._drop("CRO", *(["CRO AA"] if ready else []))
         elif name in ("BCL", "BCS"):
             self._drop(_FIRST[name].value)
-            if stage is Stage.READY and session.values("BCL") and session.values("BCS"):
+            both = session.values("BCL") and session.values("BCS")
+            if stage is Stage.READY and both and "CCS" not in self._watches:
                 self._await_charger("CCS", now_s)
         else:
             self._heard_once(name, ready, session, now_s)
@@ -155,12 +164,12 @@ class Timing:
                 continue
             del self._watches[key]
             if key == Watch.PAUSE.value:
-                self._tell("pause.long", _PAUSE, due_s, f"{limit.limit_s:g} s", "", 0.0)
+                self._tell("pause.long", _PAUSE, due_s, f"≤ {limit.limit_s:g} s")
                 continue
             waiting = Sender.VEHICLE if sender is Sender.CHARGER else Sender.CHARGER
             # Of two silent sides neither misses the other; and who was never heard is not part of this recording.
             if sender in session.heard_from and last_heard.get(waiting, 0.0) >= due_s - LARGEST_DOUBT_S:
-                self._tell("missing", limit.name, due_s, f"{limit.limit_s:g} s ({limit.source})", "", limit.limit_s)
+                self._tell("missing", limit.name, due_s, f"≤ {limit.limit_s:g} s", source=limit.source)
 
     # ------------------------------------------------------------------------------------------------ inside
 

@@ -6,6 +6,7 @@ passed. Data frames carry no PGN; they belong to the message that was cleared la
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from drivers.bms import segments
 from drivers.bms.fields import Sender
@@ -19,8 +20,15 @@ CONTROL_BYTES = 8
 DECLINABLE = frozenset({"BMV", "BMT", "BSP"})
 """Messages a charger may turn away (GB/T 34658-2017 DP.3002)."""
 
-Tell = Callable[[str, str, float, str, str, float], None]
-"""Rule code, message, time, expected, seen, amount."""
+
+class Tell(Protocol):
+    """Takes an observation; ``source`` says where its limit stands when the rule itself does not."""
+
+    def __call__(
+        self, code: str, message: str, at_s: float, expected: str = "", seen: str = "", amount: float = 0.0,
+        source: str = "",
+    ) -> None:  # fmt: skip
+        """Take it."""
 
 
 @dataclass(slots=True)
@@ -92,7 +100,7 @@ class HeardTransfers:
             self._refused = True
             self._active = None if self._active == pgn else self._active
             needed = segments.packets_of(size)
-            self._tell("transfer.request", name, now_s, f"{needed} packets", f"{size} bytes in {packets}", 0.0)
+            self._tell("transfer.request", name, now_s, f"{needed} packets", f"{size} bytes in {packets}")
             return False
         self._refused = False
         while len(self._open) >= FOLLOWED_AT_MOST:
@@ -108,24 +116,24 @@ class HeardTransfers:
         transfer = self._receiving()
         if transfer is None or not data:
             if not self._requested:
-                self._tell("capture.transfer", "", now_s, "", "", 0.0)
+                self._tell("capture.transfer", "", now_s)
                 self._requested = True
             elif not self._refused:
-                self._tell("transfer.unexpected", "", now_s, "", f"packet {data[0]}" if data else "0 bytes", 0.0)
+                self._tell("transfer.unexpected", "", now_s, "", f"packet {data[0]}" if data else "0 bytes")
             return None
         name = self._name(transfer.pgn)
         number = data[0]
         start = (number - 1) * segments.BYTES_PER_PACKET
         part = data[1 : 1 + min(segments.BYTES_PER_PACKET, max(transfer.size - start, 0))]
         if not 1 <= number <= transfer.packets:
-            self._tell("transfer.sequence", name, now_s, f"1-{transfer.packets}", f"packet {number}", 0.0)
+            self._tell("transfer.sequence", name, now_s, f"1-{transfer.packets}", f"packet {number}")
             return None
         if len(data) != CONTROL_BYTES:
-            self._tell("transfer.frame", name, now_s, f"{CONTROL_BYTES} bytes", f"{len(data)} bytes", 0.0)
+            self._tell("transfer.frame", name, now_s, f"{CONTROL_BYTES} bytes", f"{len(data)} bytes")
             if len(part) < min(segments.BYTES_PER_PACKET, transfer.size - start):
                 return None
         if number != transfer.expected_next:
-            self._tell("transfer.sequence", name, now_s, f"packet {transfer.expected_next}", f"packet {number}", 0.0)
+            self._tell("transfer.sequence", name, now_s, f"packet {transfer.expected_next}", f"packet {number}")
         transfer.expected_next = number + 1
         transfer.buffer[start : start + len(part)] = part
         transfer.missing.discard(number)
@@ -150,10 +158,10 @@ class HeardTransfers:
             return
         name = self._name(pgn)
         if not 1 <= first <= transfer.packets:
-            self._tell("transfer.clearance", name, now_s, f"1-{transfer.packets}", f"packet {first}", 0.0)
+            self._tell("transfer.clearance", name, now_s, f"1-{transfer.packets}", f"packet {first}")
             return
         if first < transfer.expected_next:
-            self._tell("transfer.retransmission", name, now_s, "", f"packet {first}", 0.0)
+            self._tell("transfer.retransmission", name, now_s, "", f"packet {first}")
         self._active = pgn
         transfer.expected_next = first
         transfer.cleared_until = min(first + count - 1, transfer.packets)
@@ -166,7 +174,7 @@ class HeardTransfers:
             return
         if not transfer.complete:
             lost = f"{len(transfer.missing)} of {transfer.packets} packets"
-            self._tell("capture.lost", self._name(pgn), now_s, "", lost, 0.0)
+            self._tell("capture.lost", self._name(pgn), now_s, "", lost)
         self._drop(pgn)
 
     def abort(self, pgn: int, reason: int, by: Sender, now_s: float) -> bool:
@@ -187,12 +195,12 @@ class HeardTransfers:
         for transfer in list(self._overdue(now_s)):
             name, at_s = self._name(transfer.pgn), transfer.deadline_s
             if transfer.complete:
-                self._tell("transfer.no_end", name, at_s, f"{segments.CLEARANCE_S:g} s", "", 0.0)
+                self._tell("transfer.no_end", name, at_s, f"{segments.CLEARANCE_S:g} s", "")
             elif not transfer.answered:
-                self._tell("transfer.no_answer", name, at_s, f"{segments.CLEARANCE_S:g} s", "", 0.0)
+                self._tell("transfer.no_answer", name, at_s, f"{segments.CLEARANCE_S:g} s", "")
             else:
                 still = f"{len(transfer.missing)} of {transfer.packets} packets open"
-                self._tell("transfer.timeout", name, at_s, "", still, 0.0)
+                self._tell("transfer.timeout", name, at_s, "", still)
             self._drop(transfer.pgn)
 
     # ------------------------------------------------------------------------------------ inside
@@ -210,7 +218,7 @@ class HeardTransfers:
         transfer = self._open.get(pgn)
         if transfer is None:
             if self._requested and not self._refused:
-                self._tell("transfer.answer", self._name(pgn), now_s, "", "", 0.0)
+                self._tell("transfer.answer", self._name(pgn), now_s)
             return None
         if not transfer.answered:
             transfer.answered = True
