@@ -212,6 +212,12 @@ def _happening(speak: Speaker, body: Document) -> str:
     if name == "vehicle_stop":
         reasons = ", ".join(body.get("detail", {}).get("reasons", [])) or "-"
         return f"{pick('车辆请求停止', 'the vehicle asks to stop')} (BST): {reasons}"
+    if name in ("contact_lost", "reconnect"):
+        words_of = {
+            "contact_lost": pick("通信中断,准备重新握手", "contact lost, preparing a new handshake"),
+            "reconnect": f"{pick('重新握手,第', 'new handshake, no.')} {body.get('number')}{pick(' 次', '')}",
+        }
+        return f"{words_of[name]}: {speak.fault(str(body.get('cause')))}"
     known = {
         "internal_error": pick("程序内部错误,输出已断开", "an error of the program, outputs opened"),
         "register_lower": pick("电表读数变小(换表?)", "the meter's register is lower than before (meter changed?)"),

@@ -86,6 +86,8 @@ class MonitorCore:
         self._ready_for_sessions = not restarted
         self._holds: dict[str, float] = {}
         self._heard_at_s: dict[str, float] = {}
+        self._bcs_at_s = float("-inf")
+        self._bcs_values: dict[str, Any] = {}
         self._observations: list[Observation] = []
         self._followed: Observed | None = None
         """The last session of the observer that was taken up or left out; each is taken up at most once."""
@@ -217,6 +219,21 @@ class MonitorCore:
         if demand is not None and self._heard_at_s.get("BCL") != demand.at_s:
             self._heard_at_s["BCL"] = demand.at_s
             self.around.demands.add(demand.at_s, demand.values["current_a"])
+        self._look_for_standstill(observed)
+
+    def _look_for_standstill(self, observed: Observed) -> None:
+        """The same BCS again and again while a current flows: the vehicle repeats and no longer measures."""
+        bcs = observed.latest.get("BCS")
+        if bcs is None or bcs.at_s == self._bcs_at_s:
+            return
+        self._bcs_at_s = bcs.at_s
+        former, self._bcs_values = self._bcs_values, bcs.values
+        current_a = self.image.value("meter_current_a", self.now_s)
+        if current_a is None:
+            current_a = self.image.value("ccs_current_a", self.now_s)
+        flows = current_a is not None and current_a >= self.parameters.numbers.frozen_current_a
+        if not flows or former != bcs.values:
+            self.around.unchanged_since_s = bcs.at_s if flows else None
 
     def _follow(self) -> None:
         session, present = self.session, self.observer.session
@@ -292,6 +309,7 @@ class MonitorCore:
         self.session = None
         self.events.clear()
         self.around.demands.clear()
+        self.around.unchanged_since_s = None
 
     def _end_reason(self, session: MonitorSession) -> str:
         if session.observed.ended_s is None:
@@ -317,11 +335,12 @@ class MonitorCore:
             self.record("state", {"state": state, "previous": previous, "reasons": []})
 
     def _on_observation(self, observation: Observation) -> None:
-        if observation.severity is Severity.VIOLATION and observation.code not in monitor_faults.NOT_AN_ALARM:
-            fault = monitor_faults.OBSERVATION_FAULTS.get(observation.code, "protocol_violation")
-            self._hold(fault, self.parameters.faults[fault].debounce_s)
-            if observation.first:
-                self.record("event", monitor_recording.violation_body(observation))
+        if observation.severity is Severity.VIOLATION:
+            fault = monitor_faults.fault_of(observation, self.parameters.numbers)
+            if fault is not None:
+                self._hold(fault, self.parameters.faults[fault].debounce_s)
+                if observation.first:
+                    self.record("event", monitor_recording.violation_body(observation))
         session = self.session
         if session is None:
             return

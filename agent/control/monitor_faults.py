@@ -6,14 +6,16 @@ and that the input is missing is a fault of its own.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from agent.control.envelope import CurrentEnvelope
 from agent.control.image import ProcessImage
 from agent.control.monitor_parameters import MonitorParameters
+from agent.control.numbers import SequenceNumbers
 from agent.control.vehicle import VEHICLE_STOP_FAULTS
-from drivers.bms.observer_model import Session, Stage
+from drivers.bms.fields import Sender
+from drivers.bms.messages import MESSAGES
+from drivers.bms.observer_model import Observation, Session, Stage
 
 _OUTPUT_STAGES = frozenset({Stage.WAIT_READY, Stage.READY, Stage.CHARGING, Stage.STOPPING})
 """Stages in which the output may stand under the voltage of the charge, and BCP and CML are known."""
@@ -21,6 +23,8 @@ _OUTPUT_STAGES = frozenset({Stage.WAIT_READY, Stage.READY, Stage.CHARGING, Stage
 _STATES = ("over_current_state", "over_temperature_state", "insulation_state", "connector_state")
 _LEVELS = ("cell_voltage_state", "soc_state")
 _TOO_HIGH, _TOO_LOW = 1, 2
+_SAME_VALUE = 0.05
+"""Half a digit of the encoding: a demand above a limit by less is the limit."""
 
 CHARGER_STOP_FAULTS = frozenset(
     {
@@ -38,28 +42,45 @@ CHARGER_STOP_FAULTS = frozenset(
 )
 """Fields of CST (SPN 3521 to 3523) by which a charger says that something is wrong."""
 
-OBSERVATION_FAULTS: Mapping[str, str] = MappingProxyType(
+NOT_AN_ALARM = frozenset(
     {
-        "demand.voltage_bcp": "demand_above_limits",
-        "demand.current_bcp": "demand_above_limits",
-        "demand.voltage_cml": "demand_above_limits",
-        "demand.current_cml": "demand_above_limits",
-        "output.voltage_bcp": "output_over_voltage",
-        "output.differs": "measurements_disagree",
-        "soc.jump": "soc_jump",
-        "frozen": "bms_data_frozen",
+        "period.late",
+        "period.early",
+        "value",
+        "output.voltage",
+        "output.voltage_bcp",
+        "output.current",
+        "output.differs",
+        "demand.voltage_bcp",
+        "demand.current_bcp",
+        "demand.voltage_cml",
+        "demand.current_cml",
+        "frozen",
     }
 )
-"""Violations that have a fault of their own; every other one is ``protocol_violation``."""
+"""Violations that are counted in the session and raise nothing by themselves: real chargers and vehicles commit the
+first ones all day (periods of 33 to 105 ms where 50 are asked for), and what matters of the others has a rule here."""
 
-NOT_AN_ALARM = frozenset({"period.late", "period.early", "value", "output.voltage", "output.current"})
-"""Violations that are counted in the session and raise nothing: real chargers and vehicles commit them all day (periods
-of 33 to 105 ms where 50 are asked for), and what matters of output and demand has a rule here."""
+_UNUSABLE = frozenset({"length", "transferred"})
+
+
+def fault_of(observation: Observation, numbers: SequenceNumbers) -> str | None:
+    """The fault that a violation stands for, None if it is only counted."""
+    code = observation.code
+    if code in NOT_AN_ALARM:
+        return None
+    if code == "soc.jump":
+        return "bms_soc_jump" if observation.amount > numbers.soc_jump_percent else None
+    if code in _UNUSABLE and MESSAGES[observation.message].sender is Sender.VEHICLE:
+        return "bms_message_unusable"
+    return "protocol_violation"
+
 
 EVENT_FAULTS = frozenset(
     {
         *(f"bms_timeout_{name}" for name in ("bhm", "brm", "bcp", "bro", "bcs", "bcl", "bsm", "bst", "bsd")),
-        *OBSERVATION_FAULTS.values(),
+        "bms_soc_jump",
+        "bms_message_unusable",
         "bms_error_message",
         "charger_fault",
         "emergency_stop",
@@ -87,6 +108,9 @@ CONDITION_FAULTS = frozenset(
         "output_over_voltage",
         "output_over_current",
         "bms_limits_violated",
+        "bms_demand_beyond_limits",
+        "bms_measurement_differs",
+        "bms_data_frozen",
         "bms_fault",
         "vehicle_bus_lost",
         "listen_only_off",
@@ -112,6 +136,8 @@ class Surroundings:
     clock_unset: bool = False
     demands: CurrentEnvelope = field(default_factory=CurrentEnvelope)
     """Currents that the vehicle has asked for."""
+    unchanged_since_s: float | None = None
+    """Since when BCS has been the same although a current flows; None while it changes."""
 
 
 class Dialogue:
@@ -151,7 +177,7 @@ def conditions(
     found += _insulation(image, parameters, now_s)
     if session is not None:
         found += _output(image, dialogue, around, parameters)
-        found += _vehicle(dialogue, parameters)
+        found += _vehicle(image, dialogue, around, parameters)
     return found
 
 
@@ -180,7 +206,7 @@ def _devices(
             "insulation_monitor_lost",
             parameters.insulation_monitor and _older_than(image, "insulation_plus_kohm", 6.0, around, now_s),
         ),
-        ("reverse_polarity", meter_v is not None and meter_v < -parameters.numbers.outside_voltage_before_test_v),
+        ("reverse_polarity", meter_v is not None and meter_v < -parameters.numbers.reverse_voltage_v),
         ("vehicle_bus_lost", not around.vehicle_port_open),
         ("listen_only_off", around.acknowledging),
         ("recorder_absent", settled and image.value("recorder_ready", now_s) is not True),
@@ -221,7 +247,7 @@ def _output(image: ProcessImage, dialogue: Dialogue, around: Surroundings, param
     bcp, cml = dialogue.told("BCP"), dialogue.told("CML")
     voltage_v = highest_voltage_v(image, now_s)
     ceiling_v = _least(bcp.get("maximum_voltage_v"), cml.get("maximum_voltage_v"), parameters.maximum_voltage_v)
-    if voltage_v is not None and voltage_v > ceiling_v + numbers.over_voltage_margin_v:
+    if voltage_v is not None and voltage_v > numbers.over_voltage_limit_v(ceiling_v):
         found.append("output_over_voltage")
     currents = [
         value for name in ("meter_current_a", "ccs_current_a") if (value := image.value(name, now_s)) is not None
@@ -256,7 +282,7 @@ def _disagree(image: ProcessImage, parameters: MonitorParameters, now_s: float) 
     return False
 
 
-def _vehicle(dialogue: Dialogue, parameters: MonitorParameters) -> list[str]:
+def _vehicle(image: ProcessImage, dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters) -> list[str]:
     found: list[str] = []
     bsm, bst = dialogue.fresh("BSM"), dialogue.fresh("BST")
     if (
@@ -265,13 +291,45 @@ def _vehicle(dialogue: Dialogue, parameters: MonitorParameters) -> list[str]:
         or any(bst.get(name) == _TOO_HIGH for name in VEHICLE_STOP_FAULTS)
     ):
         found.append("bms_fault")
-    bcp = dialogue.told("BCP")
-    if bcp and _above_own_limits(dialogue, bcp, parameters.numbers.over_voltage_margin_v):
+    numbers, bcp = parameters.numbers, dialogue.told("BCP")
+    if bcp and _above_own_limits(dialogue, bcp, numbers):
         found.append("bms_limits_violated")
+    if _demands_too_much(dialogue, bcp, parameters):
+        found.append("bms_demand_beyond_limits")
+    if dialogue.stage is Stage.CHARGING and _measures_differently(image, dialogue, numbers):
+        found.append("bms_measurement_differs")
+    limit_s = parameters.faults["bms_data_frozen"].threshold
+    since_s = around.unchanged_since_s
+    if limit_s is not None and since_s is not None and dialogue.now_s - since_s > limit_s:
+        found.append("bms_data_frozen")
     return found
 
 
-def _above_own_limits(dialogue: Dialogue, bcp: Mapping[str, Any], margin_v: float) -> bool:
+def _demands_too_much(dialogue: Dialogue, bcp: Mapping[str, Any], parameters: MonitorParameters) -> bool:
+    """BCL against the least of BCP, CML and the charger's ratings."""
+    bcl, cml = dialogue.fresh("BCL"), dialogue.told("CML")
+    if not bcl or not bcp:
+        return False
+    highest_v = _least(bcp["maximum_voltage_v"], cml.get("maximum_voltage_v"), parameters.maximum_voltage_v)
+    highest_a = _least(bcp["maximum_current_a"], cml.get("maximum_current_a"), parameters.maximum_current_a)
+    return bool(bcl["voltage_v"] > highest_v + _SAME_VALUE or bcl["current_a"] > highest_a + _SAME_VALUE)
+
+
+def _measures_differently(image: ProcessImage, dialogue: Dialogue, numbers: SequenceNumbers) -> bool:
+    """BCS against our meter, or without one against what the charger tells (CCS)."""
+    bcs, now_s = dialogue.fresh("BCS"), dialogue.now_s
+    if not bcs:
+        return False
+    for key, slack in (("voltage_v", 0.0), ("current_a", numbers.measurement_slack_a)):
+        measured = image.value(f"meter_{key}", now_s)
+        if measured is None:
+            measured = image.value(f"ccs_{key}", now_s)
+        if measured is not None and abs(bcs[key] - measured) > numbers.measurement_share * abs(measured) + slack:
+            return True
+    return False
+
+
+def _above_own_limits(dialogue: Dialogue, bcp: Mapping[str, Any], numbers: SequenceNumbers) -> bool:
     """The battery is measured above limits that it gave itself. A value that is not sent judges nothing."""
     cell_v, total_v, hottest_c = (
         bcp.get(name) for name in ("maximum_cell_voltage_v", "maximum_voltage_v", "maximum_temperature_c")
@@ -279,7 +337,7 @@ def _above_own_limits(dialogue: Dialogue, bcp: Mapping[str, Any], margin_v: floa
     bcs, bsm = dialogue.fresh("BCS"), dialogue.fresh("BSM")
     pairs = [
         (bcs.get("maximum_cell_voltage_v"), cell_v),
-        (bcs.get("voltage_v"), None if total_v is None else total_v + margin_v),
+        (bcs.get("voltage_v"), None if total_v is None else numbers.over_voltage_limit_v(total_v)),
         (bsm.get("highest_temperature_c"), hottest_c),
     ]
     pairs += [(value, cell_v) for value in dialogue.fresh("BMV").get("cell_voltages_v") or ()]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control.billing import BillingTariff
-from agent.control.parameters import SequenceNumbers
+from agent.control.numbers import NUMBERS, SequenceNumbers
 from agent.settings.catalogue import Fault
 
 
@@ -50,7 +50,8 @@ class MonitorParameters:
     meter: Mapping[str, Any] | None = None
     insulation_monitor: bool = False
     inputs: tuple[str, ...] = ()
-    numbers: SequenceNumbers = field(default_factory=SequenceNumbers)
+    numbers: SequenceNumbers = NUMBERS["2023"]
+    """The figures of the newer edition: a listener does not know by which one the charger was built."""
     monitor: MonitorNumbers = field(default_factory=MonitorNumbers)
     telemetry_interval_s: float = 15.0
     telemetry_idle_interval_s: float = 300.0

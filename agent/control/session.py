@@ -51,6 +51,7 @@ REFUSALS: Mapping[str, StopReason] = {
     "not plugged": StopReason("未插枪", "no vehicle is plugged in"),
     "state": StopReason("当前状态不能启动", "not in this state"),
     "monitor_only": StopReason("本机只监听,不能控制充电机", "this agent only listens and cannot control the charger"),
+    "replug": StopReason("须拔枪重插后才能再次启动", "the plug must be pulled and put in again first"),
 }
 """Words of a refused start besides fault ids. A refusal joins them with commas; what follows ``: `` is a detail."""
 
@@ -67,6 +68,10 @@ NORMAL_STOPS = frozenset(
     }
 )
 """Stop reasons of a charge that ended as somebody wished. Every other reason is a fault id or names a failure."""
+
+
+REPLUG_STOPS = frozenset({"vehicle_fault"})
+"""Stop reasons besides faults that clear with the plug after which the plug must be pulled before a new start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ class Session:
     soc_start_percent: int | None = None
     soc_end_percent: int | None = None
     vin: str | None = None
+    reconnects: int = 0
     next_progress_s: float = 0.0
 
     def duration_s(self, now_s: float) -> int:

@@ -6,9 +6,11 @@ import pytest
 from control_world import FAULTS
 from monitor_world import Bus
 
-from agent.control.monitor_faults import EVENT_FAULTS, FAULT_IDS, NOT_AN_ALARM, OBSERVATION_FAULTS
+from agent.control.monitor_faults import FAULT_IDS, NOT_AN_ALARM
+from drivers.bms.messages import identifier_of
 from drivers.bms.observer_model import Severity
 from drivers.bms.observer_rules import RULES
+from drivers.can.frame import CanFrame
 
 
 def test_every_fault_is_in_the_catalogue() -> None:
@@ -16,10 +18,9 @@ def test_every_fault_is_in_the_catalogue() -> None:
 
 
 def test_the_codes_are_the_observer_s() -> None:
-    codes = {*OBSERVATION_FAULTS, *NOT_AN_ALARM}
-    assert codes <= set(RULES)
-    assert all(RULES[code].severity is Severity.VIOLATION for code in codes)
-    assert set(OBSERVATION_FAULTS.values()) <= EVENT_FAULTS
+    assert set(RULES) >= NOT_AN_ALARM
+    assert all(RULES[code].severity is Severity.VIOLATION for code in NOT_AN_ALARM)
+    assert {"length", "transferred", "soc.jump"} <= set(RULES)
 
 
 def charging(**changes: Any) -> Bus:
@@ -126,24 +127,72 @@ def test_the_battery_voltage_above_its_own_limit(voltage_v: float, told: bool) -
 def test_a_demand_above_the_limits(key: str, value: float, told: bool) -> None:
     bus = charging()
     bus.values["BCL"][key] = value
-    bus.run(1.0)
-    assert ("demand_above_limits" in bus.active()) is told
+    bus.run(0.9)
+    assert "bms_demand_beyond_limits" not in bus.active()
+    bus.run(0.5)
+    assert ("bms_demand_beyond_limits" in bus.active()) is told
 
 
-@pytest.mark.parametrize(("soc", "told"), [(22, False), (23, True)])
+@pytest.mark.parametrize(("limits", "value", "told"), [("CML", 70.0, True), ("CML", 80.0, False)])
+def test_a_demand_above_what_the_charger_can_deliver(limits: str, value: float, told: bool) -> None:
+    bus = Bus()
+    bus.values[limits]["maximum_current_a"] = value
+    bus.charge(3.0)
+    assert ("bms_demand_beyond_limits" in bus.active()) is told
+
+
+@pytest.mark.parametrize(("soc", "told"), [(25, False), (26, True)])
 def test_a_jump_of_the_state_of_charge(soc: int, told: bool) -> None:
     bus = charging()
     bus.values["BCS"]["soc_percent"] = soc
     bus.run(1.0)
-    assert ("soc_jump" in bus.active()) is told
+    assert bus.active() == (["bms_soc_jump"] if told else [])
+    bus.say("CST", manual_stop=1)
+    bus.finish()
+    assert bus.log.end()["violations"]["soc.jump BCS"] == 1, "a smaller one is counted"
 
 
 def test_data_that_never_change() -> None:
     bus = charging()
-    bus.run(110.0)
-    assert "bms_data_frozen" not in bus.log.alarms()
-    bus.run(15.0)
-    assert "bms_data_frozen" in bus.log.alarms()
+    bus.run(296.0)
+    assert bus.log.alarms() == []
+    bus.run(5.0)
+    assert bus.log.alarms() == ["bms_data_frozen"]
+
+
+@pytest.mark.parametrize("moving", ["soc_percent", "voltage_v"])
+def test_data_that_change_now_and_then(moving: str) -> None:
+    bus = charging()
+    for _ in range(4):
+        bus.run(100.0)
+        bus.values["BCS"][moving] += 1
+    assert bus.log.alarms() == []
+
+
+def test_without_current_data_may_stand_still() -> None:
+    bus = Bus()
+    for message in ("BCL", "BCS", "CCS"):
+        bus.values[message]["current_a"] = 19.9
+    bus.readings["meter_current_a"] = 19.9
+    bus.charge(310.0)
+    assert bus.log.alarms() == []
+
+
+@pytest.mark.parametrize("bad", ["length", "transferred"])
+def test_a_message_of_the_vehicle_that_cannot_be_used(bad: str) -> None:
+    bus = charging()
+    name = "BSM" if bad == "length" else "BCS"
+    bus.core.on_frame(CanFrame(identifier_of(name), b"\x00\x00\x00"), bus.now_s)
+    bus.run(0.2)
+    assert bus.active() == ["bms_message_unusable"]
+
+
+def test_a_message_of_the_charger_that_cannot_be_used() -> None:
+    bus = charging()
+    bus.core.on_frame(CanFrame(identifier_of("CST"), b"\x00"), bus.now_s)
+    bus.run(0.2)
+    assert "protocol_violation" in bus.active()
+    assert "bms_message_unusable" not in bus.active()
 
 
 # What the charger does.
@@ -330,11 +379,27 @@ def test_meter_and_charger_disagree(signal: str, near: float, far: float) -> Non
     assert "measurements_disagree" in bus.active()
 
 
-def test_charger_and_vehicle_disagree() -> None:
+@pytest.mark.parametrize("metered", [True, False])
+@pytest.mark.parametrize(
+    ("key", "near", "far"), [("current_a", 62.0, 61.9), ("current_a", 98.0, 98.1), ("voltage_v", 310.5, 310.4)]
+)
+def test_the_vehicle_measures_differently(metered: bool, key: str, near: float, far: float) -> None:
+    bus = charging() if metered else charging(meter=None)
+    bus.values["BCS"][key] = near
+    bus.run(35.0)
+    assert bus.active() == []
+    bus.values["BCS"][key] = far
+    bus.run(29.0)
+    assert bus.active() == []
+    bus.run(2.0)
+    assert bus.active() == ["bms_measurement_differs"]
+
+
+def test_a_vehicle_that_tells_nothing_is_not_compared() -> None:
     bus = charging()
-    bus.values["BCS"]["current_a"] = 60.0
-    bus.run(25.0)
-    assert "measurements_disagree" in bus.active()
+    bus.talking = ("CCS", "BCL", "BSM")
+    bus.run(60.0)
+    assert "bms_measurement_differs" not in bus.log.alarms()
 
 
 @pytest.mark.parametrize(("added_wh", "told"), [(1500, False), (1501, True), (900, False), (899, True)])
