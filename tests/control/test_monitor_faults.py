@@ -1,5 +1,6 @@
 """Every alarm of a monitor: raised by the data that tell it, and not by data just short of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -295,6 +296,22 @@ def test_an_ordered_stop_is_no_fault() -> None:
     bus.say("CST", manual_stop=1)
     bus.run(0.2)
     assert bus.active() == []
+
+
+@pytest.mark.parametrize("name", ["brm", "bcp", "bro", "bcs", "bcl", "bsm", "bst", "bsd"])
+def test_every_time_out_that_the_charger_can_report(name: str) -> None:
+    bus = charging()
+    bus.talking = ()
+    bus.values["CEM"] = {f"{name}_timeout": 1}
+    bus.say("CEM")
+    bus.run(0.2)
+    assert f"bms_timeout_{name}" in bus.active()
+
+
+def test_every_fault_of_a_monitor_is_raised_by_a_test() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_monitor*.py")]
+    named = {fault for fault in FAULT_IDS if any(f'"{fault}"' in text for text in texts)}
+    assert {fault for fault in FAULT_IDS - named if not fault.startswith("bms_timeout_")} == set()
 
 
 # Rules of the protocol.
