@@ -19,7 +19,7 @@ from agent.control.limits import pile_limit
 from agent.control.machine import Sequence
 from agent.control.parameters import ControlParameters
 from agent.control.reactions import fill_situation, react
-from agent.control.session import Session
+from agent.control.session import REPLUG_STOPS, Session
 from agent.control.steps import STEPS
 from agent.control.steps.context import Demand, StepMemory
 from drivers.bms.charger import Charger, ChargerLimits
@@ -59,7 +59,7 @@ class ControlCore:
         self.backlog = Backlog(parameters.maximum_backlog)
         self.answers = Answers()
         self.charger = self._new_charger()
-        self.situation = Situation(now_s=now_s, started_at_s=now_s)
+        self.situation = Situation(now_s=now_s, started_at_s=now_s, output_idle_since_s=now_s)
         if restarted:
             self.situation.events.add("control_restarted")
         self.permission = Permission.denied("start-up")
@@ -88,6 +88,8 @@ class ControlCore:
         self._active: list[ActiveFault] = []
         self.envelope = CurrentEnvelope()
         self._sessions_begun = 0
+        self.reconnects_since_plug = 0
+        """New handshakes after time-outs since the plug was put in."""
         self._records: list[RecordDraft] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
@@ -239,8 +241,15 @@ class ControlCore:
         present = interlocks.conditions(self.image, situation, self.parameters)
         plugged = interlocks.is_plugged(self.image, self.now_s, self.parameters)
         raised, cleared = self.faults.update(
-            self.now_s, present, unplugged=plugged is False, reset=self.now_s < self.reset_until_s
+            self.now_s,
+            present,
+            unplugged=plugged is False,
+            reset=self.now_s < self.reset_until_s,
+            mild=interlocks.told_only(situation),
         )
+        if plugged is False and self.session is None:
+            self.reconnects_since_plug = 0
+            situation.replug_after = None
         if raised or cleared or self._active:
             self._active = self.faults.active()
         for fault in raised:
@@ -336,6 +345,7 @@ class ControlCore:
     def set_demand(self, voltage_v: float, current_a: float, ceiling_v: float) -> None:
         """Ask the power stage for an output; ``ceiling_v`` is the voltage above which it is a fault."""
         self.demand = Demand(voltage_v=voltage_v, current_a=current_a, on=True)
+        self.situation.output_idle_since_s = None
         if self.memory.voltage_ceiling_v is None:
             self.memory.voltage_ceiling_since_s = self.now_s
         self.memory.voltage_ceiling_v = ceiling_v
@@ -343,6 +353,8 @@ class ControlCore:
 
     def no_demand(self) -> None:
         """Ask the power stage for nothing."""
+        if self.situation.output_idle_since_s is None:
+            self.situation.output_idle_since_s = self.now_s
         self.demand = Demand()
         self.memory.voltage_ceiling_v = None
         self.envelope.clear()
@@ -370,7 +382,7 @@ class ControlCore:
             return
         if session.stop_reason is None:
             session.stop_reason = reason
-            self.charger.stop(self.now_s, vehicle.stop_cause(reason))
+            self.charger.stop(self.now_s, vehicle.stop_cause(reason, self.sequence.state))
         if self.sequence.state != "stopping":
             self.move("halt")
         if immediate and not self.memory.opened:
@@ -383,6 +395,8 @@ class ControlCore:
         if session is None:
             return
         reason = session.stop_reason or "internal_error"
+        if reason in REPLUG_STOPS:
+            self.situation.replug_after = reason
         self.record("session_ended", recording.ended_body(self, session, reason))
         for command_id in session.stop_command_ids:
             self.reply(command_id, "done", reason, session.id)

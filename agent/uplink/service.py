@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from agent.settings.schema import Settings
+from agent.settings.schema import AnySettings
 from agent.uplink import envelope
 from agent.uplink.backoff import Allowance
 from agent.uplink.commands import Answer, CommandGate, Order, read_watermarks
@@ -60,7 +60,7 @@ class Uplink:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AnySettings,
         *,
         boot_id: str,
         version: str,

@@ -106,6 +106,8 @@ class CanNode:
         self.is_cut = False
         self.deliver = deliver
         self.waiting: deque[CanFrame] = deque()
+        self.frames_sent = 0
+        """Frames of this participant that were on the line."""
         self._wire = wire
 
     def send(self, frame: CanFrame) -> None:
@@ -127,6 +129,8 @@ class CanWire:
         self._loop = asyncio.get_running_loop()
         self._nodes: list[CanNode] = []
         self._ports: list[PtyPort] = []
+        self.adapters: dict[str, SlcanAdapter] = {}
+        """Adapters by the name of their port."""
         self._busy = False
         self._last_end_s = 0.0
 
@@ -152,6 +156,7 @@ class CanWire:
 
         node = self.add_listener(link.name, to_computer)
         port = PtyPort(from_computer, adapter.hang_up, link)
+        self.adapters[link.name] = adapter
         self._ports.append(port)
         return node
 
@@ -182,6 +187,7 @@ class CanWire:
 
     def _finish(self, sender: CanNode, frame: CanFrame) -> None:
         if not sender.is_cut:
+            sender.frames_sent += 1
             for node in self._nodes:
                 if node is not sender and not node.is_cut:
                     node.deliver(frame)

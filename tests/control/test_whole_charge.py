@@ -312,11 +312,11 @@ def test_the_lock_opens_only_below_60_v(voltage_v: float, safe: bool) -> None:
 def test_a_vehicle_that_pauses_for_more_than_10_minutes_is_stopped() -> None:
     world = World(step_s=0.05).until("charging")
     world.run(1.0)
-    bsm = world.core.charger.vehicle.bsm
-    assert bsm is not None
+    world.vehicle.command("permit off", world.now_s)
+    while not world.core.charger.paused:
+        world.step()
+    world.step()
     world.core.memory.paused_since_s = world.now_s - 599.0
-    bsm.values["charging_permitted"] = False
-    world.vehicle.command("silence BSM", world.now_s)
     world.run(0.5)
     assert world.core.state == "charging"
     assert world.core.demand.current_a == 0.0

@@ -35,6 +35,7 @@ CASES = [
     Case("unplug force", ("connector_unplugged",), unplugged=True),
     Case("vehicle fault over_temperature", ("bms_fault", "vehicle_fault"), ("vehicle normal",)),
     Case("module fault 0", ("power_stage_fault",), ("module ok 0",)),
+    # Comes back three times and is silent again; and keeps its battery on the output, so that nothing can come back.
     Case("vehicle silence BCL", ("bms_timeout_bcl",), ("vehicle normal",)),
     Case("vehicle freeze", ("bms_timeout_bcl", "bms_timeout_bcs"), ("vehicle normal",)),
     Case("jam K1", ("contactor_refuses",), ("unjam K1",), before_start=True),

@@ -40,7 +40,9 @@ def _ramp(core: "ControlCore") -> None:
         core.set_demand(core.demand.voltage_v, 0.0, memory.voltage_ceiling_v)
     current_a = image.value("module_current_a", now_s)
     low = current_a is not None and current_a < core.parameters.numbers.opening_current_a
-    if low or now_s - memory.stage_since_s > core.parameters.times.ramp_down_s:
+    times, session = core.parameters.times, core.session
+    lock_lost = session is not None and session.stop_reason == "lock_lost"
+    if low or now_s - memory.stage_since_s > (times.lock_lost_ramp_s if lock_lost else times.ramp_down_s):
         memory.opened = True
         memory.go("open", now_s)
         _open(core)
@@ -83,6 +85,9 @@ def _statistics(core: "ControlCore") -> None:
             if bsd.values["soc_percent"] is not None:
                 session.soc_end_percent = int(bsd.values["soc_percent"])
             waiting = now_s - bsd.at_s < _CSD_S
+    if phase is Phase.TIMED_OUT and memory.lost_at_s is not None:
+        # The vehicle shall see CEM a few times before its supply goes.
+        waiting = now_s - memory.lost_at_s < core.parameters.times.error_message_s
     if waiting and now_s - memory.entered_at_s < core.parameters.times.statistics_s:
         return
     core.want_auxiliary(False)
