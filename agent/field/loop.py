@@ -1,7 +1,7 @@
 """The loop of a pile that charges: what the base loop leaves open, with relay board and power stage.
 
-Frames of the vehicle are taken in and answered at once, but evaluated at once only when the protocol reports an event: a
-saturated bus has a frame each half millisecond (docs/decisions/0360).
+Frames of the vehicle are taken in and answered at once, but evaluated at once only when the protocol reports an event:
+a saturated bus has a frame each half millisecond (docs/decisions/0360).
 """
 
 import selectors
@@ -17,7 +17,6 @@ from agent.field.lines import CanLine, Line
 from agent.field.server import FieldServer
 from agent.field.status import snapshot
 from drivers.can.frame import CanFrame
-
 
 _DENSE_S = 0.002
 """While the vehicle's frames come closer than this, they are fetched at this interval instead of one by one.

@@ -27,7 +27,7 @@ from drivers.can.frame import CanFrame
 
 LONG = int(os.environ.get("PILE_FUZZ_EXAMPLES", "0"))
 STATES = ("plugged", "handshake", "insulation", "recognition", "parameters", "precharge", "charging")
-ENERGISED = frozenset({"insulation", "precharge", "charging", "stopping"})
+ENERGISED = frozenset({"insulation", "precharge", "charging", "reconnecting", "stopping"})
 """States in which there may be an output."""
 SINGLE = tuple(name for name in VEHICLE_NAMES if len(payload_of(name, 0, 0)) <= 8)
 MISDEEDS = (
