@@ -187,12 +187,12 @@ def _is_talk(node: ast.AST) -> bool:
         return True
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return True
-    # ``Rule = Callable[...]``
+    # ``Rule = Callable[...]``, ``_Step = tuple[...]``
     return (
         isinstance(node, ast.Assign)
         and isinstance(node.value, ast.Subscript)
         and not node.value.ctx._fields
-        and (isinstance(node.value.value, ast.Name) and node.value.value.id == "Callable")
+        and (isinstance(node.value.value, ast.Name) and node.value.value.id in ("Callable", "tuple"))
     )
 
 

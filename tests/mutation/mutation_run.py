@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "mutation.md"
 STEP_NAMES = sorted(path.stem for path in (ROOT / "agent" / "control" / "steps").glob("[!_]*.py"))
 _BMS_TRANSPORT = ("bms/test_bms_transport.py",)
-_BMS_MESSAGES = ("bms/test_bms_messages.py",)
+_BMS_MESSAGES = ("bms/test_bms_messages.py", "bms/test_bms_codec_kinds.py")
 _BMS_CHARGER = ("bms/test_bms_charger.py", "bms/test_bms_timeouts.py")
 _SEQUENCE = (
     "control/test_whole_charge.py",
