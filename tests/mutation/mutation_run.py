@@ -29,13 +29,14 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "mutation.md"
 TARGETS: dict[str, tuple[str, ...]] = {
-    "interlocks.py": ("test_interlocks.py",),
+    "interlocks.py": ("test_interlocks.py", "test_contactor_rules.py"),
     "fault_register.py": ("test_fault_register.py",),
     "machine.py": ("test_sequence_machine.py",),
     "limits.py": ("test_output_limits.py",),
     "image.py": ("test_process_image.py",),
     "billing.py": ("test_billing.py",),
     "envelope.py": ("test_output_limits.py",),
+    "plausibility.py": ("test_plausibility.py",),
     "backlog.py": ("test_control_memory.py",),
     "commands.py": ("test_control_memory.py",),
 }
