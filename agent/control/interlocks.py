@@ -178,14 +178,17 @@ def _inrush_excessive(image: ProcessImage, situation: Situation, parameters: Con
     if not situation.contactors_wanted:
         return False
     numbers, closed_at_s = parameters.numbers, situation.contactors_wanted_since_s
-    asked_a = (situation.current_envelope_a or 0.0) * (1.0 + numbers.over_current_share)
-    for name in ("module_current_a", "meter_current_a"):
-        value, taken_at_s = image.value(name, situation.now_s), image.taken_at_s(name)
-        if value is None or taken_at_s is None or not 0.0 <= taken_at_s - closed_at_s <= numbers.inrush_watch_s:
-            continue
-        if value > max(numbers.inrush_limit_a, asked_a):
-            return True
-    return False
+    names = [
+        name
+        for name in ("module_current_a", "meter_current_a")
+        if (taken_at_s := image.taken_at_s(name)) is not None
+        and 0.0 <= taken_at_s - closed_at_s <= numbers.inrush_watch_s
+    ]
+    allowed_a = numbers.inrush_limit_a
+    if situation.current_envelope_a is not None:
+        allowed_a = max(allowed_a, situation.current_envelope_a * (1.0 + numbers.over_current_share))
+    highest_a = _highest(image, situation.now_s, *names)
+    return highest_a is not None and highest_a > allowed_a
 
 
 def _highest(image: ProcessImage, now_s: float, *names: str) -> float | None:

@@ -82,8 +82,7 @@ class MonitorCore:
         self.shutting_down = False
         self.last_register_wh: int | None = None
         self.telemetry_pace = Pace()
-        self._restarted = restarted
-        self._ready_for_sessions = not restarted
+        self._ready_for_sessions = False
         self._holds: dict[str, float] = {}
         self._heard_at_s: dict[str, float] = {}
         self._bcs_at_s = float("-inf")

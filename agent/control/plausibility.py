@@ -10,9 +10,6 @@ from typing import Any
 from agent.control.parameters import ControlParameters
 from drivers.bms.phases import Latest, VehicleData
 
-_SAME_VALUE = 0.05
-"""Half a digit of the encoding: a demand above a limit by less is the limit."""
-
 
 class VehicleWatch:
     """Memory of one dialogue. ``look`` takes the newest data in, ``findings`` says what they show."""
@@ -22,12 +19,11 @@ class VehicleWatch:
         self._bcs: Latest | None = None
         self._unchanged_since_s: float | None = None
         self._soc_percent: float | None = None
-        self._jumped_at_s: float | None = None
-        self._soc_jump_told_s = 0.0
+        self._jump_until_s = float("-inf")
 
     def findings(self, now_s: float) -> frozenset[str]:
         """Faults that are present at ``now_s``."""
-        if self._jumped_at_s is not None and now_s - self._jumped_at_s < self._soc_jump_told_s:
+        if now_s < self._jump_until_s:
             return self._found | {"bms_soc_jump"}
         return self._found
 
@@ -57,14 +53,15 @@ class VehicleWatch:
 
     def _take_soc(self, vehicle: VehicleData, parameters: ControlParameters) -> None:
         latest = vehicle.bcs or vehicle.bcp
-        soc_percent = None if latest is None else latest.values["soc_percent"]
-        if latest is None or soc_percent is None:
+        if latest is None:
+            return
+        soc_percent = latest.values["soc_percent"]
+        if soc_percent is None:
             return
         former, self._soc_percent = self._soc_percent, soc_percent
         numbers = parameters.numbers
         if former is not None and abs(soc_percent - former) > numbers.soc_jump_percent:
-            self._jumped_at_s = latest.at_s
-            self._soc_jump_told_s = numbers.soc_jump_told_s
+            self._jump_until_s = latest.at_s + numbers.soc_jump_told_s
 
     def _frozen(self, now_s: float, bcs: Latest, parameters: ControlParameters, current_a: float | None) -> bool:
         """The same BCS again and again while a current flows: the vehicle repeats and no longer measures."""
@@ -89,7 +86,8 @@ def below_minimum(bcl: Mapping[str, Any], parameters: ControlParameters) -> bool
 def _beyond(bcl: Mapping[str, Any], bcp: Mapping[str, Any], parameters: ControlParameters) -> bool:
     highest_v = min(bcp["maximum_voltage_v"], parameters.maximum_voltage_v)
     highest_a = min(bcp["maximum_current_a"], parameters.maximum_current_a)
-    return bool(bcl["voltage_v"] > highest_v + _SAME_VALUE or bcl["current_a"] > highest_a + _SAME_VALUE)
+    # To a tenth, the step of the encoding: the rounding of a limit is no difference.
+    return bool(round(bcl["voltage_v"] - highest_v, 1) > 0 or round(bcl["current_a"] - highest_a, 1) > 0)
 
 
 def _differs(

@@ -124,7 +124,7 @@ def ended_body(core: "ControlCore", session: Session, reason: str) -> dict[str, 
         "soc_start_percent": session.soc_start_percent,
         "soc_end_percent": session.soc_end_percent,
         "vin": session.vin,
-        "reconnects": session.reconnects or None,
+        "reconnects": core.memory.reconnects or None,
     }
     body.update((key, value) for key, value in optional.items() if value is not None)
     return body

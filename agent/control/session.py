@@ -132,7 +132,6 @@ class Session:
     soc_start_percent: int | None = None
     soc_end_percent: int | None = None
     vin: str | None = None
-    reconnects: int = 0
     next_progress_s: float = 0.0
 
     def duration_s(self, now_s: float) -> int:

@@ -100,7 +100,9 @@ def on_event(core: "ControlCore", event: Event) -> None:
         core.fail("bms_not_ready")
     elif kind is EventKind.REFUSED:
         core.fail("bms_message_unusable")
-        core.record("event", {"event": "message_refused", "message": event.message, "detail": dict(event.detail)})
+        if event.message not in core.memory.refused_messages:
+            core.memory.refused_messages.add(event.message)
+            core.record("event", {"event": "message_refused", "message": event.message, "detail": dict(event.detail)})
     elif kind is EventKind.PROTOCOL_2011:
         core.fail("vehicle_protocol_2011")
     elif kind in _ONLY_RECORDED:

@@ -335,14 +335,16 @@ def test_the_end_of_the_agent_closes_the_session_and_not_the_charge() -> None:
     assert bus.core.session is None, "what still runs is not taken up again"
 
 
-def test_after_a_restart_the_recorder_closes_first() -> None:
-    bus = Bus(restarted=True)
+@pytest.mark.parametrize("restarted", [True, False])
+def test_after_a_start_the_recorder_closes_first_what_was_left_open(restarted: bool) -> None:
+    # After a power cut nothing tells that a session was left open but the record itself.
+    bus = Bus(restarted=restarted)
     bus.recorder_ready = False
     bus.say("BCP")
     bus.talking = ("CCS", "BCL", "BCS", "BSM")
     bus.run(10.0)
     assert bus.log.kind("session_started") == []
-    assert bus.log.alarms()[0] == "control_restarted"
+    assert ("control_restarted" in bus.log.alarms()) is restarted
     bus.recorder_ready = True
     bus.run(0.2)
     assert len(bus.log.kind("session_started")) == 1

@@ -51,6 +51,7 @@ class Machine:
             inputs=CONTACTS, insulation_monitor=True, maximum_backlog=120, telemetry_interval_s=1.0, **changes
         )
         self.core = MonitorCore(self.parameters, BEGIN_S)
+        self.core.on_recorder(ready=True, uplink="connected", at_s=BEGIN_S)
         self.now_s, self.wall_ms = BEGIN_S, BEGIN_WALL_MS
         self.acknowledges = True
         self.numbers: list[int] = []

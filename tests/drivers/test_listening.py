@@ -93,7 +93,9 @@ def test_an_slcan_adapter_is_opened_with_l_and_keeps_every_frame_off_the_bus() -
     adapter = SlcanAdapter()
     assert adapter.feed(written)[0] == []
     assert adapter.listen_only
+    assert (adapter.opened_with, adapter.frames_asked) == (["L"], 0)
     assert adapter.feed(b"T1826F4563010100\r") == ([], b"\a"), "the adapter itself refuses too"
+    assert adapter.frames_asked == 1, "and the bench counts what was asked of it"
     line.close()
     line.close()
     assert os.read(master, 100) == b"C\r"

@@ -78,6 +78,7 @@ def test_a_listener_follows_a_whole_charge_and_never_sends() -> None:
         assert charger["vin"] in shown_text
         pile.bench.do("open door")
         listener.wait("the door is told", lambda status: [item["id"] for item in status["faults"]] == ["door_open"])
+        assert listener.status()["buses"]["vehicle"]["frames_in"] > 200, "it has really heard the dialogue"
         check_silent(pile)
 
 

@@ -3,6 +3,8 @@
 import os
 import pty
 import selectors
+import subprocess
+import sys
 import time
 import tty
 from collections.abc import Callable, Iterator
@@ -121,6 +123,7 @@ def test_what_is_heard_reaches_the_core_and_nothing_leaves(wires: Wires) -> None
     loop = wires.loop
     loop.open_lines()
     assert wires.written(VEHICLE_TAP) == b"C\rS5\rL\r"
+    wires.core.on_recorder(ready=True, uplink="off", at_s=time.monotonic())
     os.write(wires.masters[VEHICLE_TAP], encode_frame(CHM) * 3)
     wires.until(lambda: wires.core.session is not None)
     wires.until(lambda: wires.core.state == "handshake")
@@ -209,3 +212,13 @@ def test_a_line_has_no_way_to_write(line: ListeningLine) -> None:
 def test_the_loop_has_no_way_to_write_either() -> None:
     names = dir(MonitorLoop)
     assert not [name for name in names if "can" in name.lower() or "relay" in name or "power" in name]
+
+
+def test_a_pile_that_charges_carries_nothing_of_a_listener() -> None:
+    """The field process of a charger is counted in megabytes."""
+    program = (
+        "import sys, agent.field.process, agent.field.parameters, agent.field.assembly, agent.field.loop\n"
+        "print([name for name in sys.modules if any(word in name for word in ('monitor', 'observer', 'listening'))])"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

@@ -35,16 +35,23 @@ def charging(core: "ControlCore") -> None:
         return
     if pausing.hold(core):
         _tell_vehicle(core, False)
-        return
+    else:
+        _follow(core, vehicle.bcl.values, vehicle.bcp.values)
+    reason = session.limit_reached(now_s)
+    if reason is not None:
+        core.halt(reason)
+
+
+def _follow(core: "ControlCore", bcl: Mapping[str, Any], bcp: Mapping[str, Any]) -> None:
+    """The set point: the vehicle's demand or less, rising no faster than allowed."""
+    memory, now_s = core.memory, core.now_s
     permitted = not core.charger.paused
-    bcl, bcp = vehicle.bcl.values, vehicle.bcp.values
     voltage_v = min(bcl["voltage_v"], bcp["maximum_voltage_v"])
-    module_limit_a = core.image.value("module_maximum_current_a", now_s)
     core.limit = combine(
         _derated_limit(core),
         voltage_v,
         (("vehicle", _demanded_a(core, bcl)), ("battery", bcp["maximum_current_a"])),
-        module_limit_a,
+        core.image.value("module_maximum_current_a", now_s),
     )
     target_a = core.limit.current_a if permitted else 0.0
     since_s = now_s if memory.setpoint_at_s is None else memory.setpoint_at_s
@@ -54,9 +61,6 @@ def charging(core: "ControlCore") -> None:
     core.set_demand(core.limit.voltage_v, memory.setpoint_a, bcp["maximum_voltage_v"])
     _tell_vehicle(core, permitted)
     _watch_current(core, target_a)
-    reason = session.limit_reached(now_s)
-    if reason is not None:
-        core.halt(reason)
 
 
 def _derated_limit(core: "ControlCore") -> OutputLimit:

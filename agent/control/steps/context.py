@@ -53,12 +53,16 @@ class StepMemory:
     opened_at_s: float | None = None
     output_safe: bool = False
     """Contactors confirmed open and the output below 60 V: the plug may go."""
+    refused_messages: set[str] = field(default_factory=set)
+    """Messages of this session that could not be used: each stands in the record once."""
     watch: VehicleWatch = field(default_factory=VehicleWatch)
     """What the vehicle's data say about themselves."""
     lost_fault: str | None = None
     """Fault that has broken the dialogue with the vehicle."""
     lost_at_s: float | None = None
     """When the dialogue last broke: CEM goes out from then on."""
+    reconnects: int = 0
+    """New handshakes of this session."""
     register_source: str = "meter"
     bleeding_since_s: float | None = None
     """Since when voltage has been bled off the output without a session; None while there is none."""

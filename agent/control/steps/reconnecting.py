@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
 def reconnecting(core: "ControlCore") -> None:
     """Stages: ramp, open, bleed. What does not get there in time ends the session with the fault that began it."""
-    memory, now_s = core.memory, core.now_s
+    memory, now_s, session = core.memory, core.now_s, core.session
     core.relays_wanted["insulation_monitor"] = False
+    reached = None if session is None else session.limit_reached(now_s)
+    if reached is not None:
+        core.halt(reached)
+        return
     if now_s - memory.entered_at_s > core.parameters.times.reconnect_s:
         core.fail(memory.lost_fault or "internal_error")
         return
@@ -60,8 +64,7 @@ def _bleed(core: "ControlCore") -> None:
         core.fail(memory.lost_fault or "internal_error")
         return
     core.reconnects_since_plug += 1
-    if core.session is not None:
-        core.session.reconnects += 1
+    memory.reconnects += 1
     core.record("event", {"event": "reconnect", "number": core.reconnects_since_plug, "cause": memory.lost_fault})
     memory.new_dialogue()
     core.envelope.clear()

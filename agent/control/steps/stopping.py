@@ -60,9 +60,20 @@ def _open(core: "ControlCore") -> None:
         memory.go("discharge", now_s)
 
 
+def _dialogue_over(core: "ControlCore") -> bool:
+    """Nothing more will be said: the charger is silent, or the vehicle has seen CEM a few times."""
+    memory, phase = core.memory, core.charger.phase
+    if phase is Phase.TIMED_OUT and memory.lost_at_s is not None:
+        return core.now_s - memory.lost_at_s >= core.parameters.times.error_message_s
+    return phase not in (Phase.STOPPING, Phase.ENDING)
+
+
 def _discharge(core: "ControlCore") -> None:
     memory, now_s = core.memory, core.now_s
     core.relays_wanted["discharge"] = True
+    if _dialogue_over(core):
+        # A vehicle that no longer talks keeps its side closed for as long as its BMS is supplied.
+        core.want_auxiliary(False)
     outside_v = core.image.value("outside_voltage_v", now_s)
     safe = outside_v is not None and outside_v < core.parameters.numbers.safe_voltage_v
     if safe:
@@ -77,17 +88,13 @@ def _statistics(core: "ControlCore") -> None:
     if session is None:
         return
     core.charger.set_totals(session.duration_s(now_s) // 60, session.billing.bill().energy_wh)
-    phase = core.charger.phase
-    waiting = phase in (Phase.STOPPING, Phase.ENDING)
+    waiting = not _dialogue_over(core)
     if EventKind.STATISTICS in memory.seen:
         bsd = core.charger.vehicle.bsd
         if bsd is not None:
             if bsd.values["soc_percent"] is not None:
                 session.soc_end_percent = int(bsd.values["soc_percent"])
             waiting = now_s - bsd.at_s < _CSD_S
-    if phase is Phase.TIMED_OUT and memory.lost_at_s is not None:
-        # The vehicle shall see CEM a few times before its supply goes.
-        waiting = now_s - memory.lost_at_s < core.parameters.times.error_message_s
     if waiting and now_s - memory.entered_at_s < core.parameters.times.statistics_s:
         return
     core.want_auxiliary(False)
