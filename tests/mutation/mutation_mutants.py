@@ -187,6 +187,8 @@ def _is_talk(node: ast.AST) -> bool:
         return True
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return True
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
+        return True
     # ``Rule = Callable[...]``, ``_Step = tuple[...]``
     return (
         isinstance(node, ast.Assign)

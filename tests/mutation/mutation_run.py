@@ -31,7 +31,7 @@ DOCUMENT = ROOT / "docs" / "mutation.md"
 STEP_NAMES = sorted(path.stem for path in (ROOT / "agent" / "control" / "steps").glob("[!_]*.py"))
 _BMS_TRANSPORT = ("bms/test_bms_transport.py",)
 _BMS_MESSAGES = ("bms/test_bms_messages.py", "bms/test_bms_codec_kinds.py")
-_BMS_CHARGER = ("bms/test_bms_charger.py", "bms/test_bms_timeouts.py")
+_BMS_CHARGER = ("bms/test_bms_charger.py", "bms/test_bms_timeouts.py", "bms/test_bms_charger_events.py")
 _TOO_SLOW = ("test_core_machine.py", "test_any_dialogue.py")
 _SEQUENCE = (
     "control/test_whole_charge.py",
