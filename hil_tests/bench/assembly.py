@@ -23,6 +23,7 @@ from hil_tests.bench.recorder import Recorder
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.site import INPUTS_OUTPUTS_WIRE, METER_WIRE, MODULES_WIRE, VEHICLE_FAR_PORT, VEHICLE_WIRE
 from hil_tests.bench.steadiness import StandstillWatch
+from hil_tests.bench.tap import Tap
 from hil_tests.bench.vehicle_link import ForeignTerminals, VehicleLink
 from hil_tests.bench.wires import CanNode, CanWire, SerialWire
 from hil_tests.bench.wiring import load_wiring
@@ -59,6 +60,8 @@ class BenchOptions:
     mqtt_port: int = 0
     battery_voltage_v: float | None = None
     battery_file: Path | None = None
+    tap: bool = False
+    """With a place for a listener on the vehicle's line."""
 
 
 class Assembly:
@@ -94,6 +97,10 @@ class Assembly:
         self.vehicle_wire.add_port(dev / VEHICLE_FAR_PORT)
         self._add_far_ports(dev)
         self._servers = self._line_servers()
+        self.tap = Tap(self.plant, self.vehicle_wire, dev) if options.tap else None
+        if self.tap is not None:
+            self._servers.append(self.tap.server)
+            self.devices |= self.tap.devices
         self._stage_node = self.modules_wire.add_listener("power-stage", self._to_power_stage)
         self.foreign: ForeignTerminals | None = None
         self.link: VehicleLink | None = None
@@ -157,6 +164,8 @@ class Assembly:
             await server.stop()
         for wire in (self.meter_wire, self.boards_wire, self.vehicle_wire, self.modules_wire):
             wire.close()
+        if self.tap is not None:
+            self.tap.close()
 
     async def cut(self, name: str) -> None:
         """Cut the wire of a part of ``PARTS`` at the agent's end."""

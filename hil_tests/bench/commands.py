@@ -95,6 +95,7 @@ class Commands:
             "vehicle": await self._vehicle_probe(),
             "wires": assembly.wires(),
             "pids": assembly.pids,
+            "tap": None if assembly.tap is None else assembly.tap.probe(),
             "standstills": [
                 {"at_s": round(each.at_s, 3), "length_s": round(each.length_s, 3)}
                 for each in assembly.standstills.standstills

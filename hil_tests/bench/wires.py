@@ -106,6 +106,8 @@ class CanNode:
         self.is_cut = False
         self.deliver = deliver
         self.waiting: deque[CanFrame] = deque()
+        self.frames_sent = 0
+        """Frames of this participant that were on the line."""
         self._wire = wire
 
     def send(self, frame: CanFrame) -> None:
@@ -128,6 +130,8 @@ class CanWire:
         self._nodes: list[CanNode] = []
         self._ports: list[PtyPort] = []
         self._taps: list[Callable[[CanFrame, float], None]] = []
+        self.adapters: dict[str, SlcanAdapter] = {}
+        """Adapters by the name of their port."""
         self._busy = False
         self._last_end_s = 0.0
 
@@ -157,6 +161,7 @@ class CanWire:
 
         node = self.add_listener(link.name, to_computer)
         port = PtyPort(from_computer, adapter.hang_up, link)
+        self.adapters[link.name] = adapter
         self._ports.append(port)
         return node
 
@@ -189,6 +194,7 @@ class CanWire:
         if not sender.is_cut:
             for take in self._taps:
                 take(frame, self._loop.time())
+            sender.frames_sent += 1
             for node in self._nodes:
                 if node is not sender and not node.is_cut:
                     node.deliver(frame)
