@@ -65,17 +65,26 @@ class FieldLoop(BaseLoop[ControlCore]):
 
     def _step(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
         self._apply(self.core.step(now_s, wall_ms, wall_quality), now_s)
+        self._next_reply_s = self.core.reply_due_s()
+
+    def _reply(self, now_s: float) -> None:
+        """Let out what the vehicle waits for; what it said may ask for an evaluation at once."""
+        frames = self.core.replies(now_s)
+        if frames:
+            self._write_can(self.hardware.vehicle_line, frames, now_s)
+        self._next_reply_s = self.core.reply_due_s()
+        self._edge = self._edge or self.core.wants_step
 
     def _run_devices(self, now_s: float) -> None:
         self._run_power_stage(now_s)
         self._run_lines(now_s)
 
-    def _read_line(self, line: Line, now_s: float) -> None:
+    def _read_line(self, line: Line, now_s: float) -> int:
         if not isinstance(line, CanLine):
-            return
+            return 0
         frames = line.read(now_s)
         if not frames:
-            return
+            return 0
         if line is self.hardware.module_line:
             for frame in frames:
                 self.hardware.power_stage.receive(frame)
@@ -84,7 +93,9 @@ class FieldLoop(BaseLoop[ControlCore]):
         if line is self.hardware.vehicle_line:
             for frame in frames:
                 self.core.on_frame(frame, now_s)
-            self._edge = True
+            self._next_reply_s = now_s
+            self._vehicle_was_read(now_s)
+        return len(frames)
 
     def _apply(self, outputs: Outputs, now_s: float) -> None:
         if outputs.relays != self._relays:
