@@ -1,8 +1,4 @@
-"""The loop of a pile that charges: what the base loop leaves open, with relay board and power stage.
-
-Frames of the vehicle are taken in and answered at once, but evaluated at once only when the protocol reports an event:
-a saturated bus has a frame each half millisecond (docs/decisions/0360).
-"""
+"""The loop of a pile that charges: what the base loop leaves open, with relay board and power stage."""
 
 import selectors
 import time
@@ -17,13 +13,6 @@ from agent.field.lines import CanLine, Line
 from agent.field.server import FieldServer
 from agent.field.status import snapshot
 from drivers.can.frame import CanFrame
-
-_DENSE_S = 0.002
-"""While the vehicle's frames come closer than this, they are fetched at this interval instead of one by one.
-
-Own choice: a wake-up costs ten times what a frame costs, and a saturated bus has 1,900 frames a second. CTS is to leave
-within 5 ms of the RTS.
-"""
 
 
 class FieldLoop(BaseLoop[ControlCore]):
@@ -59,9 +48,6 @@ class FieldLoop(BaseLoop[ControlCore]):
         self.hardware = hardware
         self._demand = Demand()
         self._relays: dict[str, bool] = {}
-        self._next_reply_s = float("inf")
-        self._next_fetch_s = float("inf")
-        self._vehicle_read_s = float("-inf")
 
     def close(self) -> None:
         """Outputs off as far as the wires let us, then everything closed."""
@@ -80,17 +66,6 @@ class FieldLoop(BaseLoop[ControlCore]):
     def _step(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
         self._apply(self.core.step(now_s, wall_ms, wall_quality), now_s)
         self._next_reply_s = self.core.reply_due_s()
-        self._plan_own()
-
-    def _plan_own(self) -> None:
-        self._next_own_s = min(self._next_fetch_s, self._next_reply_s)
-
-    def _run_own(self, now_s: float) -> None:
-        if now_s >= self._next_fetch_s:
-            self._fetch(now_s)
-        if not self._edge and now_s >= self._next_reply_s:
-            self._reply(now_s)
-        self._plan_own()
 
     def _reply(self, now_s: float) -> None:
         """Let out what the vehicle waits for; what it said may ask for an evaluation at once."""
@@ -100,29 +75,16 @@ class FieldLoop(BaseLoop[ControlCore]):
         self._next_reply_s = self.core.reply_due_s()
         self._edge = self._edge or self.core.wants_step
 
-    def _fetch(self, now_s: float) -> None:
-        """A dense bus: take in what has gathered; once nothing has, its frames wake the loop again."""
-        line = self.hardware.vehicle_line
-        before = line.frames_in
-        self._read_line(line, now_s)
-        self._after_read(line)
-        if line.is_open and line.frames_in != before:
-            self._next_fetch_s = now_s + _DENSE_S
-            return
-        self._next_fetch_s = float("inf")
-        if line.fileno() not in self._registered:
-            self._watch(line)
-
     def _run_devices(self, now_s: float) -> None:
         self._run_power_stage(now_s)
         self._run_lines(now_s)
 
-    def _read_line(self, line: Line, now_s: float) -> None:
+    def _read_line(self, line: Line, now_s: float) -> int:
         if not isinstance(line, CanLine):
-            return
+            return 0
         frames = line.read(now_s)
         if not frames:
-            return
+            return 0
         if line is self.hardware.module_line:
             for frame in frames:
                 self.hardware.power_stage.receive(frame)
@@ -132,11 +94,8 @@ class FieldLoop(BaseLoop[ControlCore]):
             for frame in frames:
                 self.core.on_frame(frame, now_s)
             self._next_reply_s = now_s
-            if now_s - self._vehicle_read_s < _DENSE_S and self._next_fetch_s == float("inf"):
-                self._forget(line)
-                self._next_fetch_s = now_s + _DENSE_S
-            self._vehicle_read_s = now_s
-            self._plan_own()
+            self._vehicle_was_read(now_s)
+        return len(frames)
 
     def _apply(self, outputs: Outputs, now_s: float) -> None:
         if outputs.relays != self._relays:

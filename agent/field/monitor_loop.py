@@ -52,11 +52,16 @@ class MonitorLoop(BaseLoop[MonitorCore]):
         outputs = self.core.step(now_s, wall_ms, wall_quality)
         self._hand_over(outputs.records, outputs.replies)
 
-    def _read_line(self, line: Line, now_s: float) -> None:
+    def _read_line(self, line: Line, now_s: float) -> int:
         # Nothing has to be answered, so a frame waits for the next cycle to be judged.
-        if line is self._listening:
-            for frame in self._listening.read(now_s):
-                self.core.on_frame(frame, now_s)
+        if line is not self._listening:
+            return 0
+        frames = self._listening.read(now_s)
+        for frame in frames:
+            self.core.on_frame(frame, now_s)
+        if frames:
+            self._vehicle_was_read(now_s)
+        return len(frames)
 
     def status(self, now_s: float) -> dict[str, Any]:
         """The whole status snapshot."""

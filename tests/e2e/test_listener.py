@@ -14,15 +14,17 @@ from hil_tests.harness.pile import Pile
 
 pytestmark = pytest.mark.bench
 
-READ_DISCRETE_INPUTS = 2
+READ_FUNCTIONS = {1, 2, 3, 4}
+"""Modbus functions that change nothing. The owner of a line asks for more than inputs after a reply that came late: the
+next request then has to be another one, so that the two replies can be told apart."""
 
 
 def check_silent(pile: Pile) -> None:
     """Nothing that the listener did reached a wire, and its port was opened listen-only and in no other way."""
     tap = pile.bench.probe()["tap"]
-    assert tap["opened_with"] == ["L"]
-    assert (tap["frames_asked"], tap["frames_sent"]) == (0, 0)
-    assert tap["functions"] in ([], [READ_DISCRETE_INPUTS])
+    assert tap["opened_with"] == ["L"], tap
+    assert (tap["frames_asked"], tap["frames_sent"]) == (0, 0), tap
+    assert set(tap["functions"]) <= READ_FUNCTIONS, tap
 
 
 def check_same(charger: dict[str, Any], heard: dict[str, Any]) -> None:
