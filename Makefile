@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation diagram install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation diagram messages install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ mutation: venv ## change the safety parts in one place at a time; the tests must
 
 diagram: venv ## write the state diagram in docs/architecture.md anew
 	@$(PY) scripts/state_diagram.py
+
+messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc anew from the message table
+	@$(PY) scripts/messages.py
 
 install: venv ## install below DESTDIR (empty: this machine)
 	@PYTHON="$(PY)" DESTDIR="$(DESTDIR)" scripts/install
