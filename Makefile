@@ -29,8 +29,10 @@ run: venv broker ## one whole charge on the simulated bench, live in the termina
 test: lint typecheck floors broker ## everything that must be green: style, types, floors, all tests with branch coverage
 	@echo "== tests on the whole pile, short form"
 	@$(PY) -m pytest tests/e2e -n 2
+	@echo "== other tests with the simulated bench, one at a time"
+	@$(PY) -m pytest --ignore tests/e2e -m bench --cov --cov-branch --cov-report=
 	@echo "== tests"
-	@$(PY) -m pytest --ignore tests/e2e --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
+	@$(PY) -m pytest --ignore tests/e2e -m "not bench" -n 2 --cov --cov-branch --cov-append --cov-report=term:skip-covered $(ARGS)
 
 lint: venv ## ruff: rules and format
 	@echo "== ruff check"
