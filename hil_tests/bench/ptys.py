@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import select
 import termios
 import tty
 from collections.abc import Callable
 from pathlib import Path
+
+_BAUD_OF_CODE = {
+    getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+}
 
 # How soon a port that nobody had open notices that somebody opened it.
 _REOPEN_POLL_S = 0.02
@@ -16,6 +21,15 @@ _READ_SIZE = 4096
 
 def _do_nothing() -> None:
     """Default for callers that do not care whether the port is open."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How a port is set. ``odd_parity``: the kernel keeps no other trace of the parity on a pseudo-terminal."""
+
+    baud: int
+    odd_parity: bool
+    stop_bits: int
 
 
 class PtyPort:
@@ -49,6 +63,14 @@ class PtyPort:
             link.unlink(missing_ok=True)
             link.symlink_to(self.path)
         self._wait_for_opener()
+
+    def settings(self) -> LineSettings:
+        """What the opener has set."""
+        attributes = termios.tcgetattr(self._master)
+        flags = attributes[2]
+        return LineSettings(
+            _BAUD_OF_CODE.get(attributes[5], 0), bool(flags & termios.PARODD), 2 if flags & termios.CSTOPB else 1
+        )
 
     def write(self, data: bytes) -> None:
         """Hand bytes to whoever has the port open; what does not fit in the terminal's buffer is lost."""
