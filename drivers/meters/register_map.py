@@ -25,13 +25,15 @@ _LAYOUTS = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "
 _WIDTHS = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "u64": 4, "i64": 4, "f32": 2, "bcd16": 1, "bcd32": 2}
 
 
-class _Located(Section, frozen=True, kw_only=True):
-    """A value in registers."""
+class InRegisters:
+    """What fields and ratios have in common: a value in registers."""
 
-    register: Register
-    type: ValueType
-    function: Function = 3
-    word_order: WordOrder = "high_first"
+    __slots__ = ()
+
+    register: int
+    type: str
+    function: Function
+    word_order: WordOrder
 
     @property
     def width(self) -> int:
@@ -57,13 +59,17 @@ class _Located(Section, frozen=True, kw_only=True):
         return int.from_bytes(data, "big"), value
 
 
-class Field(Quantity, _Located, frozen=True, kw_only=True):
+class Field(Quantity, InRegisters, frozen=True, kw_only=True):
     """One quantity: value = sign * raw * scale * 10 ** (exponent register + exponent_bias) * ratios, in ``unit``.
 
     A raw value that is in ``sentinels`` (as unsigned number), or an exponent outside 0 to ``exponent_maximum``, means
-    that there is no value.
+    that there is no value. ``function`` and ``word_order`` are by default those of the map.
     """
 
+    register: Register
+    type: ValueType
+    function: Function = 3
+    word_order: WordOrder = "high_first"
     scale: Annotated[float, Meta(description="value of one digit, in the unit")] = 1.0
     sign: Annotated[Literal[1, -1], Meta(description="-1 turns the direction")] = 1
     exponent_register: Annotated[Register, Meta(description="register with the power of ten")] | None = None
@@ -88,9 +94,13 @@ class Field(Quantity, _Located, frozen=True, kw_only=True):
         return 10 ** (4 * self.width) if self.type.startswith("bcd") else None
 
 
-class Ratio(_Located, frozen=True, kw_only=True):
+class Ratio(Section, InRegisters, frozen=True, kw_only=True):
     """A ratio set in the meter (current or voltage transformer) that its values are to be multiplied by."""
 
+    register: Register
+    type: ValueType
+    function: Function = 3
+    word_order: WordOrder = "high_first"
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="name that fields refer to")]
     scale: Annotated[float, Meta(description="value of one digit")] = 1.0
     minimum: Annotated[float, Meta(gt=0, description="smallest value that makes sense")] = 1.0
@@ -102,7 +112,8 @@ class Variant(Section, frozen=True, kw_only=True):
     """One of several places where firmware versions keep the same quantities; the meter is asked which it is.
 
     Of the variants of one ``choice``, in the order of the file, the first whose field ``probe`` has a value is taken;
-    with ``above_zero`` the value must be above 0, because the other firmware answers 0 there.
+    with ``above_zero`` a value of 0 proves nothing while another variant answers as well: the wrong place of a meter
+    that does not know it may read 0 for ever.
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="name that fields refer to")]
