@@ -25,10 +25,14 @@ def _do_nothing() -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LineSettings:
-    """How a port is set. ``odd_parity``: the kernel keeps no other trace of the parity on a pseudo-terminal."""
+    """How a port is set.
+
+    The kernel takes the parity bit itself out of the settings of a pseudo-terminal: what is left of it is whether
+    parity is checked (input) and whether it is odd. An opener that does not check parity seems to have none.
+    """
 
     baud: int
-    odd_parity: bool
+    parity: str
     stop_bits: int
 
 
@@ -67,10 +71,9 @@ class PtyPort:
     def settings(self) -> LineSettings:
         """What the opener has set."""
         attributes = termios.tcgetattr(self._master)
-        flags = attributes[2]
-        return LineSettings(
-            _BAUD_OF_CODE.get(attributes[5], 0), bool(flags & termios.PARODD), 2 if flags & termios.CSTOPB else 1
-        )
+        checks_input, flags = attributes[0] & termios.INPCK, attributes[2]
+        parity = "O" if flags & termios.PARODD else "E" if checks_input else "N"
+        return LineSettings(_BAUD_OF_CODE.get(attributes[5], 0), parity, 2 if flags & termios.CSTOPB else 1)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to whoever has the port open; what does not fit in the terminal's buffer is lost."""

@@ -95,8 +95,7 @@ class SerialWire:
     What the agent sends reaches every device; what a device sends reaches only the agent, because the simulated
     devices must not mistake each other's replies for requests. A byte is a start bit, 8 data bits, the parity bit
     unless ``parity`` is "N", and the stop bits. With ``checks_settings`` the devices understand nothing while the
-    agent's port is set to another baud rate, stop bits or parity (even and none cannot be told apart on a
-    pseudo-terminal: ``opened_parity`` says which it is when that matters).
+    agent's port is set to another baud rate, parity or number of stop bits.
     """
 
     def __init__(
@@ -110,12 +109,12 @@ class SerialWire:
         checks_settings: bool = False,
     ) -> None:
         self.name = name
+        self.link = link
         self.baud = baud
         self.parity = parity
         self.stop_bits = stop_bits
         self.is_cut = False
         self.noise_per_mille = 0.0
-        self.opened_parity: Callable[[], str] | None = None
         self._checks_settings = checks_settings
         self._random = random.Random(name)
         self.byte_time_s = byte_time_s = (9.0 + stop_bits + (parity != "N")) / baud
@@ -154,11 +153,7 @@ class SerialWire:
 
     def _understood(self) -> bool:
         settings = self._agent.settings()
-        if settings.baud != self.baud or settings.stop_bits != self.stop_bits:
-            return False
-        if self.opened_parity is not None:
-            return self.opened_parity() == self.parity
-        return settings.odd_parity == (self.parity == "O")
+        return (settings.baud, settings.parity, settings.stop_bits) == (self.baud, self.parity, self.stop_bits)
 
     def _deliver_to_devices(self, data: bytes) -> None:
         if not self.is_cut:

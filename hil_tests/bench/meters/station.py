@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Generic, TypeVar
 
 from pymodbus.constants import ExcCodes
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
+from hil_tests.bench.meters import dlt645
+from hil_tests.bench.meters.dlt645 import IdentifierModel
 from hil_tests.bench.meters.faults import Faults, Sending
 from hil_tests.bench.meters.model import MeterModel
 from hil_tests.bench.meters.slave import BROADCAST, RtuRequests, TcpRequests, answer, rtu_frame, tcp_frame
@@ -17,15 +19,18 @@ from hil_tests.bench.wires import SerialWire
 _READ_SIZE = 4096
 
 
+Model = TypeVar("Model", bound=MeterModel | IdentifierModel, covariant=True)
+
+
 @dataclass(slots=True)
-class BenchMeter:
+class BenchMeter(Generic[Model]):
     """One meter with its faults.
 
     ``latency_s`` is the time from the end of a request to the begin of the reply, up to ``jitter_s`` longer. A request
     that begins sooner than ``needs_gap_s`` after its last reply is not heard. ``served`` counts answered requests.
     """
 
-    model: MeterModel
+    model: Model
     faults: Faults = field(default_factory=Faults)
     latency_s: float = 0.005
     jitter_s: float = 0.0
@@ -41,7 +46,7 @@ class BenchMeter:
 class RtuStation:
     """A Modbus meter on a serial line."""
 
-    def __init__(self, wire: SerialWire, meter: BenchMeter) -> None:
+    def __init__(self, wire: SerialWire, meter: BenchMeter[MeterModel]) -> None:
         self._meter = meter
         self._requests = RtuRequests()
         self._loop = asyncio.get_running_loop()
@@ -70,10 +75,29 @@ class RtuStation:
             self._deaf_until_s = at_s + len(sending.data) * self._byte_time_s + meter.needs_gap_s
 
 
+class DltStation:
+    """A DL/T 645 meter on a serial line."""
+
+    def __init__(self, wire: SerialWire, meter: BenchMeter[IdentifierModel]) -> None:
+        self._meter = meter
+        self._requests = dlt645.Requests()
+        self._loop = asyncio.get_running_loop()
+        self._speak = wire.add_device(self._hear)
+
+    def _hear(self, data: bytes) -> None:
+        meter = self._meter
+        for frame in self._requests.feed(data):
+            if not frame.control & dlt645.REPLY_BIT and meter.model.hears(frame.address):
+                meter.served += 1
+                at_s = self._loop.time() + meter.delay_s()
+                for sending in dlt645.sendings(meter.faults, meter.model.answer(frame)):
+                    self._loop.call_at(at_s + sending.after_s, self._speak, sending.data)
+
+
 class TcpStation:
     """A port on which the meters of one gateway answer, each to its unit number."""
 
-    def __init__(self, meters: list[BenchMeter]) -> None:
+    def __init__(self, meters: list[BenchMeter[MeterModel]]) -> None:
         self._meters = meters
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
