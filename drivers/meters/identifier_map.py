@@ -7,6 +7,7 @@ and gets its value as BCD, lowest pair of digits first. A block identifier gets 
 from fractions import Fraction
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from drivers.meters.sections import MeterMap, Quantity, Section, SerialDefaults
@@ -65,8 +66,13 @@ class IdentifierMap(MeterMap, frozen=True, kw_only=True):
 
     protocol: Annotated[Literal["dlt645-2007"], Meta(description="what the meter speaks")]
     serial: Annotated[LineDefaults, Meta(description="how it leaves the factory")]
+    computed_power: Annotated[
+        bool, Meta(description="the meter gives no power: meter_power_w is voltage times current, both from it")
+    ] = False
     items: Annotated[list[Item], Meta(min_length=1, description="what it measures")]
-    blocks: Annotated[list[ItemBlock], Meta(description="what can be read together")] = []
+    blocks: Annotated[list[ItemBlock], Meta(description="what can be read together")] = msgspec.field(
+        default_factory=list
+    )
 
     def item(self, di: str) -> Item | None:
         """The item with this identifier."""

@@ -1,163 +1,160 @@
-"""A Modbus meter as data: its register map, a TOML file in config/meters. Adding a model needs no Python.
+"""A meter as data: its map, a TOML file in config/meters. Adding a model needs no Python.
 
-Fields name registers; which registers are read together is worked out by the planner.
+``RegisterMap`` is a meter over Modbus, ``IdentifierMap`` one over DL/T 645-2007.
 """
 
-import math
-import struct
-from typing import Annotated, Literal
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from msgspec import Meta
+import msgspec
 
-from drivers.meters.sections import MeterMap, Quantity, Section, SerialDefaults, Text
+from drivers.meters.identifier_map import IdentifierMap, Item, ItemBlock, LineDefaults
+from drivers.meters.map_checks import Mistake, mistakes, near
+from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
+from drivers.meters.sections import SCHEMA, Intervals, NeverWrite, SerialDefaults, Text
 
-Register = Annotated[int, Meta(ge=0, le=0xFFFF, description="address on the wire, 0-based")]
-Function = Annotated[Literal[3, 4], Meta(description="function code that reads it: 3 holding, 4 input registers")]
-WordOrder = Annotated[
-    Literal["high_first", "low_first"], Meta(description="order of the registers of one value: ABCD or CDAB")
-]
-ValueType = Annotated[
-    Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "bcd16", "bcd32"],
-    Meta(description="how the registers hold the value"),
-]
+AnyMap = RegisterMap | IdentifierMap
 
-_LAYOUTS = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "i64": "q", "f32": "f"}
-_WIDTHS = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "u64": 4, "i64": 4, "f32": 2, "bcd16": 1, "bcd32": 2}
+PROTOCOLS: dict[str, type[RegisterMap] | type[IdentifierMap]] = {
+    "modbus": RegisterMap,
+    "dlt645-2007": IdentifierMap,
+}
 
-
-class InRegisters:
-    """What fields and ratios have in common: a value in registers."""
-
-    __slots__ = ()
-
-    register: int
-    type: str
-    function: Function
-    word_order: WordOrder
-
-    @property
-    def width(self) -> int:
-        """Number of registers."""
-        return _WIDTHS[self.type]
-
-    @property
-    def last(self) -> int:
-        """The last of its registers."""
-        return self.register + self.width - 1
-
-    def raw(self, registers: tuple[int, ...]) -> tuple[int, float]:
-        """The raw value of its registers (in wire order), as unsigned number and as what ``type`` says.
-
-        What is no number (NaN, infinity, a BCD digit above 9) comes back as NaN or infinity.
-        """
-        words = registers if self.word_order == "high_first" else registers[::-1]
-        data = struct.pack(f">{len(words)}H", *words)
-        if self.type.startswith("bcd"):
-            digits = data.hex()
-            return int.from_bytes(data, "big"), int(digits) if digits.isdecimal() else math.nan
-        value: int | float = struct.unpack(f">{_LAYOUTS[self.type]}", data)[0]
-        return int.from_bytes(data, "big"), value
+_UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
+_PARTS = {
+    "modbus": (RegisterMap, SerialDefaults, Field, Ratio, Variant, Span, Intervals, NeverWrite, Text),
+    "dlt645-2007": (IdentifierMap, LineDefaults, Item, ItemBlock, Intervals, NeverWrite, Text),
+}
 
 
-class Field(Quantity, InRegisters, frozen=True, kw_only=True):
-    """One quantity: value = sign * raw * scale * 10 ** (exponent register + exponent_bias) * ratios, in ``unit``.
+class RegisterMapError(Exception):
+    """A map cannot be used. The text names the file, the key and what is wrong.
 
-    A raw value that is in ``sentinels`` (as unsigned number), or an exponent outside 0 to ``exponent_maximum``, means
-    that there is no value. ``function`` and ``word_order`` are by default those of the map.
+    ``mistakes`` holds all that were found, at least one.
     """
 
-    register: Register
-    type: ValueType
-    function: Function = 3
-    word_order: WordOrder = "high_first"
-    scale: Annotated[float, Meta(description="value of one digit, in the unit")] = 1.0
-    sign: Annotated[Literal[1, -1], Meta(description="-1 turns the direction")] = 1
-    exponent_register: Annotated[Register, Meta(description="register with the power of ten")] | None = None
-    exponent_bias: Annotated[int, Meta(ge=-10, le=10, description="added to the exponent")] = 0
-    exponent_maximum: Annotated[int, Meta(ge=0, le=20, description="largest exponent that makes sense")] = 10
-    ratios: Annotated[list[str], Meta(description="ratios of the meter that multiply the value")] = []
-    sentinels: Annotated[
-        list[Annotated[int, Meta(ge=0)]], Meta(description="patterns that say: no value here")
-    ] = []
-    together: Annotated[
-        str, Meta(description="fields with the same word here are read in one request")
-    ] = ""
-    variant: Annotated[str, Meta(description="only with this variant of the firmware")] = ""
-
-    @property
-    def modulus(self) -> int | None:
-        """Raw value at which a counter begins again at 0; None where the type does not say."""
-        if self.rollover is not None:
-            return self.rollover
-        if self.type.startswith("u"):
-            return 1 << 16 * self.width
-        return 10 ** (4 * self.width) if self.type.startswith("bcd") else None
+    def __init__(self, path: Path, found: Sequence[Mistake]) -> None:
+        super().__init__(f"{path}: " + " | ".join(_line(mistake) for mistake in found))
+        self.path = path
+        self.mistakes = list(found)
 
 
-class Ratio(Section, InRegisters, frozen=True, kw_only=True):
-    """A ratio set in the meter (current or voltage transformer) that its values are to be multiplied by."""
-
-    register: Register
-    type: ValueType
-    function: Function = 3
-    word_order: WordOrder = "high_first"
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="name that fields refer to")]
-    scale: Annotated[float, Meta(description="value of one digit")] = 1.0
-    minimum: Annotated[float, Meta(gt=0, description="smallest value that makes sense")] = 1.0
-    maximum: Annotated[float, Meta(gt=0, description="largest value that makes sense")] = 10000.0
-    same_request: Annotated[bool, Meta(description="must come from the same request as the values")] = False
+def _line(mistake: Mistake) -> str:
+    text = f"{mistake.place}: {mistake.en}" if mistake.place else mistake.en
+    return f"{text}; {mistake.hint_en}" if mistake.hint_en else text
 
 
-class Variant(Section, frozen=True, kw_only=True):
-    """One of several places where firmware versions keep the same quantities; the meter is asked which it is.
-
-    Of the variants of one ``choice``, in the order of the file, the first whose field ``probe`` has a value is taken;
-    with ``above_zero`` a value of 0 proves nothing while another variant answers as well: the wrong place of a meter
-    that does not know it may read 0 for ever.
-    """
-
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="name that fields refer to")]
-    choice: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="the variants of one choice exclude each other")]
-    probe: Annotated[str, Meta(description="signal whose field tells whether it is this variant")]
-    above_zero: Annotated[bool, Meta(description="the probe must be above 0")] = False
-    description: Text
-
-
-class Span(Section, frozen=True, kw_only=True):
-    """Registers that may be read through although no field names them."""
-
-    first: Register
-    last: Register
-    function: Function = 3
+def load_map(path: Path) -> AnyMap:
+    """Load and check a map of any protocol. Raises RegisterMapError."""
+    data = _read(path)
+    found = heading_mistakes(data)
+    if found:
+        raise RegisterMapError(path, found)
+    protocol: str = data["protocol"]
+    try:
+        meter_map: AnyMap = msgspec.convert(with_defaults(data), PROTOCOLS[protocol])
+    except msgspec.ValidationError as error:
+        text = str(error)
+        raise RegisterMapError(path, [Mistake("", text, text, *_nearest_key(text, protocol))]) from error
+    found = [*file_mistakes(meter_map, path), *mistakes(meter_map)]
+    if found:
+        raise RegisterMapError(path, found)
+    return meter_map
 
 
-class RegisterMap(MeterMap, frozen=True, kw_only=True):
-    """One meter model that is read over Modbus."""
+def load_register_map(path: Path) -> RegisterMap:
+    """Load and check the map of a Modbus meter. Raises RegisterMapError."""
+    meter_map = load_map(path)
+    if isinstance(meter_map, RegisterMap):
+        return meter_map
+    what = f"{meter_map.id} is read over {meter_map.protocol}, not over Modbus"
+    raise RegisterMapError(path, [Mistake("protocol", f"{meter_map.id} 使用 {meter_map.protocol},不是 Modbus", what)])
 
-    protocol: Annotated[Literal["modbus"], Meta(description="what the meter speaks")]
-    maximum_registers: Annotated[int, Meta(ge=1, le=125, description="most registers in one request")]
-    even: Annotated[bool, Meta(description="requests must begin at an even register and have an even count")] = False
-    function: Function = 3
-    function_alternatives: Annotated[
-        list[Function], Meta(description="function codes to try when the meter refuses the first")
-    ] = []
-    word_order: WordOrder = "high_first"
-    channel_address_step: Annotated[
-        int, Meta(ge=0, le=10, description="channel n answers at address + step * (n - 1), with the same registers")
-    ] = 0
-    channels: Annotated[int, Meta(ge=1, le=4, description="measuring channels in one box")] = 1
-    serial: Annotated[SerialDefaults, Meta(description="how it leaves the factory")]
-    readable: Annotated[list[Span], Meta(description="registers that may be read through")] = []
-    ratios: Annotated[list[Ratio], Meta(description="ratios set in the meter")] = []
-    variants: Annotated[list[Variant], Meta(description="where firmware versions differ")] = []
-    fields: Annotated[list[Field], Meta(min_length=1, description="what it measures")]
 
-    def ratio(self, name: str) -> Ratio | None:
-        """The ratio of this name."""
-        return next((ratio for ratio in self.ratios if ratio.name == name), None)
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        what = Mistake("", f"无法读取:{error.strerror}", f"cannot be read: {error.strerror}")
+        raise RegisterMapError(path, [what]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RegisterMapError(path, [Mistake("", f"不是 TOML:{error}", f"is not TOML: {error}")]) from error
 
-    def signals(self, channel: int = 1) -> tuple[str, ...]:
-        """What it delivers for a channel, each name once, in the order of the file."""
-        # One address per channel: every channel has the registers that stand for channel 1.
-        wanted = 1 if self.channel_address_step else channel
-        return tuple(dict.fromkeys(field.signal for field in self.fields if field.channel == wanted))
+
+def heading_mistakes(data: dict[str, Any]) -> list[Mistake]:
+    """What is wrong with the version and the protocol; while it is, nothing else can be judged."""
+    schema, protocol = data.get("schema"), data.get("protocol")
+    if type(schema) is int and 1 <= schema < SCHEMA:
+        return [
+            Mistake(
+                "schema",
+                f"{schema} 是旧格式,本版本读取 {SCHEMA}",
+                f"{schema} is a former format, this version reads {SCHEMA}",
+                "删去 [[blocks]] 和各信号的 block,写明 protocol、kind 等,见 docs/meters.md",
+                "drop [[blocks]] and the `block` of each field, add protocol, kind and so on: see docs/meters.md",
+            )
+        ]
+    if type(schema) is int and schema > SCHEMA:
+        return [
+            Mistake(
+                "schema",
+                f"{schema} 比本版本的 {SCHEMA} 新",
+                f"{schema} is newer than the {SCHEMA} that this version reads",
+                "升级 pile-agent",
+                "update the pile agent",
+            )
+        ]
+    if not isinstance(protocol, str):
+        what = Mistake("protocol", "缺少或不是文本", "is missing or no text")
+    elif protocol not in PROTOCOLS:
+        what = Mistake(
+            "protocol", f"没有协议 {protocol}", f"there is no protocol {protocol}", *near(protocol, PROTOCOLS)
+        )
+    else:
+        return []
+    legal = ", ".join(PROTOCOLS)
+    return [what if what.hint_en else what._replace(hint_zh=f"可用:{legal}", hint_en=f"there is: {legal}")]
+
+
+def with_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    """The same data; fields, ratios and spans that name no function or word order get those of the map."""
+    filled = dict(data)
+    for section, names in (
+        ("fields", ("function", "word_order")),
+        ("ratios", ("function", "word_order")),
+        ("readable", ("function",)),
+    ):
+        entries = data.get(section)
+        if isinstance(entries, list):
+            usual = {name: data[name] for name in names if name in data}
+            filled[section] = [{**usual, **entry} if isinstance(entry, dict) else entry for entry in entries]
+    return filled
+
+
+def file_mistakes(meter_map: AnyMap, path: Path) -> list[Mistake]:
+    """Whether the map has the name of its file."""
+    if meter_map.id == path.stem:
+        return []
+    return [
+        Mistake(
+            "id",
+            f"{meter_map.id} 不是文件名",
+            f"{meter_map.id} is not the name of the file",
+            f"写 {path.stem}",
+            f"write {path.stem}",
+        )
+    ]
+
+
+def _nearest_key(text: str, protocol: str) -> tuple[str, str]:
+    unknown = _UNKNOWN_KEY.search(text)
+    if unknown is None:
+        return "", ""
+    return near(unknown.group(1), [key for part in _PARTS[protocol] for key in part.__struct_fields__])
+
+
+__all__ = ["AnyMap", "IdentifierMap", "RegisterMap", "RegisterMapError", "load_map", "load_register_map"]

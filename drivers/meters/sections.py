@@ -31,7 +31,7 @@ class SerialDefaults(Section, frozen=True, kw_only=True):
     address: Annotated[int, Meta(ge=1, le=247, description="address of the device")]
     bauds: Annotated[
         list[Annotated[int, Meta(ge=300, le=115200)]], Meta(description="all rates that can be set; empty: not known")
-    ] = []
+    ] = msgspec.field(default_factory=list)
 
     @property
     def bits_per_character(self) -> int:
@@ -79,15 +79,19 @@ class MeterMap(Section, frozen=True, kw_only=True):
     billing_reason: Annotated[Text, Meta(description="why it is or is not")]
     energy_unit_disputed: Annotated[bool, Meta(description="sources differ on the unit of energy")]
     writable: Annotated[Literal[False], Meta(description="always false: a map never permits to write")]
-    never_write: Annotated[list[NeverWrite], Meta(description="what must not be written")] = []
+    never_write: Annotated[list[NeverWrite], Meta(description="what must not be written")] = msgspec.field(
+        default_factory=list
+    )
     minimum_gap_ms: Annotated[int, Meta(ge=0, le=1000, description="pause that the meter needs between requests")]
     latency_ms: Annotated[int, Meta(ge=10, le=2000, description="longest time until the meter answers")]
     intervals: Annotated[Intervals, Meta(description="how often the groups are read")] = msgspec.field(
         default_factory=Intervals
     )
-    wiring: Annotated[list[Text], Meta(description="how to wire and set it")] = []
+    wiring: Annotated[list[Text], Meta(description="how to wire and set it")] = msgspec.field(default_factory=list)
     numbering: Annotated[Text, Meta(description="how the numbers of the manual relate to the wire")] | None = None
-    checks: Annotated[list[Text], Meta(description="what to prove when commissioning")] = []
+    checks: Annotated[list[Text], Meta(description="what to prove when commissioning")] = msgspec.field(
+        default_factory=list
+    )
 
 
 class Quantity(Section, frozen=True, kw_only=True):
@@ -99,8 +103,11 @@ class Quantity(Section, frozen=True, kw_only=True):
         Literal["live", "energy", "quality"], Meta(description="how urgent it is and how often it is read")
     ] = "live"
     channel: Annotated[int, Meta(ge=1, le=4, description="measuring channel of a box with several")] = 1
-    rollover: Annotated[
-        int, Meta(ge=2, description="raw value at which the counter begins again at 0; by default that of the type")
-    ] | None = None
+    rollover: (
+        Annotated[
+            int, Meta(ge=2, description="raw value at which the counter begins again at 0; by default that of the type")
+        ]
+        | None
+    ) = None
     confidence: Annotated[Confidence, Meta(description="when it differs from that of the map")] | None = None
     disputed: Annotated[Text, Meta(description="on what the sources differ")] | None = None
