@@ -40,7 +40,7 @@ class Meter:
         )
         # Through the decimal notation: 0.1 means one tenth, not its neighbour among the binary fractions.
         self._energy_unit = Fraction(str(energy_unit_wh))
-        self._blocks: dict[str, tuple[Block, PollBlock, list[Field]]] = {}
+        self._blocks: dict[str, tuple[Block, PollBlock[Request], list[Field]]] = {}
         for block in register_map.blocks:
             interval_s = poll_interval_s * block.every
             request = Request(
