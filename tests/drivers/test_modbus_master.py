@@ -482,8 +482,9 @@ class TestLateReplies:
                     master.receive(replies.pop(0)[1], clock.now_s)
                 for result in master.results():
                     if result.ok:
-                        first = result.request.register
-                        assert result.registers == tuple(range(first, first + result.request.count))
+                        asked = result.request
+                        assert isinstance(asked, Request)
+                        assert result.registers == tuple(range(asked.register, asked.register + asked.count))
                         accepted += 1
         if max(delays) <= 0.05:
             assert accepted >= len(blocks) - 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from drivers.meters.identifier_map import WILDCARD_ADDRESS, IdentifierMap
-from drivers.meters.map_files import MapError, load_map
+from drivers.meters.register_map import RegisterMapError, load_map
 from drivers.meters.modbus_map import RegisterMap
 from hil_tests.bench.meters.dlt645 import IdentifierModel
 from hil_tests.bench.meters.model import MeterModel
@@ -36,7 +36,7 @@ class MeterSpec:
         path = MAPS / f"{name}.toml" if "/" not in name and not name.endswith(".toml") else Path(name)
         try:
             loaded = load_map(path)
-        except MapError as error:
+        except RegisterMapError as error:
             names = ", ".join(sorted(each.stem for each in MAPS.glob("*.toml")))
             hint = "" if path.exists() else f"; there are {names}"
             raise BenchError(f"{error}{hint}") from error
