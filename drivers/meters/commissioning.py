@@ -3,8 +3,10 @@
 The agent itself reads none of this and never writes to a meter.
 """
 
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from drivers.meters.sections import Section, Text
@@ -39,7 +41,9 @@ class Setting(Section, frozen=True, kw_only=True):
     register: Register
     type: Annotated[Literal["u16", "f32"], Meta(description="how the registers hold it, high word first")] = "u16"
     write_function: Annotated[Literal[6, 16], Meta(description="function code that writes it")] = 16
-    codes: Annotated[dict[str, Annotated[int, Meta(ge=0, le=0xFFFF)]], Meta(description="number for each setting")] = {}
+    codes: Annotated[dict[str, Annotated[int, Meta(ge=0, le=0xFFFF)]], Meta(description="number for each setting")] = (
+        msgspec.field(default_factory=dict)
+    )
 
     @property
     def width(self) -> int:
@@ -64,27 +68,39 @@ class Settings(Section, frozen=True, kw_only=True):
         return {name: setting for name, setting in named.items() if setting is not None}
 
 
-def commissioning_problem(
-    identify: list[IdentityCode], settings: Settings | None, forbidden: list[tuple[int, int]]
-) -> str | None:
-    """What is wrong with the two sections, or None. ``forbidden``: first and last registers that must not be written."""
+def commissioning_mistakes(
+    identify: Sequence[IdentityCode], settings: Settings | None, forbidden: Collection[tuple[int, int]]
+) -> Iterator[tuple[str, str, str]]:
+    """What does not fit together: dotted key, and what is wrong, in Chinese and English.
+
+    ``forbidden``: first and last registers that must never be written.
+    """
     for index, code in enumerate(identify):
         if code.type == "u16" and max(code.equals) > 0xFFFF:
-            return f"identify[{index}].equals: a code does not fit into u16"
+            yield f"identify[{index}].equals", "数值超出 u16", "a code does not fit into u16"
         if code.register + code.width > 0x10000:
-            return f"identify[{index}].register: reaches past register 65535"
+            yield f"identify[{index}].register", "超出寄存器 65535", "reaches past register 65535"
     for name, setting in ({} if settings is None else settings.all).items():
         last = setting.register + setting.width - 1
         if any(setting.register <= high and last >= low for low, high in forbidden):
-            return f"settings.{name}.register: {setting.register} stands in never_write"
+            yield (
+                f"settings.{name}.register",
+                f"寄存器 {setting.register} 列在 never_write 中",
+                f"register {setting.register} stands in never_write",
+            )
         if setting.type == "f32" and setting.write_function == 6:
-            return f"settings.{name}.write_function: f32 takes two registers, which function 6 cannot write"
-        if (name == "address") != (not setting.codes):
-            return f"settings.{name}.codes: " + ("an address has none" if name == "address" else "is missing")
+            yield (
+                f"settings.{name}.write_function",
+                "f32 占两个寄存器,功能码 6 无法写入",
+                "f32 takes two registers, which function 6 cannot write",
+            )
+        if name == "address" and setting.codes:
+            yield f"settings.{name}.codes", "地址直接写入,没有代码表", "an address is written as it is, without codes"
+        if name != "address" and not setting.codes:
+            yield f"settings.{name}.codes", "缺少", "is missing"
         for code_name in setting.codes:
             if not is_legal_setting(name, code_name):
-                return f"settings.{name}.codes: {code_name} is no {name}"
-    return None
+                yield f"settings.{name}.codes", f"{code_name} 不合法", f"{code_name} is no legal {name}"
 
 
 def is_legal_setting(name: str, value: str) -> bool:

@@ -10,9 +10,7 @@ import tty
 from collections.abc import Callable
 from pathlib import Path
 
-_BAUD_OF_CODE = {
-    getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
-}
+_BAUD_OF_CODE = {getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
 
 # How soon a port that nobody had open notices that somebody opened it.
 _REOPEN_POLL_S = 0.02

@@ -20,7 +20,9 @@ from hil_tests.bench.meters.line import BenchError, MeterLine, MeterSpec
 @click.option("--map", "maps", multiple=True, required=True, help="Register map: its name in config/meters, or a file.")
 @click.option("--address", "addresses", multiple=True, help="Address (or number of DL/T 645) of each --map, in order.")
 @click.option("--pty", type=click.Path(path_type=Path), help="Serial line: a link to the port to open.")
-@click.option("--tcp", "tcp_port", type=click.IntRange(0, 65535), help="Modbus TCP port on loopback, 0 for any free one.")
+@click.option(
+    "--tcp", "tcp_port", type=click.IntRange(0, 65535), help="Modbus TCP port on loopback, 0 for any free one."
+)
 @click.option("--baud", type=click.IntRange(300, 115200), help="Baud rate; by default that of the first map.")
 @click.option("--parity", type=click.Choice(["N", "E", "O"]), help="Parity; by default that of the first map.")
 @click.option("--stop-bits", type=click.IntRange(1, 2), help="Stop bits; by default those of the first map.")
@@ -45,7 +47,8 @@ def main(
     given = [*addresses, *[None] * (len(maps) - len(addresses))]
     try:
         specs = [
-            MeterSpec.of(name, address, latency_s=latency_ms / 1000.0) for name, address in zip(maps, given, strict=True)
+            MeterSpec.of(name, address, latency_s=latency_ms / 1000.0)
+            for name, address in zip(maps, given, strict=True)
         ]
         asyncio.run(_serve(specs, pty, tcp_port, (baud, parity, stop_bits), checks_settings=not any_settings))
     except (BenchError, OSError) as error:

@@ -71,17 +71,13 @@ def _frame_at(data: bytes) -> Frame | None:
     end = _HEAD_BYTES + data[9]
     if len(data) < end + 2 or data[end] != sum(data[:end]) & 0xFF or data[end + 1] != END:
         return None
-    return Frame(
-        data[6:0:-1].hex().upper(), data[8], bytes((byte - OFFSET) & 0xFF for byte in data[_HEAD_BYTES:end])
-    )
+    return Frame(data[6:0:-1].hex().upper(), data[8], bytes((byte - OFFSET) & 0xFF for byte in data[_HEAD_BYTES:end]))
 
 
 class IdentifierModel:
     """A meter with the identifiers of ``identifier_map`` and the number ``number`` (twelve digits)."""
 
-    def __init__(
-        self, identifier_map: IdentifierMap, number: str, *, clock: Callable[[], float] = lambda: 0.0
-    ) -> None:
+    def __init__(self, identifier_map: IdentifierMap, number: str, *, clock: Callable[[], float] = lambda: 0.0) -> None:
         self.map = identifier_map
         self.address = number
         self.values = Values((key_of(item.signal, item.channel) for item in identifier_map.items), clock)

@@ -21,7 +21,7 @@ class DoesNotFitError(Exception):
 def largest_raw(kind: str) -> int:
     """The largest raw number of an integer type."""
     if kind in _BCD_DIGITS:
-        return 10 ** int(_BCD_DIGITS[kind]) - 1
+        return int("9" * _BCD_DIGITS[kind])
     return (1 << _BITS[kind]) - 1
 
 

@@ -3,9 +3,9 @@
 Faults of the values (frozen, jump, ...) are those of the meter itself, see ``hil_tests.bench.meters.model``.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from random import Random
 
 from pymodbus.constants import ExcCodes
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
@@ -71,10 +71,10 @@ class Faults:
     seed: int = 0
     active: list[Fault] = field(default_factory=list)
     spoiled: dict[str, int] = field(default_factory=dict)
-    random: random.Random = field(init=False)
+    random: Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+        self.random = Random(self.seed)
 
     def add(self, kind: str, amount: float | None = None, left: int | None = None, per_mille: float = 1000.0) -> Fault:
         """Put a fault in force; one of the same kind is replaced. Raises UnknownFaultError."""

@@ -3,11 +3,10 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from drivers.meters.identifier_map import WILDCARD_ADDRESS, IdentifierMap
-from drivers.meters.register_map import RegisterMapError, load_map
 from drivers.meters.modbus_map import RegisterMap
+from drivers.meters.register_map import RegisterMapError, load_map
 from hil_tests.bench.meters.dlt645 import IdentifierModel
 from hil_tests.bench.meters.model import MeterModel
 from hil_tests.bench.meters.station import BenchMeter, DltStation, RtuStation, TcpStation
@@ -98,8 +97,7 @@ class MeterLine:
 
     async def start_tcp(self, port: int = 0) -> int:
         """Serve the Modbus meters on loopback, too; returns the port. Raises OSError."""
-        modbus = [meter for meter in self.meters if isinstance(meter.model, MeterModel)]
-        self.tcp = TcpStation(cast("list[BenchMeter[MeterModel]]", modbus))
+        self.tcp = TcpStation([meter for meter in self.meters if isinstance(meter.model, MeterModel)])
         await self.tcp.start(port)
         return self.tcp.port
 

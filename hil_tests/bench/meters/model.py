@@ -28,6 +28,8 @@ Value = float | int | None
 Clock = Callable[[], float]
 
 
+_SIGNED = ("current", "power", "demand")
+
 
 class UnknownSignalError(Exception):
     """The meter does not measure that; the text says what it does."""
@@ -42,7 +44,9 @@ class Values:
     """What a meter measures, and the faults that it can have in that."""
 
     def __init__(self, names: Iterable[str], clock: Clock) -> None:
-        self.now: dict[str, Value] = {name: default_value(name, index) for index, name in enumerate(dict.fromkeys(names))}
+        self.now: dict[str, Value] = {
+            name: default_value(name, index) for index, name in enumerate(dict.fromkeys(names))
+        }
         self._clock = clock
         self._counted_at_s = clock()
         self._frozen: dict[str, Value] | None = None
@@ -292,9 +296,7 @@ class _Line:
 
     def registers(self) -> Iterator[tuple[int, int]]:
         for name, setting in self._settings.items():
-            yield from zip(
-                range(setting.register, setting.register + setting.width), self._words[name], strict=True
-            )
+            yield from zip(range(setting.register, setting.register + setting.width), self._words[name], strict=True)
 
     def write(self, function: int, start: int, values: list[int]) -> bool:
         for name, setting in self._settings.items():
@@ -332,8 +334,8 @@ def _first_variants(register_map: RegisterMap) -> Iterator[str]:
 
 def _nothing(field: Field) -> bytes:
     """How the meter shows that it has no value."""
-    if field.sentinels:
-        return field.sentinels[0].to_bytes(2 * field.width, "big")
+    if field.no_value:
+        return min(field.no_value).to_bytes(2 * field.width, "big")
     if field.type == "f32":
         return b"\x7f\xc0\x00\x00"
     raise DoesNotFitError(f"{field.signal}: this meter has no pattern for no value")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -144,5 +143,3 @@ class TcpStation:
         reply = ExceptionResponse(request.function_code, ExcCodes.GATEWAY_NO_RESPONSE)
         reply.dev_id, reply.transaction_id = request.dev_id, request.transaction_id
         return [Sending(0.0, tcp_frame(reply))]
-
-
