@@ -3,7 +3,7 @@
 Unlike the service's driver it asks for what it wants when it wants it, and it says why a value is missing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,7 +17,7 @@ from drivers.meters.decode import FieldReader, Value, block_values, item_value, 
 from drivers.meters.identifier_map import IdentifierMap, Item
 from drivers.meters.modbus_map import Field, RegisterMap
 from drivers.meters.planner import Read, Wire, alone, split
-from drivers.meters.read_plan import ItemRead, members_of, plan_items, plan_reads, split_items, with_function
+from drivers.meters.read_plan import ItemRead, ReadPlan, members_of, plan_items, plan_reads, split_items, with_function
 from drivers.meters.variants import VariantChooser
 from drivers.modbus.codec import Request
 
@@ -64,11 +64,12 @@ class Survey:
         return next((row.value for row in self.rows if row.signal == signal), None)
 
 
-Ask = Callable[[LineRequest], Answer]
-
-
 class Surveyor:
-    """Reads one meter at ``address`` (of the box, if it has several channels). Raises PortError when the port fails."""
+    """Reads one meter at ``address`` (of the box, if it has several channels). Raises PortError when the port fails.
+
+    ``signals`` are those that are wanted, None for all. With ``cache`` a request that was answered before is not sent
+    again: for comparing one meter with several maps.
+    """
 
     def __init__(
         self,
@@ -78,17 +79,21 @@ class Surveyor:
         channel: int = 1,
         energy_unit_wh: float = 1.0,
         *,
-        gap_s: float | None = None,
+        signals: Sequence[str] | None = None,
+        cache: dict[LineRequest, Answer] | None = None,
+        latency_s: float | None = None,
     ) -> None:
+        self.map = meter_map
         self._bus = bus
-        self._map = meter_map
         self._channel = channel
         self._energy_unit = Fraction(str(energy_unit_wh))
-        self._latency_s = meter_map.latency_ms / 1000
-        self._gap_s = meter_map.minimum_gap_ms / 1000 if gap_s is None else gap_s
+        self._signals = signals
+        self._cache = cache
+        self._latency_s = meter_map.latency_ms / 1000 if latency_s is None else latency_s
+        self._gap_s = meter_map.minimum_gap_ms / 1000
         self._wire = Wire(bus.settings.baud, bus.settings.bits_per_character, self._gap_s)
         self._asked = self._answered = 0
-        self._chosen: tuple[str, ...] | None = None
+        self._layout: tuple[RegisterMap, tuple[str, ...]] | None = None
         self._address = address
         if isinstance(meter_map, RegisterMap) and isinstance(address, int):
             self._address = address + meter_map.channel_address_step * (channel - 1)
@@ -96,41 +101,44 @@ class Surveyor:
     def read(self) -> Survey:
         """Everything, once."""
         self._asked = self._answered = 0
-        if isinstance(self._map, RegisterMap):
-            rows = self._registers()
+        if isinstance(self.map, IdentifierMap):
+            rows, variants = self._items(self.map), ()
         else:
-            rows = self._items(self._map)
-        return Survey(tuple(rows), self._chosen or (), self._asked, self._answered)
+            register_map, variants = self._layout_of(self.map)
+            rows = self._registers(register_map, variants)
+        return Survey(tuple(rows), variants, self._asked, self._answered)
 
     def requests(self) -> list[LineRequest]:
         """The requests that the service would send for this meter, most urgent first."""
-        if isinstance(self._map, RegisterMap):
-            plan = plan_reads(self._map, None, self._channel, self._variants(self._map), self._wire)
-            return [self._request(read) for read in plan.reads]
-        return [self._item_request(read) for read in plan_items(self._map, None, self._channel, self._wire)]
+        if isinstance(self.map, IdentifierMap):
+            return [self._item_request(read) for read in plan_items(self.map, self._signals, self._channel, self._wire)]
+        register_map, variants = self._layout_of(self.map)
+        return [self._request(read) for read in self._plan(register_map, variants).reads]
 
     def _ask(self, request: LineRequest) -> Answer:
+        known = None if self._cache is None else self._cache.get(request)
+        if known is not None:
+            return known
         answer = self._bus.ask(request, self._latency_s, self._gap_s)
         self._asked += 1
         self._answered += answer.is_there
+        if self._cache is not None:
+            self._cache[request] = answer
         return answer
 
     def _request(self, read: Read) -> Request:
-        return Request(
-            int(self._address), read.function, read.start, read.count, priority=2, lifetime_s=_LIFETIME_S
-        )
+        return Request(int(self._address), read.function, read.start, read.count, priority=2, lifetime_s=_LIFETIME_S)
 
     def _item_request(self, read: ItemRead) -> ItemRequest:
         # A meter with fewer tariffs than the standard's four sends a shorter block: any length is taken then.
         length = 0 if len(read.items) > 1 else read.data_bytes
         return ItemRequest(str(self._address), int(read.di, 16), length, lifetime_s=_LIFETIME_S)
 
-    def _registers(self) -> list[Row]:
-        register_map = self._map
-        assert isinstance(register_map, RegisterMap)  # noqa: S101  # the caller has looked
-        variants = self._variants(register_map)
-        register_map = self._map if isinstance(self._map, RegisterMap) else register_map
-        plan = plan_reads(register_map, None, self._channel, variants, self._wire)
+    def _plan(self, register_map: RegisterMap, variants: Sequence[str]) -> ReadPlan:
+        return plan_reads(register_map, self._signals, self._channel, variants, self._wire)
+
+    def _registers(self, register_map: RegisterMap, variants: Sequence[str]) -> list[Row]:
+        plan = self._plan(register_map, variants)
         needs = {key: members.need for key, members in plan.members.items()}
         answers: list[tuple[Read, Answer]] = []
         for read in plan.reads:
@@ -145,15 +153,17 @@ class Surveyor:
                 value = ratio_value(ratio, read.start, answer.result.registers) if answer.ok else None
                 if value is not None:
                     ratios[ratio.name] = value
-        rows = [self._row(field, read, answer, ratios) for read, answer in answers for field in plan.fields(read)]
-        shown = {row.signal for row in rows}
-        order = {signal: index for index, signal in enumerate(register_map.signals(self._channel))}
-        rows += [
-            Row(field.signal, None, signal_unit(field.signal), _place(field), why=OTHER_FIRMWARE)
-            for field in register_map.fields
-            if field.signal in order and field.signal not in shown and field.variant
-        ]
-        return sorted({row.signal: row for row in rows[::-1]}.values(), key=lambda row: order[row.signal])
+        rows = {
+            row.signal: row
+            for read, answer in answers
+            for row in (self._row(field, read, answer, ratios) for field in plan.fields(read))
+        }
+        wanted = register_map.signals(self._channel) if self._signals is None else self._signals
+        for field in register_map.fields:
+            if field.variant and field.signal in wanted and field.signal not in rows:
+                unit = signal_unit(field.signal)
+                rows[field.signal] = Row(field.signal, None, unit, _place(field), why=OTHER_FIRMWARE)
+        return [rows[signal] for signal in register_map.signals(self._channel) if signal in rows]
 
     def _row(self, field: Field, read: Read, answer: Answer, ratios: Mapping[str, Fraction]) -> Row:
         unit, disputed = signal_unit(field.signal), field.disputed is not None
@@ -167,37 +177,38 @@ class Surveyor:
             raw += f" ^{registers[field.exponent_register - read.start]:04X}"
         return Row(field.signal, value, unit, _place(field), raw, NO_VALUE if value is None else None, disputed)
 
-    def _variants(self, register_map: RegisterMap) -> tuple[str, ...]:
-        """Which firmware it is; asked once. A meter that refuses the usual function code is read with the next one."""
-        if self._chosen is not None:
-            return self._chosen
-        first = plan_reads(register_map, None, self._channel, (), self._wire).reads
-        for function in (None, *register_map.function_alternatives):
-            if function is not None:
-                register_map = with_function(register_map, function)
-                first = plan_reads(register_map, None, self._channel, (), self._wire).reads
-            if not first or not self._refuses_function(first[0]):
+    def _layout_of(self, register_map: RegisterMap) -> tuple[RegisterMap, tuple[str, ...]]:
+        """The map as this meter has it, and which firmware it is; asked once.
+
+        A meter that refuses the usual function code is read with the next one.
+        """
+        if self._layout is not None:
+            return self._layout
+        usual = register_map
+        first = self._plan(register_map, ()).reads
+        for function in register_map.function_alternatives:
+            if not first or self._ask(self._request(first[0])).result.exception_code != ILLEGAL_FUNCTION:
                 break
-        self._map = register_map
-        chooser = VariantChooser(register_map, register_map.signals(self._channel))
+            register_map = with_function(usual, function)
+            first = self._plan(register_map, ()).reads
+        signals = register_map.signals(self._channel) if self._signals is None else self._signals
+        chooser = VariantChooser(register_map, signals)
+        limits = self._plan(register_map, ()).limits
         for name, field in dict(chooser.probes()).items():
             bare = msgspec.structs.replace(field, ratios=[])
             [members] = members_of(register_map, [bare])
-            read = alone(members.need, plan_reads(register_map, None, self._channel, (), self._wire).limits)
+            read = alone(members.need, limits)
             answer = self._ask(self._request(read))
             if answer.ok:
                 chooser.heard(name, FieldReader(bare).value(read.start, answer.result.registers, {}))
             elif answer.result.error == ERROR_EXCEPTION:
                 chooser.heard(name, None)
-        self._chosen = tuple(chooser.chosen.values())
-        return self._chosen
-
-    def _refuses_function(self, read: Read) -> bool:
-        return self._ask(self._request(read)).result.exception_code == ILLEGAL_FUNCTION
+        self._layout = register_map, tuple(chooser.chosen.values())
+        return self._layout
 
     def _items(self, identifier_map: IdentifierMap) -> list[Row]:
         rows: list[Row] = []
-        for read in plan_items(identifier_map, None, self._channel, self._wire):
+        for read in plan_items(identifier_map, self._signals, self._channel, self._wire):
             answer = self._ask(self._item_request(read))
             if len(read.items) > 1 and not answer.ok:
                 for part in split_items(identifier_map, read):
@@ -205,7 +216,10 @@ class Surveyor:
             else:
                 rows += self._item_rows(read.items, answer)
         order = {item.signal: index for index, item in enumerate(identifier_map.items)}
-        return sorted(rows, key=lambda row: order[row.signal])
+        rows = [row for row in rows if self._signals is None or row.signal in self._signals]
+        rows.sort(key=lambda row: order[row.signal])
+        power = _computed_power(rows) if identifier_map.computed_power else None
+        return rows if power is None else [*rows, power]
 
     def _item_rows(self, items: Sequence[Item], answer: Answer) -> list[Row]:
         if not answer.ok:
@@ -229,6 +243,15 @@ class Surveyor:
                 )
             )
         return rows
+
+
+def _computed_power(rows: Sequence[Row]) -> Row | None:
+    """Power of a meter that measures only voltage and current."""
+    values = {row.signal: row.value for row in rows}
+    voltage_v, current_a = values.get("meter_voltage_v"), values.get("meter_current_a")
+    if voltage_v is None or current_a is None or "meter_power_w" in values:
+        return None
+    return Row("meter_power_w", voltage_v * current_a, "W", "U*I")
 
 
 def _place(field: Field) -> str:

@@ -362,7 +362,7 @@ class FieldLoop:
                 "scheduler": self.scheduler,
             },
             "buses": {
-                **{line.name: line.status() for line in self.hardware.modbus_lines},
+                **{line.name: line.status(now_s) for line in self.hardware.modbus_lines},
                 **{line.name: line.status() for line in self.hardware.can_lines},
             },
             "modules": {str(address): entry for address, entry in self.hardware.power_stage.status().items()},

@@ -7,8 +7,9 @@ request's own (``drivers.exchange``): Modbus and DL/T 645 may share a line.
 Replies of both carry no number, so a late reply can look like the answer to the next request.
 Three rules keep it from being taken for one: after a failure the line must fall silent before
 anything is sent; bytes that nobody asked for are discarded; and a read whose reply could still be
-outstanding is not sent again until a probe, whose reply looks different, was answered (devices
-answer in order) or until no device answers any more (``late_limit_s``). The echo of a write says
+outstanding is not sent again until something that was asked later, and whose reply looks different,
+was answered (devices answer in order), or until no device answers any more (``late_limit_s``). A
+probe is asked for that if there is nothing else. The echo of a write says
 the same whichever of two identical writes it belongs to; states are confirmed by reading back.
 """
 
@@ -85,6 +86,15 @@ class DeviceTiming:
     period_s: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """A request to which a reply may still come."""
+
+    sent_at_s: float
+    reply: bytes
+    exception: bytes
+
+
 @dataclass(slots=True)
 class _DeviceState:
     timing: DeviceTiming
@@ -93,8 +103,8 @@ class _DeviceState:
     backoff_until_s: float = 0.0
     ready_s: float = 0.0
     urgent_ready_s: float = 0.0
-    suspect: set[bytes] = field(default_factory=set)
-    suspect_until_s: float = 0.0
+    unanswered: list[_Unanswered] = field(default_factory=list)
+    """In the order in which they were asked."""
 
 
 @dataclass(slots=True)
@@ -174,6 +184,9 @@ class ModbusMaster:
         self._urgent_from_s = 0.0
         self._drain_begin_s: float | None = None
         self._last_address: Address = 0
+        # Since when a read that was dropped unsent has been waiting: asked for again, it keeps its place. Else a line
+        # that is too full would always drop the same ones.
+        self._waiting_since_s: dict[tuple[Address, str], float] = {}
         self.counters: dict[Address, Counters] = {}
         self.use = LineUse()
         self.echoes = False
@@ -191,6 +204,8 @@ class ModbusMaster:
             self._replace(request, now_s)
         self._order += 1
         due_s = now_s + _PATIENCE_S[min(request.priority, len(_PATIENCE_S) - 1)]
+        if request.is_read and self._waiting_since_s:
+            due_s = self._waiting_since_s.pop((request.address, request.tag), due_s)
         if request.priority <= SWITCH_OFF_PRIORITY:
             due_s = float("-inf")
         entry = _Queued(request, self._order, due_s, now_s + request.lifetime_s)
@@ -330,6 +345,8 @@ class ModbusMaster:
                 kept.append(entry)
             else:
                 self._counters(entry.request.address).expired += 1
+                if entry.request.is_read:
+                    self._waiting_since_s[entry.request.address, entry.request.tag] = entry.due_s
                 self._finish(entry.request, ERROR_EXPIRED, now_s)
         self._queue = kept
 
@@ -360,20 +377,42 @@ class ModbusMaster:
             ready_s = max(line_s, device.urgent_ready_s)
         else:
             ready_s = max(self._silent_from_s, device.ready_s, device.backoff_until_s)
-        if ready_s < device.suspect_until_s and self._is_ambiguous(entry.request, device):
-            return ready_s if entry.request.probe(device.suspect) is not None else device.suspect_until_s
-        return ready_s
+        if not device.unanswered:
+            return ready_s
+        last = self._last_alike(entry.request, device)
+        if last < 0 or self._probe(entry.request, device, last) is not None:
+            return ready_s
+        return max(ready_s, device.unanswered[last].sent_at_s + self._late_limit_s)
 
     @staticmethod
-    def _is_ambiguous(request: LineRequest, device: _DeviceState) -> bool:
-        return request.is_read and request.reply_shape() in device.suspect
+    def _last_alike(request: LineRequest, device: _DeviceState) -> int:
+        """Place of the last unanswered request whose reply could be taken for that of ``request``, -1 if none could."""
+        if not request.is_read:
+            return -1
+        shape = request.reply_shape()
+        alike = [place for place, entry in enumerate(device.unanswered) if entry.reply == shape]
+        return alike[-1] if alike else -1
+
+    @staticmethod
+    def _probe(request: LineRequest, device: _DeviceState, last: int) -> LineRequest | None:
+        """A read whose reply, even one to an earlier probe, proves that ``unanswered[last]`` is answered or lost.
+
+        A device may be silent to what it does not know: what it left unanswered twice is asked last.
+        """
+        shapes = [entry.reply for entry in device.unanswered]
+        useless = set(shapes[: last + 1])
+        twice = {shape for shape in shapes if shapes.count(shape) > 1}
+        return request.probe(useless | twice) or request.probe(useless)
 
     def _send(self, index: int, now_s: float) -> bytes:
         request = self._queue[index].request
         device = self._device(request.address)
-        if now_s >= device.suspect_until_s:
-            device.suspect.clear()
-        probe = request.probe(device.suspect) if self._is_ambiguous(request, device) else None
+        probe = None
+        if device.unanswered:
+            device.unanswered = [e for e in device.unanswered if now_s < e.sent_at_s + self._late_limit_s]
+            last = self._last_alike(request, device)
+            if last >= 0:
+                probe = self._probe(request, device, last)
         if probe is None:
             del self._queue[index]
         sent = probe or request
@@ -406,12 +445,8 @@ class ModbusMaster:
         device.urgent_ready_s = now_s + max(device.timing.minimum_gap_s, self._urgent_gap_s)
         self._silent_from_s = now_s + self._frame_gap_s
         self._urgent_from_s = now_s + self._urgent_gap_s
-        shape = request.exception_shape() if code is not None else request.reply_shape()
-        # A device answers in order: a reply that cannot be an old one proves that no old one is outstanding.
-        if shape not in device.suspect:
-            device.suspect.clear()
-        elif flight.is_probe:
-            self._back_off(device, now_s)
+        if device.unanswered:
+            self._vouch(flight, device, request.exception_shape() if code is not None else request.reply_shape())
         if code is not None:
             counters.exceptions += 1
             if not flight.is_probe:
@@ -420,6 +455,18 @@ class ModbusMaster:
         counters.ok += 1
         if not flight.is_probe:
             self._results.append(request.result(frame, now_s))
+
+    def _vouch(self, flight: _InFlight, device: _DeviceState, shape: bytes) -> None:
+        """A device answers in order: what was asked before the answered request is answered or lost.
+
+        A reply that may belong to an earlier request proves it only up to that one, and its own may still come.
+        """
+        for place, entry in enumerate(device.unanswered):
+            if shape in (entry.reply, entry.exception):
+                del device.unanswered[: place + 1]
+                self._mark_suspect(flight)
+                return
+        device.unanswered.clear()
 
     def _failed(self, flight: _InFlight, now_s: float) -> None:
         self._in_flight = None
@@ -445,9 +492,9 @@ class ModbusMaster:
     def _mark_suspect(self, flight: _InFlight) -> None:
         if self._framing is not None:
             return
-        device = self._device(flight.request.address)
-        device.suspect.update((flight.request.reply_shape(), flight.request.exception_shape()))
-        device.suspect_until_s = flight.sent_at_s + self._late_limit_s
+        request = flight.request
+        entry = _Unanswered(flight.sent_at_s, request.reply_shape(), request.exception_shape())
+        self._device(request.address).unanswered.append(entry)
 
     def _back_off(self, device: _DeviceState, now_s: float) -> None:
         if not device.failures:

@@ -9,6 +9,7 @@ from drivers.exchange import Found, LineRequest, Match
 _HEADER_BYTES = 6
 # Unit id and PDU: at least function and one byte, at most 253 bytes of PDU.
 _SHORTEST, _LONGEST = 3, 254
+_PROTOCOL = b"\x00\x00"
 _NO_CHECKSUM = b"\x00\x00"
 
 
@@ -22,33 +23,28 @@ class MbapFraming:
         """Header and request, without the checksum of the serial line."""
         self._number = self._number + 1 & 0xFFFF
         body = request.encode()[:-2]
-        return self._number.to_bytes(2, "big") + b"\x00\x00" + len(body).to_bytes(2, "big") + body
+        return self._number.to_bytes(2, "big") + _PROTOCOL + len(body).to_bytes(2, "big") + body
 
     def find_reply(self, data: bytes, request: LineRequest) -> Found:
         """Look for the reply to the request that was wrapped last.
 
-        A stream that was cut into at the wrong place is found into again at the next header. ``frame`` has two empty
-        bytes in place of the checksum, so that the codec of the serial line reads it.
+        Whatever stands before it is late. ``frame`` has two empty bytes in place of the checksum, so that the codec of
+        the serial line reads it.
         """
-        number = self._number.to_bytes(2, "big")
+        head = self._number.to_bytes(2, "big") + _PROTOCOL
         shape, exception = request.reply_shape(), request.exception_shape()
-        foreign = late = start = 0
-        while len(data) - start >= _HEADER_BYTES:
+        foreign = 0
+        start = data.find(head)
+        while 0 <= start <= len(data) - _HEADER_BYTES:
             length = int.from_bytes(data[start + 4 : start + 6], "big")
             end = start + _HEADER_BYTES + length
-            if data[start + 2 : start + 4] != b"\x00\x00" or not _SHORTEST <= length <= _LONGEST or end > len(data):
-                start += 1
-                continue
-            body = data[start + _HEADER_BYTES : end]
-            if data[start : start + 2] != number:
-                late += end - start
-            elif body[0] == request.address and self._fits(body, request, shape, exception):
-                return Found(Match.REPLY, body + _NO_CHECKSUM, end, foreign, late)
-            else:
+            if _SHORTEST <= length <= _LONGEST and end <= len(data):
+                body = data[start + _HEADER_BYTES : end]
+                if body[0] == request.address and self._fits(body, request, shape, exception):
+                    return Found(Match.REPLY, body + _NO_CHECKSUM, end, foreign, start)
                 foreign += 1
-            start = end
-        match = Match.FOREIGN if foreign else Match.NOTHING
-        return Found(match, foreign_frames=foreign, late_bytes=late)
+            start = data.find(head, start + 1)
+        return Found(Match.FOREIGN if foreign else Match.NOTHING, foreign_frames=foreign)
 
     @staticmethod
     def _fits(body: bytes, request: LineRequest, shape: bytes, exception: bytes) -> bool:
