@@ -101,8 +101,9 @@ class Surveyor:
     def read(self) -> Survey:
         """Everything, once."""
         self._asked = self._answered = 0
+        variants: tuple[str, ...] = ()
         if isinstance(self.map, IdentifierMap):
-            rows, variants = self._items(self.map), ()
+            rows = self._items(self.map)
         else:
             register_map, variants = self._layout_of(self.map)
             rows = self._registers(register_map, variants)
