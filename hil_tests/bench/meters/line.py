@@ -1,6 +1,7 @@
 """Meters put together on one serial line, behind one Modbus TCP port, or both."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +29,21 @@ class MeterSpec:
     meter_map: RegisterMap | IdentifierMap
     address: int | str
     latency_s: float = 0.005
+    variants: tuple[str, ...] | None = None
+    ratios: Mapping[str, float] | None = None
+    alternative: bool = False
 
     @classmethod
-    def of(cls, name: str, address: int | str | None = None, *, latency_s: float = 0.005) -> "MeterSpec":
+    def of(
+        cls,
+        name: str,
+        address: int | str | None = None,
+        *,
+        latency_s: float = 0.005,
+        variants: tuple[str, ...] | None = None,
+        ratios: Mapping[str, float] | None = None,
+        alternative: bool = False,
+    ) -> "MeterSpec":
         """By the name of a shipped map or the path of a file. Raises BenchError."""
         path = MAPS / f"{name}.toml" if "/" not in name and not name.endswith(".toml") else Path(name)
         try:
@@ -43,7 +56,7 @@ class MeterSpec:
             number = str(loaded.serial.address if address is None else address)
             if not (number.isdecimal() and 1 <= int(number) <= 247):
                 raise BenchError(f"address {number} is not within 1 to 247")
-            return cls(loaded, int(number), latency_s)
+            return cls(loaded, int(number), latency_s, variants, ratios, alternative)
         if address is None:
             address = loaded.serial.number if loaded.serial.number != WILDCARD_ADDRESS else str(FIRST_NUMBER)
         if not (str(address).isdecimal() and len(str(address)) == 12):
@@ -80,9 +93,15 @@ class MeterLine:
 
     def _add(self, index: int, spec: MeterSpec) -> BenchMeter[MeterModel] | BenchMeter[IdentifierModel]:
         if isinstance(spec.meter_map, RegisterMap):
-            meter = BenchMeter(
-                MeterModel(spec.meter_map, int(spec.address), clock=time.monotonic), latency_s=spec.latency_s
+            model = MeterModel(
+                spec.meter_map,
+                int(spec.address),
+                variants=spec.variants,
+                ratios=spec.ratios,
+                alternative=spec.alternative,
+                clock=time.monotonic,
             )
+            meter = BenchMeter(model, latency_s=spec.latency_s)
             meter.faults.random.seed(index)
             if self.wire is not None:
                 RtuStation(self.wire, meter)
@@ -94,6 +113,13 @@ class MeterLine:
         if self.wire is not None:
             DltStation(self.wire, other)
         return other
+
+    @property
+    def wire_settings(self) -> SerialWire:
+        """The serial line. Raises BenchError if there is none."""
+        if self.wire is None:
+            raise BenchError("there is no serial line")
+        return self.wire
 
     async def start_tcp(self, port: int = 0) -> int:
         """Serve the Modbus meters on loopback, too; returns the port. Raises OSError."""
