@@ -90,6 +90,12 @@ class SerialPort:
             )
         except OSError as error:
             raise port_error(path, error) from error
+        except termios.error as error:
+            raise PortError(
+                f"the port cannot be set to {baud} baud, parity {parity}, {stop_bits} stop bits",
+                path,
+                "Use an adapter that supports these settings, or change them at the device.",
+            ) from error
         self._fd: int = self._serial.fileno()
         if parity != "N":
             _check_parity(self._fd)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from agent.cli.context import Context, json_option
+from agent.cli.meter_tools import TOOLS
 
 
 @click.group()
@@ -62,3 +63,7 @@ def check(
             )
         )
     )
+
+
+for tool in TOOLS:
+    meter.add_command(tool)

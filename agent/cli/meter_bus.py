@@ -141,14 +141,14 @@ class Bus:
         while True:
             now_s = self._clock()
             self._master.receive(self._port.read(), now_s)
+            # A time-out becomes a result in poll.
+            data = self._master.poll(now_s)
             results = self._master.results()
             if results:
                 break
-            data = self._master.poll(now_s)
             if data:
                 sent_at_s, sent_bytes = now_s, len(data)
                 self._port.write(data)
-                continue
             self._wait(now_s)
         result = results[-1]
         latency = None

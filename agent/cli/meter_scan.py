@@ -1,5 +1,6 @@
 """Searches a line for meters by reading only: baud rate, parity, address, model."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,8 +11,8 @@ from agent.cli.meter_survey import Row, Surveyor
 from agent.settings.problems import Text
 from drivers.dlt645.request import READ_ADDRESS, address_in
 from drivers.dlt645.request import Request as ItemRequest
+from drivers.errors import PortError
 from drivers.exchange import ERROR_CHECKSUM, ERROR_MISMATCHED, Address, LineRequest
-from drivers.meters.identifier_map import IdentifierMap
 from drivers.meters.identify import Verdict, code_matches, identifying_signals, judge
 from drivers.meters.modbus_map import RegisterMap
 from drivers.modbus.codec import Request
@@ -20,6 +21,9 @@ _GATEWAY_CODES = (0x0A, 0x0B)
 """The gateway answers, not a meter: path unavailable, no response (application protocol V1.1b3 clause 7)."""
 _LISTEN_S = 0.1
 """After a reply: how long a second meter with the same address could still be speaking."""
+
+_REOPEN_TRIES = 5
+_REOPEN_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class Scanner:
         self._timeout_s = timeout_s
         self._first_only = first_only
         self._bus: Bus | None = None
+        self._asked: list[Task] = []
 
     def run(self) -> Report:
         """Search; returns ``report``."""
@@ -102,11 +107,10 @@ class Scanner:
             self._work(quick, until_found=True)
             if self.report.settings is None:
                 everywhere = list(dict.fromkeys(task.settings for task in quick))
-                self._work(sweep_tasks(self._wanted, everywhere, quick), until_found=True)
+                self._work(sweep_tasks(self._wanted, everywhere, self._asked), until_found=True)
             if self.report.settings is not None and not self._satisfied():
                 here = [self.report.settings]
-                done = [*quick, *self._asked_of_found()]
-                self._work(sweep_tasks(self._wanted, here, done), until_found=False)
+                self._work(sweep_tasks(self._wanted, here, self._asked), until_found=False)
             self.report.complete = True
         finally:
             if self._bus is not None:
@@ -115,9 +119,6 @@ class Scanner:
 
     def _satisfied(self) -> bool:
         return self._first_only and bool(self.report.meters)
-
-    def _asked_of_found(self) -> list[Task]:
-        return []
 
     def _work(self, tasks: Sequence[Task], *, until_found: bool) -> None:
         tasks = [task for task in tasks if self._is_open(task)]
@@ -145,6 +146,7 @@ class Scanner:
         return wire_s + self._timeout_s
 
     def _ask(self, task: Task) -> None:
+        self._asked.append(task)
         bus = self._bus_with(task.settings)
         answer = self._question(bus, task.request)
         if _is_device(answer):
@@ -170,11 +172,23 @@ class Scanner:
 
     def _bus_with(self, settings: LineSettings) -> Bus:
         if self._bus is None or self._bus.settings != settings:
+            again = self._bus is not None
             if self._bus is not None:
                 self._bus.close()
                 self._bus = None
-            self._bus = self._open_bus(settings)
+            self._bus = self._opened_again(settings) if again else self._open_bus(settings)
         return self._bus
+
+    def _opened_again(self, settings: LineSettings) -> Bus:
+        """The port with other settings: some adapters need a moment between closing and opening."""
+        for tries_left in range(_REOPEN_TRIES - 1, -1, -1):
+            time.sleep(_REOPEN_PAUSE_S)
+            try:
+                return self._open_bus(settings)
+            except PortError:
+                if not tries_left:
+                    raise
+        raise AssertionError("unreachable")
 
     def _question(self, bus: Bus, request: LineRequest) -> Answer:
         self.report.requests += 1
@@ -225,25 +239,46 @@ class Scanner:
         return []
 
     def _dlt645(self, bus: Bus, number: str) -> Found:
-        cache: dict[LineRequest, Answer] = {}
-        matches = [
-            match for each in self._wanted.dlt645 if (match := self._match(bus, each, number, cache)) is not None
-        ]
-        return Found(number, "dlt645-2007", _best(matches))
+        return Found(number, "dlt645-2007", _best(self._fitting(bus, self._wanted.dlt645, number, {})))
 
-    def _match(self, bus: Bus, meter_map: AnyMap, address: Address, cache: dict[LineRequest, Answer]) -> Match | None:
+    def _fitting(
+        self, bus: Bus, maps: Sequence[AnyMap], address: Address, cache: dict[LineRequest, Answer]
+    ) -> list[Match]:
+        """The maps that the meter's values fit."""
+        matches = []
+        for each in maps:
+            rows, signals = self._rows(bus, each, address, cache, all_or_nothing=True)
+            verdict = judge({row.signal: row.value for row in rows}, signals)
+            if verdict is not Verdict.NO:
+                matches.append(Match(each.id, verdict, rows))
+        return matches
+
+    def _rows(
+        self,
+        bus: Bus,
+        meter_map: AnyMap,
+        address: Address,
+        cache: dict[LineRequest, Answer],
+        *,
+        all_or_nothing: bool,
+    ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+        """What the meter shows by a map, and by which signals it is judged."""
         offered = (
             meter_map.signals()
             if isinstance(meter_map, RegisterMap)
             else tuple(item.signal for item in meter_map.items if item.channel == 1)
         )
         signals = identifying_signals(offered)
-        surveyor = Surveyor(bus, meter_map, address, signals=signals, cache=cache, latency_s=self._timeout_s)
-        rows = surveyor.read().rows
-        verdict = judge({row.signal: row.value for row in rows}, signals)
-        if verdict is Verdict.NO:
-            return None
-        return Match(meter_map.id, verdict, rows)
+        surveyor = Surveyor(
+            bus,
+            meter_map,
+            address,
+            signals=signals,
+            cache=cache,
+            latency_s=self._timeout_s,
+            all_or_nothing=all_or_nothing,
+        )
+        return surveyor.read().rows, signals
 
 
 def _best(matches: Sequence[Match]) -> tuple[Match, ...]:
@@ -264,4 +299,4 @@ def _words(task: Task) -> str:
     return f"{task.settings} {where}"
 
 
-__all__ = ["Found", "IdentifierMap", "Match", "Progress", "Report", "Scanner"]
+__all__ = ["Found", "Match", "Progress", "Report", "Scanner"]

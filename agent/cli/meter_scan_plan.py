@@ -124,7 +124,7 @@ def quick_tasks(wanted: Wanted) -> list[Task]:
 
 
 def sweep_tasks(wanted: Wanted, settings: Iterable[LineSettings], done: Iterable[Task]) -> list[Task]:
-    """All addresses at these settings, without what was asked already. Holding registers first: all meters know them."""
+    """All addresses at these settings, without what was asked already; holding registers first, which most have."""
     asked = set(done)
     where = list(settings)
     tasks = [

@@ -68,7 +68,7 @@ class Surveyor:
     """Reads one meter at ``address`` (of the box, if it has several channels). Raises PortError when the port fails.
 
     ``signals`` are those that are wanted, None for all. With ``cache`` a request that was answered before is not sent
-    again: for comparing one meter with several maps.
+    again: for comparing one meter with several maps. With ``all_or_nothing`` nothing more is asked after a failure.
     """
 
     def __init__(
@@ -82,7 +82,9 @@ class Surveyor:
         signals: Sequence[str] | None = None,
         cache: dict[LineRequest, Answer] | None = None,
         latency_s: float | None = None,
+        all_or_nothing: bool = False,
     ) -> None:
+        self._all_or_nothing = all_or_nothing
         self.map = meter_map
         self._bus = bus
         self._channel = channel
@@ -144,6 +146,8 @@ class Surveyor:
         answers: list[tuple[Read, Answer]] = []
         for read in plan.reads:
             answer = self._ask(self._request(read))
+            if self._all_or_nothing and not answer.ok:
+                return []
             if answer.result.exception_code in ILLEGAL_REGISTERS and len(read.keys) > 1:
                 answers += [(part, self._ask(self._request(part))) for part in split(read, needs, plan.limits)]
             else:
@@ -211,6 +215,8 @@ class Surveyor:
         rows: list[Row] = []
         for read in plan_items(identifier_map, self._signals, self._channel, self._wire):
             answer = self._ask(self._item_request(read))
+            if self._all_or_nothing and not answer.ok:
+                return []
             if len(read.items) > 1 and not answer.ok:
                 for part in split_items(identifier_map, read):
                     rows += self._item_rows(part.items, self._ask(self._item_request(part)))

@@ -60,6 +60,7 @@ _PREFERRED = (
     "meter_energy_wh",
     "voltage_l1_v",
     "current_l1_a",
+    "active_power_l1_w",
     "active_power_w",
     "power_factor",
     "frequency_hz",
@@ -90,14 +91,23 @@ def is_plausible(signal: str, value: Value) -> bool:
 
 
 def fits_together(values: Mapping[str, Value]) -> bool:
-    """Whether power goes with voltage and current: equal for DC, not above their product for one phase."""
+    """Whether power goes with voltage, current and power factor.
+
+    For DC they are equal; for one AC phase power cannot exceed voltage times current.
+    """
     voltage, current = values.get("meter_voltage_v"), values.get("meter_current_a")
     power = values.get("meter_power_w")
     if voltage is not None and current is not None and power is not None:
         product = voltage * current
         largest = max(abs(product), abs(power))
         return largest < _LEAST_POWER_W or abs(abs(product) - abs(power)) <= _POWER_TOLERANCE * largest
-    return True
+    voltage, current, power = (values.get(name) for name in ("voltage_l1_v", "current_l1_a", "active_power_l1_w"))
+    if voltage is not None and current is not None and power is not None:
+        return abs(power) <= abs(voltage * current) * (1 + _POWER_TOLERANCE) + _LEAST_POWER_W
+    total = abs(values.get("active_power_w", 0.0))
+    if total < _LEAST_POWER_W:
+        return True
+    return not any(values.get(name) == 0 for name in ("voltage_l1_v", "power_factor", "frequency_hz"))
 
 
 def judge(values: Mapping[str, Value | None], expected: tuple[str, ...]) -> Verdict:

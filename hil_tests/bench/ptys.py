@@ -56,6 +56,7 @@ class PtyPort:
         # Raw from the start: a cooked terminal would echo the first bytes back onto the wire.
         tty.setraw(slave, termios.TCSANOW)
         os.set_blocking(self._master, False)
+        self._forget_settings()
         self.is_open = False
         self._closed = False
         self._watch: asyncio.TimerHandle | None = None
@@ -72,6 +73,14 @@ class PtyPort:
         checks_input, flags = attributes[0] & termios.INPCK, attributes[2]
         parity = "O" if flags & termios.PARODD else "E" if checks_input else "N"
         return LineSettings(_BAUD_OF_CODE.get(attributes[5], 0), parity, 2 if flags & termios.CSTOPB else 1)
+
+    def _forget_settings(self) -> None:
+        """Leave no settings behind: the C library calls it an error if an opener changes nothing but the parity,
+        which the kernel takes out again.
+        """
+        attributes = termios.tcgetattr(self._master)
+        attributes[4] = attributes[5] = termios.B50
+        termios.tcsetattr(self._master, termios.TCSANOW, attributes)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to whoever has the port open; what does not fit in the terminal's buffer is lost."""
@@ -122,5 +131,6 @@ class PtyPort:
             return
         self.is_open = False
         self._loop.remove_reader(self._master)
+        self._forget_settings()
         self._on_hangup()
         self._wait_for_opener()

@@ -143,6 +143,10 @@ class MeterModel:
         """See ``hil_tests.bench.meters.slave.Slave``."""
         if function not in self.functions():
             return ExcCodes.ILLEGAL_FUNCTION
+        for code in self.map.identify:
+            # Read alone: one maker keeps the code where a voltage stands when more is read.
+            if (function, start, count) == (code.function, code.register, code.width):
+                return words_of(code.equals[0].to_bytes(2 * code.width, "big"), "high_first")
         if not 1 <= count <= self.map.maximum_registers:
             return ExcCodes.ILLEGAL_VALUE
         if self.map.even and (start % 2 or count % 2):
@@ -174,7 +178,7 @@ class MeterModel:
         """The read functions that it knows."""
         served = {self._served_by(field.function) for field in self._fields}
         served |= {code.function for code in self.map.identify}
-        return served | ({3} if self.map.settings is not None else set())
+        return served | ({3} if self.map.settings is not None and self._function is None else set())
 
     def image(self, function: int) -> dict[int, int]:
         """All registers that ``function`` reads, with their contents now."""
@@ -184,10 +188,6 @@ class MeterModel:
             if self._served_by(span.function) == function
             for register in range(span.first, span.last + 1)
         }
-        for code in self.map.identify:
-            if code.function == function:
-                words = words_of(code.equals[0].to_bytes(2 * code.width, "big"), "high_first")
-                image.update(zip(range(code.register, code.register + code.width), words, strict=True))
         if function == 3:
             image.update(self.settings.registers())
         for ratio in self.map.ratios:
@@ -383,5 +383,5 @@ def default_value(name: str, index: int) -> Value:
         return 1_234_000 + 10_000 * index
     for word, value in _DEFAULTS:
         if word in signal:
-            return round(value * (1.0 + index / 500.0), 3)
+            return round(value * (1.0 + index / (2500.0 if word in ("frequency", "factor") else 500.0)), 3)
     return 0
