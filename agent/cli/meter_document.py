@@ -17,7 +17,7 @@ from drivers.meters.commissioning import IdentityCode, Setting, Settings
 from drivers.meters.identifier_map import IdentifierMap, Item, ItemBlock, LineDefaults
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
 from drivers.meters.register_map import AnyMap, load_map
-from drivers.meters.sections import Intervals, NeverWrite, Text
+from drivers.meters.sections import Intervals, NeverWrite, SerialDefaults, Text
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPS = ROOT / "config" / "meters"
@@ -77,6 +77,7 @@ _TYPES: dict[Any, str] = {
 _SECTIONS: tuple[tuple[str, type], ...] = (
     ('Top level, `protocol = "modbus"`', RegisterMap),
     ('Top level, `protocol = "dlt645-2007"`', IdentifierMap),
+    ("`serial` of a Modbus meter", SerialDefaults),
     ("`serial` of a DL/T 645 meter", LineDefaults),
     ("`fields`", Field),
     ("`ratios`", Ratio),

@@ -75,7 +75,8 @@ def ratio_value(ratio: Ratio, start: int, registers: tuple[int, ...]) -> Fractio
     if not math.isfinite(raw):
         return None
     value = Fraction(raw) * Fraction(str(ratio.scale))
-    return value if ratio.minimum <= value <= ratio.maximum else None
+    # Exactly: as binary fractions a limit such as 999.9 would shut out 999.9 itself.
+    return value if Fraction(str(ratio.minimum)) <= value <= Fraction(str(ratio.maximum)) else None
 
 
 def item_raw(item: Item, data: bytes) -> int | None:

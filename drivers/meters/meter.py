@@ -149,7 +149,9 @@ class Meter:
             for members in self._plan.members.values()
             for field in members.fields
         }
-        polls = [_Poll(read, self.address, self._interval_s) for read in self._plan.reads]
+        # Ratios first: the values that need them come right after, some not again for a while.
+        reads = sorted(self._plan.reads, key=lambda read: not self._plan.ratios(read))
+        polls = [_Poll(read, self.address, self._interval_s) for read in reads]
         for name, field in self._chooser.probes().items():
             [members] = members_of(self._map, [_bare(field)])
             read = msgspec.structs.replace(alone(members.need, self._plan.limits), every=1)
