@@ -214,10 +214,13 @@ class Scanner:
 
     def _modbus(self, bus: Bus, address: int, cache: dict[LineRequest, Answer], unasked: int) -> Found:
         by_code = self._by_code(bus, address)
-        candidates: Sequence[RegisterMap] = by_code or self._wanted.modbus
-        matches = [match for each in candidates if (match := self._match(bus, each, address, cache)) is not None]
         if by_code:
-            matches = [Match(match.map_id, Verdict.CODE, match.rows) for match in matches]
+            matches = [
+                Match(each.id, Verdict.CODE, self._rows(bus, each, address, cache, all_or_nothing=False)[0])
+                for each in by_code
+            ]
+        else:
+            matches = self._fitting(bus, self._wanted.modbus, address, cache)
         return Found(address, "modbus", _best(matches), unasked)
 
     def _by_code(self, bus: Bus, address: int) -> list[RegisterMap]:

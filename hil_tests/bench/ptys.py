@@ -75,8 +75,9 @@ class PtyPort:
         return LineSettings(_BAUD_OF_CODE.get(attributes[5], 0), parity, 2 if flags & termios.CSTOPB else 1)
 
     def _forget_settings(self) -> None:
-        """Leave no settings behind: the C library calls it an error if an opener changes nothing but the parity,
-        which the kernel takes out again.
+        """Leave no settings behind.
+
+        The C library calls it an error if an opener changes nothing but the parity: the kernel takes that out again.
         """
         attributes = termios.tcgetattr(self._master)
         attributes[4] = attributes[5] = termios.B50

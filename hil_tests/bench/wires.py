@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drivers.can.frame import CanFrame
-from hil_tests.bench.ptys import PtyPort
+from hil_tests.bench.ptys import LineSettings, PtyPort
 from hil_tests.bench.slcan import SlcanAdapter, encode_frame
 
 # Bytes are handed on in portions of about this long, so that a receiver sees a frame arrive in pieces.
@@ -94,8 +94,7 @@ class SerialWire:
 
     What the agent sends reaches every device; what a device sends reaches only the agent, because the simulated
     devices must not mistake each other's replies for requests. A byte is a start bit, 8 data bits, the parity bit
-    unless ``parity`` is "N", and the stop bits. With ``checks_settings`` the devices understand nothing while the
-    agent's port is set to another baud rate, parity or number of stop bits.
+    unless ``parity`` is "N", and the stop bits. How the agent's port is set, ``opened``, is for the devices to look at.
     """
 
     def __init__(
@@ -106,7 +105,6 @@ class SerialWire:
         *,
         parity: str = "N",
         stop_bits: int = 1,
-        checks_settings: bool = False,
     ) -> None:
         self.name = name
         self.link = link
@@ -115,7 +113,6 @@ class SerialWire:
         self.stop_bits = stop_bits
         self.is_cut = False
         self.noise_per_mille = 0.0
-        self._checks_settings = checks_settings
         self._random = random.Random(name)
         self.byte_time_s = byte_time_s = (9.0 + stop_bits + (parity != "N")) / baud
         self._devices: list[PtyPort] = []
@@ -146,14 +143,12 @@ class SerialWire:
         for port in (self._agent, *self._devices):
             port.close()
 
-    def _from_agent(self, data: bytes) -> None:
-        if self._checks_settings and not self._understood():
-            data = self._random.randbytes(len(data))
-        self._to_devices.send(data)
+    def opened(self) -> LineSettings:
+        """How the agent's port is set."""
+        return self._agent.settings()
 
-    def _understood(self) -> bool:
-        settings = self._agent.settings()
-        return (settings.baud, settings.parity, settings.stop_bits) == (self.baud, self.parity, self.stop_bits)
+    def _from_agent(self, data: bytes) -> None:
+        self._to_devices.send(data)
 
     def _deliver_to_devices(self, data: bytes) -> None:
         if not self.is_cut:

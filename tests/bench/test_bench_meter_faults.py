@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from bench_meters import Reader, RunningLine, serving
+from bench_meters import Reader
+from test_bench_meters import step_of
 
 from drivers.meters.identifier_meter import IdentifierMeter
 from drivers.meters.meter import Meter
@@ -16,7 +17,7 @@ from drivers.modbus.device import Device
 from hil_tests.bench.meters.faults import KINDS
 from hil_tests.bench.meters.line import MeterSpec
 from hil_tests.bench.meters.model import MeterModel
-from test_bench_meters import step_of
+from hil_tests.bench.meters.serving import RunningLine, serving
 
 MODBUS, DLT645 = "eastron-sdm630", "dlt645-2007-ac"
 FAULTY = 2

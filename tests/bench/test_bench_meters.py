@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from bench_meters import Reader, serving
+from bench_meters import Reader
 
 from drivers.meters.identifier_meter import IdentifierMeter
 from drivers.meters.meter import Meter
@@ -17,6 +17,7 @@ from drivers.meters.signals import is_energy
 from hil_tests.bench.meters.dlt645 import IdentifierModel
 from hil_tests.bench.meters.line import FIRST_NUMBER, MAPS, MeterSpec
 from hil_tests.bench.meters.model import MeterModel
+from hil_tests.bench.meters.serving import serving
 
 NAMES = sorted(path.stem for path in MAPS.glob("*.toml"))
 

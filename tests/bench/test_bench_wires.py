@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 import serial
 
 from drivers.can.frame import CanFrame
-from hil_tests.bench.ptys import PtyPort
+from drivers.serial_port import SerialPort
+from hil_tests.bench.ptys import LineSettings, PtyPort
 from hil_tests.bench.slcan import SlcanAdapter, decode_frame, encode_frame
 from hil_tests.bench.wires import CanWire, SerialWire, frame_bits
 
@@ -160,26 +162,28 @@ def test_two_devices_that_speak_at_once_garble_each_other(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("opened", "understood"),
-    [
-        ((9600, "N", 1), True),
-        ((19200, "N", 1), False),
-        ((9600, "N", 2), False),
-        ((9600, "O", 1), False),
-    ],
+    "opened", [LineSettings(9600, "N", 1), LineSettings(19200, "N", 2), LineSettings(2400, "O", 1)]
 )
-def test_a_port_that_is_set_otherwise_is_not_understood(
-    tmp_path: Path, opened: tuple[int, str, int], understood: bool
-) -> None:
+def test_the_devices_see_how_the_port_is_set(tmp_path: Path, opened: LineSettings) -> None:
     async def scenario() -> None:
-        wire = SerialWire("line", 9600, tmp_path / "line", checks_settings=True)
-        heard = bytearray()
-        wire.add_device(heard.extend)
-        baud, parity, stop_bits = opened
-        with serial.Serial(str(tmp_path / "line"), baud, parity=parity, stopbits=stop_bits) as port:
-            port.write(b"question")
-            await until(lambda: len(heard) == 8)
-        assert (bytes(heard) == b"question") is understood
+        wire = SerialWire("line", 9600, tmp_path / "line")
+        for _ in range(2):  # opened again with the same settings
+            with serial.Serial(
+                str(tmp_path / "line"), opened.baud, parity=opened.parity, stopbits=opened.stop_bits, exclusive=True
+            ):
+                assert wire.opened() == opened
+                await until(lambda: wire._agent.is_open)
+            await until(lambda: not wire._agent.is_open)
+        wire.close()
+
+    asyncio.run(scenario())
+
+
+def test_even_parity_is_seen_where_the_opener_checks_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        wire = SerialWire("line", 9600, tmp_path / "line")
+        with closing(SerialPort(str(tmp_path / "line"), 9600, "E")):
+            assert wire.opened() == LineSettings(9600, "E", 1)
         wire.close()
 
     asyncio.run(scenario())

@@ -86,8 +86,8 @@ class MeterLine:
                 pty,
                 parity=parity or serial.parity,
                 stop_bits=stop_bits or serial.stop_bits,
-                checks_settings=checks_settings,
             )
+        self._checks_settings = checks_settings
         self.meters = [self._add(index, spec) for index, spec in enumerate(specs)]
         self.tcp: TcpStation | None = None
 
@@ -104,14 +104,14 @@ class MeterLine:
             meter = BenchMeter(model, latency_s=spec.latency_s)
             meter.faults.random.seed(index)
             if self.wire is not None:
-                RtuStation(self.wire, meter)
+                RtuStation(self.wire, meter, checks_settings=self._checks_settings)
             return meter
         other = BenchMeter(
             IdentifierModel(spec.meter_map, str(spec.address), clock=time.monotonic), latency_s=spec.latency_s
         )
         other.faults.random.seed(index)
         if self.wire is not None:
-            DltStation(self.wire, other)
+            DltStation(self.wire, other, checks_settings=self._checks_settings)
         return other
 
     @property

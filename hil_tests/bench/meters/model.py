@@ -294,6 +294,11 @@ class _Line:
         self.active = dict(start)
         self._words = {name: _setting_words(setting, start[name]) for name, setting in self._settings.items()}
 
+    def join(self, baud: int, frame: str) -> None:
+        """Be set as the line is on which the meter stands."""
+        self.active |= {"baud": str(baud), "frame": frame}
+        self._words = {name: _setting_words(setting, self.active[name]) for name, setting in self._settings.items()}
+
     def registers(self) -> Iterator[tuple[int, int]]:
         for name, setting in self._settings.items():
             yield from zip(range(setting.register, setting.register + setting.width), self._words[name], strict=True)

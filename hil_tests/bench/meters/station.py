@@ -13,6 +13,7 @@ from hil_tests.bench.meters.dlt645 import IdentifierModel
 from hil_tests.bench.meters.faults import Faults, Sending
 from hil_tests.bench.meters.model import MeterModel
 from hil_tests.bench.meters.slave import BROADCAST, RtuRequests, TcpRequests, answer, rtu_frame, tcp_frame
+from hil_tests.bench.ptys import LineSettings
 from hil_tests.bench.wires import SerialWire
 
 _READ_SIZE = 4096
@@ -43,10 +44,15 @@ class BenchMeter(Generic[Model]):
 
 
 class RtuStation:
-    """A Modbus meter on a serial line."""
+    """A Modbus meter on a serial line.
 
-    def __init__(self, wire: SerialWire, meter: BenchMeter[MeterModel]) -> None:
+    With ``checks_settings`` it hears nothing while the agent's port is set otherwise than the meter is.
+    """
+
+    def __init__(self, wire: SerialWire, meter: BenchMeter[MeterModel], *, checks_settings: bool = False) -> None:
         self._meter = meter
+        self._wire = wire if checks_settings else None
+        meter.model.settings.join(wire.baud, f"8{wire.parity}{wire.stop_bits}")
         self._requests = RtuRequests()
         self._loop = asyncio.get_running_loop()
         self._byte_time_s = wire.byte_time_s
@@ -54,6 +60,10 @@ class RtuStation:
         self._speak = wire.add_device(self._hear)
 
     def _hear(self, data: bytes) -> None:
+        if self._wire is not None:
+            opened, active = self._wire.opened(), self._meter.model.settings.active
+            if (str(opened.baud), f"8{opened.parity}{opened.stop_bits}") != (active["baud"], active["frame"]):
+                return
         for request in self._requests.feed(data):
             if request.dev_id == BROADCAST:
                 answer(self._meter.model, request)
@@ -75,15 +85,19 @@ class RtuStation:
 
 
 class DltStation:
-    """A DL/T 645 meter on a serial line."""
+    """A DL/T 645 meter on a serial line. ``checks_settings``: see ``RtuStation``."""
 
-    def __init__(self, wire: SerialWire, meter: BenchMeter[IdentifierModel]) -> None:
+    def __init__(self, wire: SerialWire, meter: BenchMeter[IdentifierModel], *, checks_settings: bool = False) -> None:
         self._meter = meter
+        self._wire = wire if checks_settings else None
+        self._own = LineSettings(wire.baud, wire.parity, wire.stop_bits)
         self._requests = dlt645.Requests()
         self._loop = asyncio.get_running_loop()
         self._speak = wire.add_device(self._hear)
 
     def _hear(self, data: bytes) -> None:
+        if self._wire is not None and self._wire.opened() != self._own:
+            return
         meter = self._meter
         for frame in self._requests.feed(data):
             if not frame.control & dlt645.REPLY_BIT and meter.model.hears(frame.address):
