@@ -16,6 +16,8 @@ GAP_STEPS_MS = (200, 150, 100, 75, 50, 40, 30, 20, 15, 10, 5, 2, 0)
 """Pauses that are tried; 0 is the 3.5 characters of silence that the line itself needs."""
 PER_STEP = 8
 _FEWEST = 20
+_GIVE_UP_AFTER = 3
+"""Requests without any reply: nobody is there."""
 _ROUND_MS = 10
 _SHARE_95 = 0.95
 # A figure of a dozen replies is no limit yet: what is recommended leaves room.
@@ -82,6 +84,8 @@ def probe(bus: Asks, requests: Sequence[LineRequest], *, latency_s: float, gap_m
             report.latencies_s.append(answer.latency_s)
         if not answer.ok:
             report.errors[answer.result.error or ""] += 1
+        if not report.latencies_s and report.requests >= _GIVE_UP_AFTER:
+            break
     if report.latencies_s:
         _search_gap(bus, requests[0], report, steps, latency_s, for_steps // len(steps))
         if report.gap_ms is None:

@@ -95,6 +95,7 @@ class Surveyor:
         self._gap_s = meter_map.minimum_gap_ms / 1000
         self._wire = Wire(bus.settings.baud, bus.settings.bits_per_character, self._gap_s)
         self._asked = self._answered = 0
+        self._is_heard = False
         self._layout: tuple[RegisterMap, tuple[str, ...]] | None = None
         self._address = address
         if isinstance(meter_map, RegisterMap) and isinstance(address, int):
@@ -123,6 +124,10 @@ class Surveyor:
         if known is not None:
             return known
         answer = self._bus.ask(request, self._latency_s, self._gap_s)
+        if not answer.is_there and (self._is_heard or not self._asked):
+            # One reply that was lost or disturbed is no finding. Whoever never answered is not asked everything twice.
+            answer = self._bus.ask(request, self._latency_s, self._gap_s)
+        self._is_heard = self._is_heard or answer.is_there
         self._asked += 1
         self._answered += answer.is_there
         if self._cache is not None:
