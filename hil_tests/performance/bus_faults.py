@@ -1,7 +1,8 @@
 """Replies with faults, in virtual time: how often the bus owner takes a wrong value for a right one (never).
 
 Four Modbus meters and one DL/T 645 meter on one line. Every value carries the number of the request that it answers, so
-an old value is as wrong as a damaged one. Devices answer in order; everything else happens to their replies.
+an old value is as wrong as a damaged one. Devices answer in order and within 2 s, or not at all; all else happens
+to their replies.
 """
 
 import heapq
@@ -24,6 +25,8 @@ _CHARACTER_S = 11 / BAUD
 _LATENCY_S = 0.1
 _USUAL_S = 0.01
 _LATE_S = (0.15, 1.5)
+_NO_LATER_S = 1.99
+"""The owner's own limit: no device answers after 2 s."""
 _MODBUS = (1, 2, 3, 4)
 _NUMBER = "000000000161"
 _BLOCKS = ((0x00, 8), (0x40, 8), (0x80, 4), (0x0810, 8))
@@ -47,6 +50,8 @@ class Disturber:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.is_behind = False
+        """Whether the device still has earlier requests to answer."""
 
     def silent(self, _request: bytes, _reply: bytes) -> list[tuple[float, bytes]]:
         return []
@@ -95,7 +100,9 @@ class Disturber:
 
     def other_slave(self, _request: bytes, reply: bytes) -> list[tuple[float, bytes]]:
         if _modbus(reply):
-            address = self.random.choice([a for a in (*_MODBUS, 5, 17) if a != reply[0]])
+            # Late and under the address of another is two devices with one address: no master can tell that.
+            choice = (5, 17) if self.is_behind else (*_MODBUS, 5, 17)
+            address = self.random.choice([a for a in choice if a != reply[0]])
             return [(_USUAL_S, _crc(bytes((address,)) + reply[1:-2]))]
         [frame] = find_frames(reply)
         return [(_USUAL_S, encode_frame(Frame("000000000162", frame.control, frame.data)))]
@@ -250,6 +257,7 @@ class FaultRun:
         pieces = [(_USUAL_S, reply)]
         if self._random.random() < _FAULT_SHARE:
             name = self._random.choice(self._names)
+            self._disturber.is_behind = self._free_at_s[address] > self._now_s
             pieces = FAULTS[name](self._disturber, data, reply)
             self.outcome.faults[name] += 1
         self._last_fault[address] = name
@@ -262,6 +270,8 @@ class FaultRun:
             at_s += delay_s + len(piece) * _CHARACTER_S
             if piece is data:
                 at_s = begin_s
+            elif at_s > self._now_s + _NO_LATER_S:
+                break
             self._order += 1
             heapq.heappush(self._pending, (at_s, self._order, piece))
             if piece is not data:

@@ -1,8 +1,8 @@
 """A serial line with real byte timing and Modbus meters on it, in a process of its own, and what a master made of it.
 
 Prints the port to open, then serves: a request is on the wire for its bytes, the meter takes ``--latency-ms``, its
-reply is on the wire for its bytes. Counting begins ``--settle`` seconds after the first request. After ``--seconds`` more it
-prints one line of JSON and ends. An unknown unit is silent, as on a real line.
+reply is on the wire for its bytes. Counting begins ``--settle`` seconds after the first request. After ``--seconds``
+more it prints one line of JSON and ends. An unknown unit is silent, as on a real line.
 """
 
 import argparse
