@@ -55,7 +55,7 @@ def slave(port: str, baud: int, address: int, registers: int) -> dict[str, Any]:
 def main() -> None:
     """See the module."""
     port, baud, meters, registers = sys.argv[1], *map(int, sys.argv[2:5])
-    connector_module = importlib.import_module("thingsboard_gateway.connectors.modbus.modbus_connector")
+    connector_module: Any = importlib.import_module("thingsboard_gateway.connectors.modbus.modbus_connector")
     logger = logging.getLogger("bench")
     logger.trace = logger.debug  # type: ignore[attr-defined]
     logger.stop = lambda: None  # type: ignore[attr-defined]
