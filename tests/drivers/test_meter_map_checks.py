@@ -1,6 +1,5 @@
 """What an installer or integrator who writes a map is told."""
 
-import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -365,5 +364,6 @@ class TestValues:
         signed = Item(
             signal="meter_power_w", unit="W", di="00D20000", bytes=2, decimals=0, encoding="binary", signed=True
         )
-        assert item_raw(signed, bytes.fromhex("0180")) == -1
-        assert not math.isnan(float(signed.scale))
+        assert item_raw(signed, bytes.fromhex("FEFF")) == -2
+        assert item_raw(signed, bytes.fromhex("FFFF")) is None
+        assert item_raw(item, bytes.fromhex("FFFFFFFF")) is None
