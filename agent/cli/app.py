@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from agent.cli.bms import bms
 from agent.cli.client import FINAL, FieldClient, NotRunningError
 from agent.cli.context import Context, json_option, print_json, reading
 from agent.cli.main import (
@@ -18,6 +19,7 @@ from agent.cli.main import (
     EXIT_WRONG,
     default_language,
 )
+from agent.cli.meter import meter
 from agent.cli.screen import Screen
 from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
@@ -68,6 +70,10 @@ def app(context: click.Context, config: str, lang: Language | None) -> None:
     """
     language: Language = lang or ("zh" if default_language() == "zh" else "en")
     context.obj = Context(config, language)
+
+
+app.add_command(bms)
+app.add_command(meter)
 
 
 @app.command()

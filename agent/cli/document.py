@@ -35,6 +35,9 @@ plain lines. `--json` writes one JSON document for machines.
 `status`, `start`, `stop`, `reset` and `faults` talk to the running field process over its local socket; whoever may
 open that socket (the group `pile-agent`) may use them. `sessions`, `session` and `faults` read the record, also while
 the service writes it and also when it is not running.
+
+`bms decode` and `bms messages` need neither service nor site file; they are told in [bms-decode.md](bms-decode.md).
+Nor does `meter check`; what it checks is told in [meters.md](meters.md).
 """
 
 
@@ -44,13 +47,22 @@ def text() -> str:
     help_names = list(app.context_settings["help_option_names"])
     with click.Context(app, info_name="pile-agent", terminal_width=_COLUMNS, help_option_names=help_names) as parent:
         parts.append(_part("pile-agent", app.get_help(parent)))
-        for name in app.list_commands(parent):
-            command = app.get_command(parent, name)
-            if command is None:
-                continue
-            with click.Context(command, info_name=name, parent=parent, terminal_width=_COLUMNS) as context:
-                parts.append(_part(name, command.get_help(context)))
+        parts += _commands(app, parent, "")
     return "\n".join(parts)
+
+
+def _commands(group: click.Group, parent: click.Context, before: str) -> list[str]:
+    """The parts of all commands of a group, each group followed by its own."""
+    parts = []
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
+        if command is None:
+            continue
+        with click.Context(command, info_name=name, parent=parent, terminal_width=_COLUMNS) as context:
+            parts.append(_part(f"{before}{name}", command.get_help(context)))
+            if isinstance(command, click.Group):
+                parts += _commands(command, context, f"{before}{name} ")
+    return parts
 
 
 def _part(name: str, help_text: str) -> str:
