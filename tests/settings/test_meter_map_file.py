@@ -163,9 +163,10 @@ class TestConnector:
         [line] = self.told(tmp_path, "eastron-sdm630", "zh")
         assert "是交流电表,不能用于直流枪" in line
 
-    def test_a_meter_of_another_protocol_is_not(self, tmp_path: Path) -> None:
+    def test_a_meter_over_dlt645_needs_its_number(self, tmp_path: Path) -> None:
         [line] = self.told(tmp_path, "yada-dcm3366q")
-        assert "yada-dcm3366q is read over DL/T 645, the bus here is Modbus" in line
+        assert line.startswith("connector.meter.number: is missing: yada-dcm3366q speaks DL/T 645")
+        assert "twelve digits" in line
 
     def test_both_are_told(self, tmp_path: Path) -> None:
         assert len(self.told(tmp_path, "dlt645-2007-ac")) == 2
