@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation diagram install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation fuzz diagram messages install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,8 +58,15 @@ bench: venv broker ## the figures: reaction time, start time, memory, processor 
 mutation: venv ## change the safety parts in one place at a time; the tests must notice (about 10 minutes)
 	@$(PY) tests/mutation/mutation_run.py $(ARGS)
 
+fuzz: venv ## look for frames that break the vehicle protocol (5 minutes; ARGS="--minutes 60")
+	@scripts/prepare fuzz
+	@$(PY) tests/fuzz/fuzz_run.py $(ARGS)
+
 diagram: venv ## write the state diagram in docs/architecture.md anew
 	@$(PY) scripts/state_diagram.py
+
+messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc anew from the message table
+	@$(PY) scripts/messages.py
 
 install: venv ## install below DESTDIR (empty: this machine)
 	@PYTHON="$(PY)" DESTDIR="$(DESTDIR)" scripts/install

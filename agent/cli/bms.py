@@ -149,13 +149,21 @@ def live(
 
 @bms.command()
 @click.argument("name", required=False)
+@click.option("--dbc", is_flag=True, help="Write the whole table as a CAN database for other tools.")
 @json_option
 @click.pass_obj
-def messages(context: Context, name: str | None, as_json: bool) -> None:
+def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> None:
     """Show the message table, or one message with its fields.
 
     NAME is that of the standard, for example BCL.
     """
+    if dbc:
+        from drivers.bms.dbc import dbc_text
+
+        if name is not None or as_json:
+            raise click.UsageError("--dbc goes with neither NAME nor --json: a CAN database holds every message")
+        click.echo(dbc_text(), nl=False)
+        return
     from agent.cli.bms_table import message_document, show_message, show_messages
     from agent.cli.bms_words import BmsSpeaker
     from agent.cli.screen import Screen

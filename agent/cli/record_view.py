@@ -185,7 +185,21 @@ def _happening(speak: Speaker, body: Document) -> str:
     if name == "vehicle_stop":
         reasons = ", ".join(body.get("detail", {}).get("reasons", [])) or "-"
         return f"{pick('车辆请求停止', 'the vehicle asks to stop')} (BST): {reasons}"
+    if name in ("contact_lost", "reconnect"):
+        words_of = {
+            "contact_lost": pick("通信中断,准备重新握手", "contact lost, preparing a new handshake"),
+            "reconnect": f"{pick('重新握手,第', 'new handshake, no.')} {body.get('number')}{pick(' 次', '')}",
+        }
+        return f"{words_of[name]}: {speak.fault(str(body.get('cause')))}"
+    if name == "message_refused":
+        return f"{pick('报文不合规,未采用', 'unusable message')}: {body.get('message')}"
+    if name == "version_negotiation":
+        version = body.get("detail", {}).get("version") or "-"
+        told = pick("车辆提议新版协议,按 2015 流程继续", "the vehicle offers a newer protocol, going on as 2015")
+        return f"{told}: {version}"
     known = {
+        "paused": pick("车辆请求暂停", "the vehicle asks for a pause"),
+        "resumed": pick("车辆恢复充电", "the vehicle goes on"),
         "internal_error": pick("程序内部错误,输出已断开", "an error of the program, outputs opened"),
         "register_lower": pick("电表读数变小(换表?)", "the meter's register is lower than before (meter changed?)"),
         "records_omitted": pick("记录暂缺,仅计数", "records left out while the recorder was away"),

@@ -16,6 +16,7 @@ STATES: Mapping[str, Text] = {
     "parameters": Text("参数配置", "parameters"),
     "precharge": Text("预充", "precharge"),
     "charging": Text("充电中", "charging"),
+    "reconnecting": Text("重新握手准备", "reconnecting"),
     "stopping": Text("停机中", "stopping"),
     "settled": Text("已结算", "settled"),
     "faulted": Text("故障", "faulted"),

@@ -19,7 +19,7 @@ from agent.control.limits import pile_limit
 from agent.control.machine import Sequence
 from agent.control.parameters import ControlParameters
 from agent.control.reactions import fill_situation, react
-from agent.control.session import Session
+from agent.control.session import REPLUG_STOPS, Session
 from agent.control.steps import STEPS
 from agent.control.steps.context import Demand, StepMemory
 from drivers.bms.charger import Charger, ChargerLimits
@@ -59,7 +59,7 @@ class ControlCore:
         self.backlog = Backlog(parameters.maximum_backlog)
         self.answers = Answers()
         self.charger = self._new_charger()
-        self.situation = Situation(now_s=now_s, started_at_s=now_s)
+        self.situation = Situation(now_s=now_s, started_at_s=now_s, output_idle_since_s=now_s)
         if restarted:
             self.situation.events.add("control_restarted")
         self.permission = Permission.denied("start-up")
@@ -88,10 +88,14 @@ class ControlCore:
         self._active: list[ActiveFault] = []
         self.envelope = CurrentEnvelope()
         self._sessions_begun = 0
+        self.reconnects_since_plug = 0
+        """New handshakes after time-outs since the plug was put in."""
         self._records: list[RecordDraft] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
         self._errors_in_a_row = 0
+        self._error: Exception | None = None
+        """Met between two steps; the next step acts on it."""
 
     # What comes in.
 
@@ -114,8 +118,11 @@ class ControlCore:
         self.image.put(name, reading)
 
     def on_frame(self, frame: CanFrame, now_s: float) -> None:
-        """A frame came from the vehicle bus."""
-        self.charger.receive(frame, now_s)
+        """A frame came from the vehicle bus. An error of the program is one of the next step."""
+        try:
+            self.charger.receive(frame, now_s)
+        except Exception as error:
+            self._error = error
 
     def on_command(self, command: CommandInput) -> None:
         """Somebody asks for something; answered by the next step."""
@@ -160,6 +167,29 @@ class ControlCore:
         """Faults in force at the last step."""
         return self._active
 
+    # Between two steps: the vehicle's protocol waits for no cycle, and needs no decision for most of what it says.
+
+    def replies(self, now_s: float) -> list[CanFrame]:
+        """Frames for the vehicle that are due now; nothing is decided. An error is one of the next step."""
+        due_s = self.charger.next_due()
+        if due_s is None or now_s < due_s:
+            return []
+        try:
+            return self.charger.poll(now_s)
+        except Exception as error:
+            self._error = error
+            return []
+
+    def reply_due_s(self) -> float:
+        """When ``replies`` has something next; infinite in silence."""
+        due_s = self.charger.next_due()
+        return float("inf") if due_s is None else due_s
+
+    @property
+    def wants_step(self) -> bool:
+        """The vehicle's protocol has something that is to be decided at once, not in the next cycle."""
+        return self.charger.has_events or self._error is not None
+
     # The step.
 
     def step(self, now_s: float, wall_ms: int, wall_quality: str) -> Outputs:
@@ -171,6 +201,9 @@ class ControlCore:
         self.wall_ms = wall_ms
         self.wall_quality = wall_quality
         try:
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
             self._decide()
             frames = self.charger.poll(now_s)
         except Exception as error:
@@ -208,8 +241,15 @@ class ControlCore:
         present = interlocks.conditions(self.image, situation, self.parameters)
         plugged = interlocks.is_plugged(self.image, self.now_s, self.parameters)
         raised, cleared = self.faults.update(
-            self.now_s, present, unplugged=plugged is False, reset=self.now_s < self.reset_until_s
+            self.now_s,
+            present,
+            unplugged=plugged is False,
+            reset=self.now_s < self.reset_until_s,
+            mild=interlocks.told_only(situation),
         )
+        if plugged is False and self.session is None:
+            self.reconnects_since_plug = 0
+            situation.replug_after = None
         if raised or cleared or self._active:
             self._active = self.faults.active()
         for fault in raised:
@@ -305,6 +345,7 @@ class ControlCore:
     def set_demand(self, voltage_v: float, current_a: float, ceiling_v: float) -> None:
         """Ask the power stage for an output; ``ceiling_v`` is the voltage above which it is a fault."""
         self.demand = Demand(voltage_v=voltage_v, current_a=current_a, on=True)
+        self.situation.output_idle_since_s = None
         if self.memory.voltage_ceiling_v is None:
             self.memory.voltage_ceiling_since_s = self.now_s
         self.memory.voltage_ceiling_v = ceiling_v
@@ -312,6 +353,8 @@ class ControlCore:
 
     def no_demand(self) -> None:
         """Ask the power stage for nothing."""
+        if self.situation.output_idle_since_s is None:
+            self.situation.output_idle_since_s = self.now_s
         self.demand = Demand()
         self.memory.voltage_ceiling_v = None
         self.envelope.clear()
@@ -339,7 +382,7 @@ class ControlCore:
             return
         if session.stop_reason is None:
             session.stop_reason = reason
-            self.charger.stop(self.now_s, vehicle.stop_cause(reason))
+            self.charger.stop(self.now_s, vehicle.stop_cause(reason, self.sequence.state))
         if self.sequence.state != "stopping":
             self.move("halt")
         if immediate and not self.memory.opened:
@@ -352,6 +395,8 @@ class ControlCore:
         if session is None:
             return
         reason = session.stop_reason or "internal_error"
+        if reason in REPLUG_STOPS:
+            self.situation.replug_after = reason
         self.record("session_ended", recording.ended_body(self, session, reason))
         for command_id in session.stop_command_ids:
             self.reply(command_id, "done", reason, session.id)

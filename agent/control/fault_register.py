@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from agent.settings.catalogue import Fault
 
 
@@ -10,6 +12,8 @@ from agent.settings.catalogue import Fault
 class _Track:
     """What is known of one fault."""
 
+    fault: Fault
+    """The row in force: that of the catalogue, or its mild form."""
     condition_since_s: float
     gone_since_s: float | None = None
     active_since_s: float | None = None
@@ -26,33 +30,51 @@ class ActiveFault:
     """Whether the cause is still there; False means that only the latch holds."""
 
 
+def mild_form(fault: Fault) -> Fault:
+    """The fault as a notice: told and recorded, but nothing is stopped or latched, because the charge may go on."""
+    return msgspec.structs.replace(fault, level=3, action="log", clear="self")
+
+
 class FaultRegister:
     """Turns raw conditions into faults. Pure: conditions and time in, changes out."""
 
     def __init__(self, catalogue: Mapping[str, Fault]) -> None:
         self._catalogue = catalogue
+        self._mild = {fault_id: mild_form(fault) for fault_id, fault in catalogue.items()}
         self._tracks: dict[str, _Track] = {}
 
     def update(
-        self, now_s: float, conditions: Collection[str], *, unplugged: bool, reset: bool
+        self,
+        now_s: float,
+        conditions: Collection[str],
+        *,
+        unplugged: bool,
+        reset: bool,
+        mild: Collection[str] = (),
     ) -> tuple[list[Fault], list[Fault]]:
         """Take one evaluation in and return (raised, cleared).
 
         ``conditions`` are the fault ids whose cause is present now, ``unplugged`` is true when the connector
-        is certainly not in a vehicle, ``reset`` when a person at the pile asked to reset. Raises KeyError for
-        an id that the catalogue does not know.
+        is certainly not in a vehicle, ``reset`` when a person at the pile asked to reset. The causes in ``mild``
+        are only told for now (see ``mild_form``); one that stays and is mild no more is raised again, in full. Raises
+        KeyError for an id that the catalogue does not know.
         """
         raised: list[Fault] = []
         cleared: list[Fault] = []
         for fault_id in conditions:
-            fault = self._catalogue[fault_id]
+            full = self._catalogue[fault_id]
+            fault = self._mild[fault_id] if fault_id in mild else full
             track = self._tracks.get(fault_id)
             if track is None:
-                track = self._tracks[fault_id] = _Track(condition_since_s=now_s)
+                track = self._tracks[fault_id] = _Track(fault, condition_since_s=now_s)
             track.gone_since_s = None
-            if track.active_since_s is None and now_s - track.condition_since_s >= fault.debounce_s:
-                track.active_since_s = now_s
-                raised.append(fault)
+            if track.active_since_s is None:
+                if now_s - track.condition_since_s < fault.debounce_s:
+                    continue
+            elif track.fault is full or fault is not full:
+                continue
+            track.fault, track.active_since_s = fault, now_s
+            raised.append(fault)
         for fault_id, track in list(self._tracks.items()):
             if track.active_since_s is not None and unplugged:
                 track.unplugged_since_raised = True
@@ -63,7 +85,7 @@ class FaultRegister:
                 continue
             if track.gone_since_s is None:
                 track.gone_since_s = now_s
-            fault = self._catalogue[fault_id]
+            fault = track.fault
             if now_s - track.gone_since_s < fault.clear_s:
                 continue
             if fault.clear == "unplug" and not track.unplugged_since_raised:
@@ -77,8 +99,8 @@ class FaultRegister:
     def active(self) -> list[ActiveFault]:
         """All faults in force, the most severe first, then the oldest."""
         found = [
-            ActiveFault(self._catalogue[fault_id], track.active_since_s, track.gone_since_s is None)
-            for fault_id, track in self._tracks.items()
+            ActiveFault(track.fault, track.active_since_s, track.gone_since_s is None)
+            for track in self._tracks.values()
             if track.active_since_s is not None
         ]
         found.sort(key=lambda item: (item.fault.level, item.since_s))

@@ -61,6 +61,8 @@ class Situation:
     """Since when the contactors are commanded as ``contactors_wanted`` says."""
     before_insulation_test: bool = False
     auxiliary_wanted_since_s: float | None = None
+    output_idle_since_s: float | None = None
+    """Since when the power stage is asked for nothing; None while it is asked for something."""
     voltage_ceiling_v: float | None = None
     """Highest voltage that may stand at the output now; None when nothing is demanded."""
     voltage_ceiling_since_s: float = float("-inf")
@@ -76,6 +78,13 @@ class Situation:
     clock_unset: bool = False
     discharged_side: bool = True
     """The vehicle has had its time to open its contactors: voltage outside is now a fault."""
+    reconnect_cause: str | None = None
+    """Fault that has broken the dialogue with the vehicle while a new one is being prepared; it is told, not acted on,
+    but nothing is closed meanwhile."""
+    replug_after: str | None = None
+    """Stop reason after which no session starts until the plug has been pulled; None while there is none."""
+    vehicle_findings: frozenset[str] = frozenset()
+    """Faults of ``VEHICLE_FINDINGS`` that the vehicle's words show now."""
     events: set[str] = field(default_factory=set)
     """Faults that the sequence itself has found and that stay until their clear rule is met."""
 
@@ -103,6 +112,7 @@ class Permission:
 
 
 _NO_VALUE = "no value: "
+_REPLUG = "replug: "
 
 Rule = Callable[[ProcessImage, Situation, ControlParameters], bool]
 
@@ -145,7 +155,40 @@ def _contactor_welded(image: ProcessImage, situation: Situation, parameters: Con
     if situation.contactors_wanted:
         return False
     now_s = situation.now_s
-    return image.value("contactor_k1_closed", now_s) is True or image.value("contactor_k2_closed", now_s) is True
+    if image.value("contactor_k1_closed", now_s) is True or image.value("contactor_k2_closed", now_s) is True:
+        return True
+    return _conducts_when_open(image, situation, parameters)
+
+
+def _conducts_when_open(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    """Both poles conduct although their feedback says open: inside stands with the voltage that comes from outside."""
+    now_s, numbers, idle_since_s = situation.now_s, parameters.numbers, situation.output_idle_since_s
+    if idle_since_s is None:
+        return False
+    if now_s - max(idle_since_s, situation.contactors_wanted_since_s) < numbers.weld_settling_s:
+        return False
+    outside_v, inside_v = image.value("outside_voltage_v", now_s), image.value("inside_voltage_v", now_s)
+    if outside_v is None or inside_v is None or outside_v <= numbers.safe_voltage_v:
+        return False
+    return abs(outside_v - inside_v) <= numbers.weld_difference_v
+
+
+def _inrush_excessive(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    """A current read right after the contactors were closed that is above the limit and was not asked for."""
+    if not situation.contactors_wanted:
+        return False
+    numbers, closed_at_s = parameters.numbers, situation.contactors_wanted_since_s
+    names = [
+        name
+        for name in ("module_current_a", "meter_current_a")
+        if (taken_at_s := image.taken_at_s(name)) is not None
+        and 0.0 <= taken_at_s - closed_at_s <= numbers.inrush_watch_s
+    ]
+    allowed_a = numbers.inrush_limit_a
+    if situation.current_envelope_a is not None:
+        allowed_a = max(allowed_a, situation.current_envelope_a * (1.0 + numbers.over_current_share))
+    highest_a = _highest(image, situation.now_s, *names)
+    return highest_a is not None and highest_a > allowed_a
 
 
 def _highest(image: ProcessImage, now_s: float, *names: str) -> float | None:
@@ -162,7 +205,8 @@ def _output_over_voltage(image: ProcessImage, situation: Situation, parameters: 
         if (taken_at_s := image.taken_at_s(name)) is not None and taken_at_s >= situation.voltage_ceiling_since_s
     ]
     highest_v = _highest(image, situation.now_s, *names)
-    return highest_v is not None and highest_v > situation.voltage_ceiling_v + parameters.numbers.over_voltage_margin_v
+    limit_v = parameters.numbers.over_voltage_limit_v(situation.voltage_ceiling_v)
+    return highest_v is not None and highest_v > limit_v
 
 
 def _output_over_current(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
@@ -202,8 +246,7 @@ def _outside_voltage_present(image: ProcessImage, situation: Situation, paramete
     if not situation.before_insulation_test:
         return False
     outside_v = image.value("outside_voltage_v", situation.now_s)
-    limit_v = parameters.numbers.outside_voltage_before_test_v if parameters.edition == "2015" else 60.0
-    return outside_v is not None and outside_v > limit_v
+    return outside_v is not None and outside_v > parameters.numbers.outside_voltage_before_test_v
 
 
 def _residual_voltage(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
@@ -217,12 +260,12 @@ def _residual_voltage(image: ProcessImage, situation: Situation, parameters: Con
 
 def _reverse_polarity(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
     voltage_v = image.value("meter_voltage_v", situation.now_s)
-    return voltage_v is not None and voltage_v < -parameters.numbers.outside_voltage_before_test_v
+    return voltage_v is not None and voltage_v < -parameters.numbers.reverse_voltage_v
 
 
 def _auxiliary_supply_fault(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
     since_s = situation.auxiliary_wanted_since_s
-    if since_s is None or situation.now_s - since_s < 1.0:
+    if since_s is None or situation.now_s - since_s < parameters.numbers.auxiliary_rise_s:
         return False
     voltage_v = image.value("auxiliary_voltage_v", situation.now_s)
     numbers = parameters.numbers
@@ -266,6 +309,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("connector_unplugged", _connector_unplugged),
     ("contactor_refuses", _contactor_refuses),
     ("contactor_welded", _contactor_welded),
+    ("inrush_excessive", _inrush_excessive),
     ("output_over_voltage", _output_over_voltage),
     ("output_over_current", _output_over_current),
     ("over_temperature", _temperature_above(lambda parameters: parameters.over_temperature_c)),
@@ -307,6 +351,8 @@ EVENT_FAULTS = frozenset(
         "bms_error_message",
         "bms_fault",
         "bms_not_ready",
+        "bms_message_unusable",
+        "vehicle_protocol_2011",
         "meter_abnormal",
         "start_timeout",
         "control_restarted",
@@ -317,7 +363,18 @@ EVENT_FAULTS = frozenset(
 """Faults that the sequence reports as events."""
 
 
-FAULT_IDS = EVENT_FAULTS | {fault_id for fault_id, _ in RULES}
+VEHICLE_FINDINGS = frozenset(
+    {
+        "bms_demand_beyond_limits",
+        "demand_below_minimum",
+        "bms_data_frozen",
+        "bms_measurement_differs",
+        "bms_soc_jump",
+    }
+)
+"""Faults found by comparing what the vehicle says with its own limits and with what is measured."""
+
+FAULT_IDS = EVENT_FAULTS | VEHICLE_FINDINGS | {fault_id for fault_id, _ in RULES}
 """Every fault that the control core may raise."""
 
 
@@ -339,7 +396,17 @@ def conditions(image: ProcessImage, situation: Situation, parameters: ControlPar
     found = [fault_id for fault_id, rule in RULES if rule(image, situation, parameters)]
     if situation.events:
         found += sorted(situation.events.difference(found))
+    if situation.vehicle_findings:
+        found += sorted(situation.vehicle_findings.difference(found))
+    if situation.reconnect_cause is not None and situation.reconnect_cause not in found:
+        found.append(situation.reconnect_cause)
     return tuple(found)
+
+
+def told_only(situation: Situation) -> tuple[str, ...]:
+    """The fault ids whose cause is present but does not act now."""
+    cause = situation.reconnect_cause
+    return () if cause is None or cause in situation.events else (cause,)
 
 
 def permission(
@@ -370,6 +437,8 @@ def permission(
         start.append("no power module")
     if is_plugged(image, situation.now_s, parameters) is not True:
         start.append("not plugged")
+    if situation.replug_after is not None:
+        start.append(f"{_REPLUG}{situation.replug_after}")
     return Permission(
         energise=not energise,
         close=not close,

@@ -14,6 +14,7 @@ STATES = (
     "parameters",
     "precharge",
     "charging",
+    "reconnecting",
     "stopping",
     "settled",
     "faulted",
@@ -27,9 +28,13 @@ SESSION_STATES = (
     "parameters",
     "precharge",
     "charging",
+    "reconnecting",
     "stopping",
 )
 """States in which a session is open."""
+
+RECONNECT_FROM_STATES = ("recognition", "parameters", "precharge", "charging")
+"""States in which a lost dialogue may begin anew: the self-test has passed, the end has not begun."""
 
 START_FROM_STATES = ("plugged", "settled")
 """States from which a session may begin."""
@@ -44,9 +49,11 @@ TRANSITIONS: tuple[dict[str, Any], ...] = (
     {"trigger": "described", "source": "recognition", "dest": "parameters"},
     {"trigger": "vehicle_ready", "source": "parameters", "dest": "precharge"},
     {"trigger": "precharged", "source": "precharge", "dest": "charging"},
+    {"trigger": "lose_contact", "source": list(RECONNECT_FROM_STATES), "dest": "reconnecting"},
+    {"trigger": "reconnect", "source": "reconnecting", "dest": "recognition"},
     {
         "trigger": "halt",
-        "source": ["locked", "handshake", "insulation", "recognition", "parameters", "precharge", "charging"],
+        "source": [state for state in SESSION_STATES if state != "stopping"],
         "dest": "stopping",
     },
     {"trigger": "settle", "source": "stopping", "dest": "settled"},

@@ -21,14 +21,16 @@ def fill_situation(core: "ControlCore") -> None:
         state == "insulation" and not memory.contactors_used
     )
     situation.discharged_side = state in ("idle", "plugged", "settled", "faulted", "stopping")
+    situation.reconnect_cause = memory.lost_fault if state == "reconnecting" else None
     situation.clock_unset = core.wall_quality == "unset"
     situation.uplink_lost = core.uplink_state not in ("off", "connected")
     situation.current_envelope_a = core.envelope.highest_a(core.now_s)
     situation.voltage_ceiling_v = memory.voltage_ceiling_v
     situation.voltage_ceiling_since_s = memory.voltage_ceiling_since_s
     situation.current_expected_since_s = memory.current_expected_since_s if charging else None
+    situation.vehicle_findings = memory.watch.findings(core.now_s) if charging else frozenset()
     situation.battery_limits_violated = charging and vehicle.battery_limits_violated(
-        core.charger.vehicle, core.parameters.numbers.over_voltage_margin_v
+        core.charger.vehicle, core.parameters.numbers
     )
 
 

@@ -35,7 +35,7 @@ class Pace:
 def record_periodically(core: "ControlCore") -> None:
     """Progress of the session every interval and at every change of rate; telemetry at its own pace."""
     parameters, session, now_s = core.parameters, core.session, core.now_s
-    charging = core.state == "charging"
+    charging = core.state in ("charging", "reconnecting")
     if session is not None and charging:
         register_wh = core.image.value("meter_energy_wh", now_s)
         edge = register_wh is not None and session.billing.sample(int(register_wh), core.wall_ms)
@@ -124,6 +124,7 @@ def ended_body(core: "ControlCore", session: Session, reason: str) -> dict[str, 
         "soc_start_percent": session.soc_start_percent,
         "soc_end_percent": session.soc_end_percent,
         "vin": session.vin,
+        "reconnects": core.memory.reconnects or None,
     }
     body.update((key, value) for key, value in optional.items() if value is not None)
     return body

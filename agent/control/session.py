@@ -44,6 +44,7 @@ REFUSALS: Mapping[str, StopReason] = {
     "no value": StopReason("缺少有效读数", "no valid reading"),
     "not plugged": StopReason("未插枪", "no vehicle is plugged in"),
     "state": StopReason("当前状态不能启动", "not in this state"),
+    "replug": StopReason("须拔枪重插后才能再次启动", "the plug must be pulled and put in again first"),
 }
 """Words of a refused start besides fault ids. A refusal joins them with commas; what follows ``: `` is a detail."""
 
@@ -60,6 +61,10 @@ NORMAL_STOPS = frozenset(
     }
 )
 """Stop reasons of a charge that ended as somebody wished. Every other reason is a fault id or names a failure."""
+
+
+REPLUG_STOPS = frozenset({"vehicle_fault"})
+"""Stop reasons besides faults that clear with the plug after which the plug must be pulled before a new start."""
 
 
 @dataclass(frozen=True, slots=True)

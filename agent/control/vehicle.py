@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from agent.control.numbers import SequenceNumbers
+from agent.control.reconnect import lose_contact
 from drivers.bms.charger import Event, EventKind, StopCause
 from drivers.bms.phases import VehicleData
 from drivers.bms.timers import Watch
@@ -43,16 +45,41 @@ _STOP_CAUSES: Mapping[str, StopCause] = {
     "vehicle_fault": StopCause.BY_VEHICLE,
     "emergency_stop": StopCause.EMERGENCY_STOP,
     "over_temperature": StopCause.OVER_TEMPERATURE,
+    "smoke": StopCause.INTERNAL_OVER_TEMPERATURE,
     "connector_unplugged": StopCause.CONNECTOR_FAULT,
     "lock_lost": StopCause.CONNECTOR_FAULT,
     "current_absent": StopCause.ENERGY_TRANSFER_IMPOSSIBLE,
+    "demand_below_minimum": StopCause.ENERGY_TRANSFER_IMPOSSIBLE,
+    "power_stage_lost": StopCause.ENERGY_TRANSFER_IMPOSSIBLE,
     "output_over_current": StopCause.CURRENT_MISMATCH,
+    "inrush_excessive": StopCause.CURRENT_MISMATCH,
     "output_over_voltage": StopCause.VOLTAGE_ABNORMAL,
+    "reverse_polarity": StopCause.VOLTAGE_ABNORMAL,
+    "bms_fault": StopCause.FAULT,
+    "parameter_mismatch": StopCause.PARAMETER_MISMATCH,
+    "precharge_failed": StopCause.PRECHARGE,
+    "bms_not_ready": StopCause.PRECHARGE,
+    "insulation_fault": StopCause.SELF_TEST,
+    "outside_voltage_present": StopCause.SELF_TEST,
+}
+
+_SELF_TEST_STATES = ("handshake", "insulation")
+_OF_THE_SELF_TEST = frozenset({"contactor_refuses", "contactor_welded", "insulation_monitor_lost", "precharge_failed"})
+_OF_THE_PRECHARGE = frozenset({"contactor_refuses", "contactor_welded", "inrush_excessive"})
+
+_ONLY_RECORDED: Mapping[EventKind, str] = {
+    EventKind.PAUSED: "paused",
+    EventKind.RESUMED: "resumed",
+    EventKind.VERSION_NEGOTIATION: "version_negotiation",
 }
 
 
-def stop_cause(reason: str) -> StopCause:
-    """What CST tells the vehicle about a stop reason."""
+def stop_cause(reason: str, state: str) -> StopCause:
+    """What CST tells the vehicle about a stop reason that came up in ``state`` of the sequence."""
+    if state in _SELF_TEST_STATES and reason in _OF_THE_SELF_TEST:
+        return StopCause.SELF_TEST
+    if state == "precharge" and reason in _OF_THE_PRECHARGE:
+        return StopCause.PRECHARGE
     return _STOP_CAUSES.get(reason, StopCause.OTHER_FAULT)
 
 
@@ -64,20 +91,29 @@ def on_event(core: "ControlCore", event: Event) -> None:
         if event.detail["waited_for"] == Watch.PAUSE.value:
             core.halt("pause_too_long")
         else:
-            core.fail(f"bms_timeout_{event.message.lower()}")
+            lose_contact(core, f"bms_timeout_{event.message.lower()}", event)
     elif kind is EventKind.VEHICLE_TIMEOUT:
-        core.fail("bms_error_message")
+        lose_contact(core, "bms_error_message", event)
     elif kind is EventKind.VEHICLE_FAULT:
         core.fail("bms_fault")
     elif kind is EventKind.NOT_READY:
         core.fail("bms_not_ready")
+    elif kind is EventKind.REFUSED:
+        core.fail("bms_message_unusable")
+        if event.message not in core.memory.refused_messages:
+            core.memory.refused_messages.add(event.message)
+            core.record("event", {"event": "message_refused", "message": event.message, "detail": dict(event.detail)})
+    elif kind is EventKind.PROTOCOL_2011:
+        core.fail("vehicle_protocol_2011")
+    elif kind in _ONLY_RECORDED:
+        core.record("event", {"event": _ONLY_RECORDED[kind], "detail": dict(event.detail)})
     elif kind is EventKind.STOP_REQUESTED and core.session is not None:
         faults = VEHICLE_STOP_FAULTS.intersection(event.detail["reasons"])
         core.halt("vehicle_fault" if faults else "vehicle")
         core.record("event", {"event": "vehicle_stop", "detail": dict(event.detail)})
 
 
-def battery_limits_violated(vehicle: VehicleData, margin_v: float) -> bool:
+def battery_limits_violated(vehicle: VehicleData, numbers: SequenceNumbers) -> bool:
     """The battery is measured above its own BCP limits. A value the vehicle does not send judges nothing."""
     if vehicle.bcp is None:
         return False
@@ -86,7 +122,7 @@ def battery_limits_violated(vehicle: VehicleData, margin_v: float) -> bool:
     if vehicle.bcs is not None:
         bcs = vehicle.bcs.values
         pairs.append((bcs["maximum_cell_voltage_v"], bcp["maximum_cell_voltage_v"]))
-        pairs.append((bcs["voltage_v"], bcp["maximum_voltage_v"] + margin_v))
+        pairs.append((bcs["voltage_v"], numbers.over_voltage_limit_v(bcp["maximum_voltage_v"])))
     if vehicle.bsm is not None:
         pairs.append((vehicle.bsm.values["highest_temperature_c"], bcp["maximum_temperature_c"]))
     return any(value is not None and limit is not None and value > limit for value, limit in pairs)

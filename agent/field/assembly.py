@@ -15,7 +15,8 @@ from drivers.inputs_outputs.waveshare import (
 )
 from drivers.insulation.aim_d100 import AimD100
 from drivers.meters.meter import Meter
-from drivers.meters.register_map import load_register_map
+from drivers.meters.modbus_map import RegisterMap
+from drivers.meters.register_map import load_map
 from drivers.modbus.device import Device
 from drivers.power.infypower import InfyPower
 
@@ -50,6 +51,19 @@ def wiring_of(board: Board) -> Wiring:
     )
 
 
+def build_meter(site: Site) -> Device:
+    """The billing meter, whatever it speaks."""
+    meter = site.settings.connector.meter
+    poll_interval_s = meter.poll_interval_ms / 1000.0
+    meter_map = load_map(site.meter_map)
+    if isinstance(meter_map, RegisterMap):
+        return Meter(meter_map, meter.address, poll_interval_s, meter.energy_unit_wh)
+    # Imported only where such a meter is: the field process keeps its memory small.
+    from drivers.dlt645.mapped import mapped_meter
+
+    return mapped_meter(meter_map, meter.number, poll_interval_s, meter.energy_unit_wh)
+
+
 def build_hardware(site: Site) -> Hardware:
     """Devices on their lines. Nothing is opened yet."""
     settings = site.settings
@@ -66,12 +80,7 @@ def build_hardware(site: Site) -> Hardware:
         inputs_outputs.analog_address,
         inputs_outputs.analog_interval_ms / 1000.0,
     )
-    meter = Meter(
-        load_register_map(site.meter_map),
-        connector.meter.address,
-        connector.meter.poll_interval_ms / 1000.0,
-        connector.meter.energy_unit_wh,
-    )
+    meter = build_meter(site)
     insulation_monitor = AimD100(
         connector.insulation_monitor.address, connector.insulation_monitor.poll_interval_ms / 1000.0
     )

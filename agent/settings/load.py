@@ -63,7 +63,7 @@ def load_site(path: Path) -> Site:
     if profile is not None:
         problems += cross.rating_problems(tree, profile)
     if meter is not None:
-        problems += cross.meter_problems(meter[1])
+        problems += cross.meter_problems(tree, meter[1])
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
     settings = convert(data, Settings, path) if not problems else None
     if settings is None or profile is None or board is None or tariff is None or meter is None:

@@ -10,7 +10,18 @@ After VEHICLE_FAULT, STOP_REQUESTED and TIMEOUT the phase has already changed; t
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from drivers.bms.expectations import EXPECTED, TRAILING, TRANSFERRED_PGNS, VEHICLE_MESSAGES_BY_PGN, faults_of, raised
+from drivers.bms.expectations import (
+    EXPECTED,
+    PGNS_OF_2024,
+    TRAILING,
+    TRANSFERRED_PGNS,
+    VEHICLE_MESSAGES_BY_PGN,
+    VERSION_NEGOTIATION_PGN,
+    faults_of,
+    offered_version,
+    raised,
+    speaks_2011,
+)
 from drivers.bms.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS, MessageError
 from drivers.bms.messages import CODECS, MESSAGES, Message, encode
 from drivers.bms.phases import (
@@ -36,6 +47,8 @@ from drivers.can.frame import CanFrame
 __all__ = ["Charger", "ChargerLimits", "Event", "EventKind", "Latest", "Phase", "StopCause", "VehicleData"]
 
 _BEFORE_OUTPUT = frozenset({Phase.HANDSHAKE, Phase.RECOGNITION, Phase.RECOGNISED, Phase.PARAMETERS, Phase.WAIT_READY})
+_TRANSPORT_TROUBLES = ("malformed", "inconsistent_requests", "receive_failed")
+"""Counters of the transport that mean a message was lost because of what the vehicle sent."""
 _OUTPUT_ON = frozenset({Phase.READY, Phase.CHARGING})
 
 
@@ -60,7 +73,7 @@ class Charger:
         self.phase = Phase.IDLE
         self.vehicle = VehicleData()
         self.counters: dict[str, int] = dict.fromkeys(
-            ("frames_in", "frames_out", "late", "unknown", "refused", "while_silent"), 0
+            ("frames_in", "frames_out", "late", "unknown", "edition_2024", "refused", "while_silent"), 0
         )
         self.reconnects = 0
         self.missing: str | None = None
@@ -69,6 +82,10 @@ class Charger:
         self._reports = Reports()
         self._transport = Transport(CHARGER_ADDRESS, VEHICLE_ADDRESS, accepted_pgns=TRANSFERRED_PGNS)
         self._barred = False
+        self._self_tested = False
+        self._version_told = False
+        self._stopped_early = False
+        self._transport_troubles = 0
         self._cycles: list[Cycle] = []
         self._watches: dict[Watch, float] = {}
         self._handlers: Mapping[str, Callable[[Latest], None]] = {
@@ -106,7 +123,7 @@ class Charger:
             return
         self.vehicle = VehicleData()
         self.reconnects = 0
-        self._barred = False
+        self._barred = self._self_tested = self._version_told = False
         self._sendings.clear()
         self._start_over()
         self._enter(Phase.HANDSHAKE, now_s)
@@ -114,6 +131,7 @@ class Charger:
     def insulation_passed(self, now_s: float) -> None:
         """The self-test is done: CHM ends, recognition begins. Only in HANDSHAKE and after a BHM."""
         if self.phase is Phase.HANDSHAKE and self.vehicle.bhm is not None:
+            self._self_tested = True
             self._enter(Phase.RECOGNITION, now_s)
 
     def output_ready(self, now_s: float) -> None:
@@ -157,16 +175,27 @@ class Charger:
             else:
                 self._enter(Phase.ENDED, now_s)
 
-    def reconnect(self, now_s: float) -> bool:
-        """Starts again from the recognition after a time-out, with the output off.
+    @property
+    def may_reconnect(self) -> bool:
+        """Whether ``reconnect`` is open now.
 
-        False when that is not open: other phase, three new starts used up, or a time-out that bars it (while
-        stopping, missing BSM).
+        Not in another phase than after a time-out, before the self-test has passed, after three new starts, or after
+        what bars it: a decision to stop, a time-out while stopping, a missing BSM.
         """
-        if self.phase is not Phase.TIMED_OUT or self._barred or self.reconnects >= LONGEST_RECONNECTS:
+        return (
+            self.phase is Phase.TIMED_OUT
+            and self._self_tested
+            and not self._barred
+            and self.reconnects < LONGEST_RECONNECTS
+        )
+
+    def reconnect(self, now_s: float) -> bool:
+        """Starts again from the recognition after a time-out, with the output off. False when that is not open."""
+        if not self.may_reconnect:
             return False
         self.reconnects += 1
         self.vehicle = VehicleData(bhm=self.vehicle.bhm)
+        self._sendings.clear()
         self._start_over()
         self._enter(Phase.RECOGNITION, now_s)
         return True
@@ -185,10 +214,12 @@ class Charger:
             return
         for received in self._transport.receive(frame, now_s):
             message = VEHICLE_MESSAGES_BY_PGN.get(received.pgn)
-            if message is None:
-                self.counters["unknown"] += 1
-            else:
+            if message is not None:
                 self._take(message, received.payload, now_s)
+            elif received.pgn in PGNS_OF_2024:
+                self._take_2024(received.pgn, received.payload, now_s)
+            else:
+                self.counters["unknown"] += 1
 
     def poll(self, now_s: float) -> list[CanFrame]:
         """Frames to put on the bus now; also notices what did not come in time."""
@@ -196,6 +227,7 @@ class Charger:
             return []
         self._check_time(now_s)
         frames = self._transport.poll(now_s)
+        self._watch_transport(now_s)
         frames.extend(CanFrame(cycle.identifier, cycle.build()) for cycle in self._cycles if cycle.take(now_s))
         self.counters["frames_out"] += len(frames)
         return frames
@@ -210,6 +242,11 @@ class Charger:
         if transport_due is not None:
             dues.append(transport_due)
         return min(dues, default=None)
+
+    @property
+    def has_events(self) -> bool:
+        """Whether ``events`` has something to tell."""
+        return self._reports.waiting
 
     def events(self) -> list[Event]:
         """Events since the last call, oldest first. Of more than 256 the oldest are dropped and counted."""
@@ -233,6 +270,10 @@ class Charger:
     def _take(self, message: Message, payload: bytes, now_s: float) -> None:
         name = message.name
         if name not in EXPECTED[self.phase]:
+            if name == "BRM" and self.phase is Phase.HANDSHAKE and self.vehicle.bhm is None and speaks_2011(payload):
+                self._reports.tell(EventKind.PROTOCOL_2011, name, {"payload": payload.hex()}, now_s)
+                self._enter(Phase.ENDED, now_s)
+                return
             self.counters["late"] += 1
             if name not in TRAILING[self.phase]:
                 self._reports.tell_seldom(EventKind.LATE, name, {"phase": self.phase.value}, now_s)
@@ -251,6 +292,23 @@ class Charger:
         if handler is not None:
             handler(latest)
         setattr(self.vehicle, name.lower(), latest)
+
+    def _take_2024(self, pgn: int, payload: bytes, now_s: float) -> None:
+        """A message of GB/T 27930.2-2024: counted, told once, answered by going on in the flow of 2015."""
+        self.counters["edition_2024"] += 1
+        if pgn == VERSION_NEGOTIATION_PGN and not self._version_told:
+            self._version_told = True
+            detail = {"version": offered_version(payload), "payload": payload.hex()}
+            self._reports.tell(EventKind.VERSION_NEGOTIATION, "version", detail, now_s)
+
+    def _watch_transport(self, now_s: float) -> None:
+        """Transfers that cannot be put together are told like a message that cannot be read."""
+        counters = self._transport.counters
+        troubles = {name: counters.get(name, 0) for name in _TRANSPORT_TROUBLES}
+        total = sum(troubles.values())
+        if total > self._transport_troubles:
+            self._transport_troubles = total
+            self._reports.tell_seldom(EventKind.REFUSED, "transfer", troubles, now_s)
 
     def _take_bhm(self, latest: Latest) -> None:
         self._watches.pop(Watch.BHM, None)
@@ -354,6 +412,7 @@ class Charger:
 
     def _stop(self, now_s: float, cause: StopCause) -> None:
         self._barred = True
+        self._stopped_early = self.phase not in _OUTPUT_ON and cause in BEFORE_CHARGING_2023
         self._sendings.cst = encode("CST", stop_bits(cause, self.edition))
         self._enter(Phase.STOPPING, now_s)
 
@@ -372,6 +431,10 @@ class Charger:
             "limit_s": limit.limit(self.edition),
             "phase": self.phase.value,
         }
+        if self.phase is Phase.STOPPING and self._stopped_early:
+            # A vehicle that was never charged need not know CST yet: its silence is no fault of its own.
+            self._enter(Phase.ENDED, now_s)
+            return
         self.missing = limit.missing
         self._reports.tell(EventKind.TIMEOUT, limit.missing, detail, now_s)
         if limit.watch is Watch.PAUSE:

@@ -1,6 +1,7 @@
 """Turns the values of one message into its payload and back. Pure functions over the message table."""
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -96,7 +97,7 @@ def _raw_of(message: Message, field: Field, value: Any) -> int:
         raise MessageError(f"{message.name} needs {field.name}")
     try:
         return _WRITERS[field.kind](field, value)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise MessageError(f"{message.name} {field.name}: {value!r} does not fit: {error}") from error
 
 
@@ -182,6 +183,8 @@ def _inside(field: Field, value: float) -> bool:
 
 
 def _write_number(field: Field, value: float) -> int:
+    if not math.isfinite(value):
+        raise ValueError("not a finite number")
     if field.saturates and field.maximum is not None and value > field.maximum:
         value = field.maximum
     if not _inside(field, value):
@@ -190,7 +193,7 @@ def _write_number(field: Field, value: float) -> int:
 
 
 def _write_code(field: Field, value: int) -> int:
-    return _fitting(field, int(value))
+    return _fitting(field, operator.index(value))
 
 
 def _fitting(field: Field, raw: int) -> int:
@@ -200,12 +203,14 @@ def _fitting(field: Field, raw: int) -> int:
 
 
 def _write_flag(field: Field, value: bool) -> int:
+    if value not in (True, False):
+        raise ValueError("neither true nor false")
     return field.true_raw if value else field.false_raw
 
 
-def _write_version(field: Field, value: str) -> int:
+def _write_version(_: Field, value: str) -> int:
     major, minor = (int(part) for part in value.split("."))
-    return _fitting(field, major << 8 | minor & 0xFF)
+    return int.from_bytes(major.to_bytes(2, "big") + minor.to_bytes(1, "big"), "big")
 
 
 def _write_text(field: Field, value: str) -> int:
@@ -222,7 +227,7 @@ def _write_raw(field: Field, value: bytes) -> int:
 def _write_bcd(field: Field, value: int) -> int:
     if not _inside(field, value):
         raise ValueError(f"outside {field.minimum} to {field.maximum}")
-    return int(str(value), 16)
+    return int(str(operator.index(value)), 16)
 
 
 def _write_software_version(field: Field, value: str) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from drivers.bms.messages import MESSAGES, Message, Sender
+from drivers.bms.messages import CODECS, MESSAGES, Message, MessageError, Sender
 from drivers.bms.phases import Phase
 from drivers.bms.table_vehicle import FAULT, UNTRUSTED
 
@@ -53,6 +53,15 @@ VEHICLE_MESSAGES_BY_PGN: Mapping[int, Message] = MappingProxyType(
 TRANSFERRED_PGNS = frozenset(MESSAGES[name].pgn for name in ("BRM", "BCP", "BCS", "BMV", "BMT", "BSP"))
 """Messages of the vehicle that come as a multi-packet transfer."""
 
+VERSION_NEGOTIATION_PGN = 0x3900
+"""GB/T 27930.2-2024: the vehicle's offer of a protocol version."""
+
+PGNS_OF_2024 = frozenset({0x3400, 0x3500, 0x3600, 0x3700, VERSION_NEGOTIATION_PGN})
+"""GB/T 27930.2-2024: long, short (with and without confirmation), control and version messages of the vehicle."""
+
+PROTOCOL_2011 = "1.0"
+"""Version in the BRM of a vehicle of the 2011 edition (00 01 00), which knows neither CHM nor BHM."""
+
 _LEVEL_STATES = ("cell_voltage_state", "soc_state")
 _FAULT_STATES = ("over_current_state", "over_temperature_state", "insulation_state", "connector_state")
 
@@ -62,6 +71,19 @@ def faults_of(bsm: Mapping[str, Any]) -> dict[str, int]:
     faults = {name: bsm[name] for name in _LEVEL_STATES if bsm[name] in (FAULT, UNTRUSTED)}
     faults.update({name: FAULT for name in _FAULT_STATES if bsm[name] == FAULT})
     return faults
+
+
+def offered_version(payload: bytes) -> str | None:
+    """Version "major.minor.patch" in a version frame of GB/T 27930.2-2024; None if it is too short for one."""
+    return ".".join(str(byte) for byte in payload[2:5]) if len(payload) >= 5 else None
+
+
+def speaks_2011(brm: bytes) -> bool:
+    """Whether a BRM comes from a vehicle of the 2011 edition."""
+    try:
+        return bool(CODECS["BRM"].decode(brm)["version"] == PROTOCOL_2011)
+    except MessageError:
+        return False
 
 
 def raised(values: Mapping[str, int | None]) -> list[str]:

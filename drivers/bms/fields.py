@@ -5,10 +5,10 @@ field of several bytes has its low byte first.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as default_field
-from types import MappingProxyType
+from typing import Any, Literal
 
 CHARGER_ADDRESS = 0x56
 """Fixed address of the charger on the bus (86); there is no address claim."""
@@ -16,7 +16,41 @@ CHARGER_ADDRESS = 0x56
 VEHICLE_ADDRESS = 0xF4
 """Fixed address of the vehicle's BMS on the bus (244)."""
 
-NO_CHOICES: Mapping[int, str] = MappingProxyType({})
+Confidence = Literal["high", "medium", "low"]
+"""How sure a row of the table is: independent sources agree, few or weak sources, sources contradict each other."""
+
+EDITIONS = ("2015", "2023")
+"""Editions of GB/T 27930 the table holds; of 2023 only class A, which has the same identifiers."""
+
+
+class Choices(Mapping[int, str]):
+    """Names of the values of a field: English as a mapping by raw value, Chinese the same way in ``zh``."""
+
+    __slots__ = ("_en", "zh")
+
+    def __init__(self, names: Mapping[int, tuple[str, str]]) -> None:
+        self._en = {raw: en for raw, (en, _) in names.items()}
+        self.zh: Mapping[int, str] = {raw: zh for raw, (_, zh) in names.items()}
+
+    def __getitem__(self, raw: int) -> str:
+        return self._en[raw]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._en)
+
+    def __len__(self) -> int:
+        return len(self._en)
+
+
+NO_CHOICES = Choices({})
+
+
+SINGLE_FRAME_BYTES = 8
+"""Longest payload of one frame; anything longer is a multi-packet transfer."""
+
+
+STATE_BITS = 2
+"""Width of the state fields in BSM, BST, CST, BEM and CEM."""
 
 
 class MessageError(ValueError):
@@ -57,6 +91,8 @@ class Field:
     ``minimum`` and ``maximum`` bound the value in both directions of travel. ``optional`` fields may be left out
     when writing (all ones on the wire). ``missing`` is the raw value written when a field is left out and is not
     optional. ``required`` marks what the charger steers by: a message without a usable value there is refused.
+    ``en`` and ``zh`` are titles for people, ``since`` is the first edition that has the field, ``note`` and
+    ``confidence`` say what is disputed about it. In a list, item number n (from 1) has the number ``spn`` + n - 1.
     """
 
     name: str
@@ -71,13 +107,23 @@ class Field:
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
-    choices: Mapping[int, str] = default_field(default_factory=lambda: NO_CHOICES)
+    choices: Choices = default_field(default_factory=lambda: NO_CHOICES)
     false_raw: int = 0
     true_raw: int = 1
     optional: bool = False
     missing: int | None = None
     required: bool = False
     saturates: bool = False
+    en: str = ""
+    zh: str = ""
+    since: str = "2015"
+    note: str = ""
+    confidence: Confidence = "high"
+
+    @property
+    def editions(self) -> tuple[str, ...]:
+        """The editions that have the field; in the others its bits are spare."""
+        return EDITIONS[EDITIONS.index(self.since) :]
 
     @property
     def shift(self) -> int:
@@ -101,7 +147,9 @@ class Message:
 
     ``lengths`` are all lengths accepted on reception, the first is the one written. A message with
     ``item_bytes`` > 0 is a list: the fields describe one item, every value is a list, and ``lengths`` is empty.
-    ``period_ms`` is the cycle time from first frame to first frame.
+    ``period_ms`` is the cycle time from first frame to first frame. ``en`` and ``zh`` are titles for people,
+    ``clause`` is the place in the 2015 text, ``note`` says what is disputed. An ``optional`` message may be missing
+    without a time-out.
     """
 
     name: str
@@ -113,6 +161,22 @@ class Message:
     fields: tuple[Field, ...]
     item_bytes: int = 0
     maximum_items: int = 0
+    en: str = ""
+    zh: str = ""
+    clause: str = ""
+    note: str = ""
+    confidence: Confidence = "high"
+    optional: bool = False
+
+    @property
+    def largest_length(self) -> int:
+        """Longest payload accepted, in bytes."""
+        return self.item_bytes * self.maximum_items or max(self.lengths)
+
+    @property
+    def multi_packet(self) -> bool:
+        """Whether the message needs a transfer; a short list may still fit one frame."""
+        return self.largest_length > SINGLE_FRAME_BYTES
 
     @property
     def length(self) -> int:
@@ -150,36 +214,42 @@ MAXIMUM_CURRENT_A = 400.0
 """Largest charging current the encoding can carry: raw 0 stands for -400 A on the wire."""
 
 
-def voltage(name: str, spn: int, byte: int, *, required: bool = False, maximum_v: float = MAXIMUM_VOLTAGE_V) -> Field:
+def voltage(
+    name: str, spn: int, byte: int, en: str, zh: str, *, maximum_v: float = MAXIMUM_VOLTAGE_V, **more: Any
+) -> Field:
     """A total voltage: 2 bytes, 0.1 V per bit."""
-    return Field(name, spn, byte, 16, per_unit=10, unit="V", minimum=0.0, maximum=maximum_v, required=required)
+    return Field(name, spn, byte, 16, per_unit=10, unit="V", minimum=0.0, maximum=maximum_v, en=en, zh=zh, **more)
 
 
-def current(name: str, spn: int, byte: int, *, required: bool = False, minimum_a: float = 0.0) -> Field:
+def current(name: str, spn: int, byte: int, en: str, zh: str, *, minimum_a: float = 0.0, **more: Any) -> Field:
     """A current, positive into the vehicle: 2 bytes, 0.1 A per bit, raw 4000 is 0 A, raw 0 is 400 A of charging."""
     return Field(
-        name, spn, byte, 16, per_unit=10, zero=4000, direction=-1, unit="A",
-        minimum=minimum_a, maximum=MAXIMUM_CURRENT_A, required=required,
+        name, spn, byte, 16, per_unit=10, zero=4000, direction=-1, unit="A", minimum=minimum_a,
+        maximum=MAXIMUM_CURRENT_A, en=en, zh=zh, **more,
     )  # fmt: skip
 
 
-def cell_voltage(name: str, spn: int, byte: int, *, bits: int = 16, optional: bool = False) -> Field:
+def cell_voltage(name: str, spn: int, byte: int, en: str, zh: str, *, bits: int = 16, **more: Any) -> Field:
     """A cell voltage: 0.01 V per bit, 0-24 V."""
-    return Field(name, spn, byte, bits, per_unit=100, unit="V", minimum=0.0, maximum=24.0, optional=optional)
+    return Field(name, spn, byte, bits, per_unit=100, unit="V", minimum=0.0, maximum=24.0, en=en, zh=zh, **more)
 
 
-def temperature(name: str, spn: int, byte: int, *, optional: bool = False) -> Field:
+def temperature(name: str, spn: int, byte: int, en: str, zh: str, **more: Any) -> Field:
     """A battery temperature: 1 degree Celsius per bit, raw 50 is 0 degrees, -50 to 200."""
-    return Field(name, spn, byte, 8, zero=50, unit="°C", minimum=-50, maximum=200, optional=optional)
+    return Field(name, spn, byte, 8, zero=50, unit="°C", minimum=-50, maximum=200, en=en, zh=zh, **more)
 
 
-def minutes(name: str, spn: int, byte: int) -> Field:
+def minutes(name: str, spn: int, byte: int, en: str, zh: str) -> Field:
     """A duration in minutes, 0-600; more is written as 600."""
-    return Field(name, spn, byte, 16, unit="min", minimum=0, maximum=600, saturates=True)
+    return Field(name, spn, byte, 16, unit="min", minimum=0, maximum=600, saturates=True, en=en, zh=zh)
 
 
-def state(name: str, spn: int, byte: int, bit: int, choices: Mapping[int, str], *, optional: bool = False) -> Field:
-    """A two-bit state; left out, it is written as 00, or as the spare pattern 11 when ``optional``."""
+def state(
+    name: str, spn: int, byte: int, bit: int, choices: Choices, en: str, zh: str, *, since: str = "2015", **more: Any
+) -> Field:
+    """A two-bit state; left out, it is written as 00, or as the spare pattern 11 when the 2015 edition has it spare."""
+    added = since != "2015"
     return Field(
-        name, spn, byte, 2, bit, Kind.CODE, choices=choices, optional=optional, missing=None if optional else 0
-    )
+        name, spn, byte, STATE_BITS, bit, Kind.CODE, choices=choices, optional=added, missing=None if added else 0,
+        en=en, zh=zh, since=since, **more,
+    )  # fmt: skip

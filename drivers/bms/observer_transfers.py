@@ -1,7 +1,7 @@
 """Puts the multi-packet transfers of two others together by listening. Sends nothing, never raises, bounded.
 
 A listener has no say: it follows what the receiver clears, and takes a message as complete when its last packet has
-passed. Data frames carry no PGN; they belong to the message that was cleared last.
+passed. Data frames carry no PGN; they belong to the message that was cleared last, or to one beside it.
 """
 
 from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ class HeardTransfers:
 
     def data(self, data: bytes, now_s: float) -> Complete | None:
         """A data frame; returns the message it completes."""
-        transfer = self._receiving()
+        transfer = self._receiving(data[0] if data else 0)
         if transfer is None or not data:
             if not self._requested:
                 self._tell("capture.transfer", "", now_s)
@@ -208,11 +208,20 @@ class HeardTransfers:
     def _overdue(self, now_s: float) -> Iterator[_Transfer]:
         return (transfer for transfer in self._open.values() if now_s >= transfer.deadline_s)
 
-    def _receiving(self) -> _Transfer | None:
-        """The transfer a data frame belongs to: the one cleared last, else the oldest request."""
+    def _receiving(self, number: int) -> _Transfer | None:
+        """The transfer a data frame belongs to: the one cleared last, else the oldest request.
+
+        A charger may clear a short message beside a long one, which then goes on (docs/decisions/0320): a packet the
+        one cleared last does not lack belongs to a cleared one that does.
+        """
         if self._active is None and self._open:
             self._active = next(iter(self._open))
-        return None if self._active is None else self._open.get(self._active)
+        active = None if self._active is None else self._open.get(self._active)
+        if active is not None and number not in active.missing:
+            for other in self._open.values():
+                if other.cleared_until and number in other.missing:
+                    return other
+        return active
 
     def _answer(self, pgn: int, now_s: float) -> _Transfer | None:
         transfer = self._open.get(pgn)

@@ -113,6 +113,8 @@ class EventKind(enum.Enum):
     STATISTICS = "statistics"
     VEHICLE_TIMEOUT = "vehicle time-out"
     TIMEOUT = "time-out"
+    PROTOCOL_2011 = "protocol of 2011"
+    VERSION_NEGOTIATION = "version negotiation"
     LATE = "late"
     REFUSED = "refused"
 

@@ -35,13 +35,14 @@ CLEARANCE_S = 1.25
 HELD_S = 1.05
 """T4: longest wait of the sender after a clearance for no packets ("hold")."""
 
-HOLD_REPEAT_S = 0.5
-"""Th: a receiver that holds a sender repeats the hold this often."""
+HOLD_REPEAT_S = 0.4
+"""A receiver that holds a sender repeats the hold this often: below Th (0.5 s), where some senders give up."""
 
 REASON_BUSY = 1
 REASON_RESOURCES = 2
 REASON_TIMEOUT = 3
 REASON_RETRANSMISSIONS = 5
+REASON_DUPLICATE = 8
 REASON_OTHER = 250
 
 LARGEST_RETRANSMISSIONS = 2

@@ -11,8 +11,22 @@ QUEUED_AT_MOST = 8
 """Messages that may wait for their turn; further ones are refused."""
 
 
+class _Transfer:
+    """A message on its way; with ``next_packet`` above ``last_packet`` it waits for the receiver."""
+
+    __slots__ = ("due_s", "last_packet", "next_packet", "packets", "payload", "pgn")
+
+    def __init__(self, pgn: int, payload: bytes, due_s: float) -> None:
+        self.pgn = pgn
+        self.payload = payload
+        self.packets = segments.packets_of(len(payload))
+        self.next_packet = 1
+        self.last_packet = 0
+        self.due_s = due_s
+
+
 class OutgoingTransfers:
-    """Sends long messages one after the other, as J1939-21 demands between two nodes.
+    """Sends long messages, ``at_once`` of them side by side; J1939-21 demands one after the other between two nodes.
 
     A message that is not cleared in time is given up, not repeated: the cyclic messages that need this come again
     with fresher content.
@@ -24,22 +38,20 @@ class OutgoingTransfers:
         emit: Callable[[CanFrame, float], None],
         count: Callable[[str], None],
         packet_interval_s: float,
+        at_once: int,
     ) -> None:
         self._frames = frames
         self._emit = emit
         self._count = count
         self._interval_s = packet_interval_s
+        self._at_once = at_once
         self._queue: deque[tuple[int, bytes]] = deque()
-        self._pgn: int | None = None
-        self._payload = b""
-        self._next_packet = 0
-        self._last_packet = -1
-        self._due_s = 0.0
+        self._active: dict[int, _Transfer] = {}
 
     def clear(self) -> None:
         """Forgets everything, without a word to the receiver."""
         self._queue.clear()
-        self._pgn = None
+        self._active.clear()
 
     def send(self, pgn: int, payload: bytes, now_s: float) -> bool:
         """Queues a message; a queued older one with the same PGN is replaced. False if the queue is full."""
@@ -57,59 +69,63 @@ class OutgoingTransfers:
     def clearance(self, pgn: int, data: bytes, now_s: float) -> None:
         """Takes a clearance: send these packets, or wait when there are none."""
         count, first = data[1], data[2]
-        packets = segments.packets_of(len(self._payload))
-        if pgn != self._pgn or (count and not 1 <= first <= packets):
+        transfer = self._active.get(pgn)
+        if transfer is None or (count and not 1 <= first <= transfer.packets):
             self._count("unexpected_control")
         elif count == 0:
-            self._next_packet, self._last_packet = 0, -1
-            self._due_s = now_s + segments.HELD_S
+            transfer.next_packet, transfer.last_packet = 1, 0
+            transfer.due_s = now_s + segments.HELD_S
         else:
-            self._next_packet = first
-            self._last_packet = min(first + count - 1, packets)
-            self._due_s = now_s
+            transfer.next_packet = first
+            transfer.last_packet = min(first + count - 1, transfer.packets)
+            transfer.due_s = now_s
 
     def end(self, pgn: int, now_s: float) -> None:
         """Takes the acknowledgement of the whole message."""
-        if pgn != self._pgn:
+        if self._active.pop(pgn, None) is None:
             self._count("unexpected_control")
             return
         self._count("sent")
-        self._pgn = None
         self._start_next(now_s)
 
     def abort(self, pgn: int, now_s: float) -> bool:
         """The receiver gives up ``pgn``; returns whether it was being sent."""
-        if pgn != self._pgn:
+        if self._active.pop(pgn, None) is None:
             return False
         self._count("send_failed")
-        self._pgn = None
         self._start_next(now_s)
         return True
 
     def run(self, now_s: float) -> list[CanFrame]:
-        """The data frames that are due; gives up a message that was not cleared in time."""
+        """The data frames that are due; gives up messages that were not cleared in time."""
         due: list[CanFrame] = []
-        while self._pgn is not None and now_s >= self._due_s:
-            if self._next_packet > self._last_packet:
-                self._count("send_failed")
-                self._emit(self._frames.abort(self._pgn, segments.REASON_TIMEOUT), now_s)
-                self._pgn = None
-                self._start_next(now_s)
-                break
-            due.append(self._frames.data(self._next_packet, self._payload))
-            self._next_packet += 1
-            wait_s = self._interval_s if self._next_packet <= self._last_packet else segments.CLEARANCE_S
-            self._due_s = now_s + wait_s
+        if not self._active:
+            return due
+        for transfer in list(self._active.values()):
+            while now_s >= transfer.due_s:
+                if transfer.next_packet > transfer.last_packet:
+                    self._count("send_failed")
+                    self._emit(self._frames.abort(transfer.pgn, segments.REASON_TIMEOUT), now_s)
+                    del self._active[transfer.pgn]
+                    self._start_next(now_s)
+                    break
+                due.append(self._frames.data(transfer.next_packet, transfer.payload))
+                transfer.next_packet += 1
+                more = transfer.next_packet <= transfer.last_packet
+                transfer.due_s = now_s + (self._interval_s if more else segments.CLEARANCE_S)
         return due
 
     def next_due(self) -> float | None:
         """When ``run`` has something to do, or None."""
-        return None if self._pgn is None else self._due_s
+        return min((transfer.due_s for transfer in self._active.values()), default=None)
 
     def _start_next(self, now_s: float) -> None:
-        if self._pgn is not None or not self._queue:
+        """Requests the first queued message of which no older one is still on its way."""
+        if len(self._active) >= self._at_once:
             return
-        self._pgn, self._payload = self._queue.popleft()
-        self._next_packet, self._last_packet = 0, -1
-        self._due_s = now_s + segments.CLEARANCE_S
-        self._emit(self._frames.request(self._pgn, len(self._payload)), now_s)
+        for at, (pgn, payload) in enumerate(self._queue):
+            if pgn not in self._active:
+                del self._queue[at]
+                self._active[pgn] = _Transfer(pgn, payload, now_s + segments.CLEARANCE_S)
+                self._emit(self._frames.request(pgn, len(payload)), now_s)
+                return

@@ -9,14 +9,13 @@ from collections.abc import Container
 import msgspec
 
 from drivers.bms import segments
+from drivers.bms.fields import SINGLE_FRAME_BYTES
 from drivers.bms.transfer_in import IncomingTransfers
 from drivers.bms.transfer_out import OutgoingTransfers
 from drivers.can.frame import CanFrame
 
 WAITING_FRAMES_AT_MOST = 64
 """Frames kept for the next poll; with a poll in every cycle there are never more than a few."""
-
-SINGLE_FRAME_BYTES = 8
 
 COUNTERS = (
     "foreign",
@@ -26,6 +25,7 @@ COUNTERS = (
     "receive_failed",
     "retransmissions",
     "duplicates",
+    "mixed_up",
     "wrong_sequence",
     "inconsistent_requests",
     "turned_away",
@@ -52,8 +52,9 @@ class Received(msgspec.Struct, frozen=True, gc=False):
 class Transport:
     """Both directions between ``own_address`` and ``peer_address``.
 
-    ``packet_interval_s`` is the spacing of data frames sent. ``accepted_pgns`` limits which transfers are answered;
-    requests for others are ignored. None accepts every PGN.
+    ``packet_interval_s`` is the spacing of the data frames of a message sent. ``transfers_at_once`` is how many long
+    messages are sent side by side: J1939-21 knows one between two nodes, some vehicles send more. ``accepted_pgns``
+    limits which transfers are answered; requests for others are ignored. None accepts every PGN.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Transport:
         peer_address: int,
         *,
         packet_interval_s: float = 0.01,
+        transfers_at_once: int = 1,
         accepted_pgns: Container[int] | None = None,
     ) -> None:
         self.counters: dict[str, int] = dict.fromkeys(COUNTERS, 0)
@@ -72,7 +74,7 @@ class Transport:
         self._outbox_since_s = 0.0
         frames = segments.Frames(own_address, peer_address)
         self._incoming = IncomingTransfers(frames, self._emit, self._count, accepted_pgns)
-        self._outgoing = OutgoingTransfers(frames, self._emit, self._count, packet_interval_s)
+        self._outgoing = OutgoingTransfers(frames, self._emit, self._count, packet_interval_s, transfers_at_once)
 
     def reset(self) -> None:
         """Forgets transfers and waiting frames of both directions; the counters stay."""
@@ -113,6 +115,8 @@ class Transport:
         """Frames to put on the bus now, replies first. Call it right after ``receive``: vehicles are impatient."""
         self._incoming.expire(now_s)
         data = self._outgoing.run(now_s)
+        if not self._outbox:
+            return data
         frames, self._outbox = self._outbox, []
         return frames + data
 

@@ -5,7 +5,7 @@ part.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -63,6 +63,16 @@ class Read:
         return sum(item.length for item in self.items)
 
 
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A signal that the meter does not give itself: ``one`` times ``other``, both from it, as old as the older."""
+
+    signal: str
+    one: str
+    other: str
+    unit: str
+
+
 @dataclass(slots=True)
 class _State:
     read: Read
@@ -86,8 +96,10 @@ class Dlt645Meter:
     """One meter with the number ``address`` (twelve digits), read every ``poll_interval_s`` seconds.
 
     ``energy_unit_wh`` multiplies what the items make of the energy registers (1.0: they are right). ``latency_s``: the
-    standard allows 0.5 s until the reply begins. ``undecodable`` counts values that were no numbers. Raises ValueError
-    if there is nothing to read, an identifier stands twice, or a number is not positive.
+    standard allows 0.5 s until the reply begins. ``signals`` are those to be delivered (None: all). A block of several
+    items may end early, after any of them: a meter with fewer tariffs sends fewer. ``undecodable`` counts values that
+    were no numbers. Raises ValueError if there is nothing to read, an identifier stands twice, or a number is not
+    positive.
     """
 
     def __init__(
@@ -100,6 +112,8 @@ class Dlt645Meter:
         latency_s: float = 0.5,
         minimum_gap_s: float = 0.02,
         name: str = "meter",
+        products: Sequence[Product] = (),
+        signals: Collection[str] | None = None,
     ) -> None:
         if not (math.isfinite(energy_unit_wh) and energy_unit_wh > 0):
             raise ValueError(f"energy_unit_wh {energy_unit_wh} is not positive")
@@ -111,6 +125,9 @@ class Dlt645Meter:
         self.address = address
         self.timing = DeviceTiming(latency_s, minimum_gap_s, poll_interval_s)
         self.undecodable = 0
+        self._products = tuple(products)
+        self._signals = None if signals is None else frozenset(signals)
+        self._latest: dict[str, Reading] = {}
         unit = Fraction(str(energy_unit_wh))
         known = tuple((read.identifier, read.length) for read in reads)
         self._states: dict[str, _State] = {}
@@ -121,6 +138,7 @@ class Dlt645Meter:
                 address,
                 read.identifier,
                 read.length,
+                least_length=read.items[0].length,
                 others=tuple(other for other in known if other[0] != read.identifier)[:3],
                 priority=read.priority,
                 tag=tag,
@@ -163,9 +181,6 @@ class Dlt645Meter:
         data = bytes(state.parts)
         at_s = state.begun_at_s
         state.done()
-        if len(data) != state.read.length:
-            self.undecodable += 1
-            return []
         return self._readings(state.read, data, at_s)
 
     def next_due(self, now_s: float) -> float:
@@ -195,13 +210,27 @@ class Dlt645Meter:
         )
 
     def _readings(self, read: Read, data: bytes, at_s: float) -> list[tuple[str, Reading]]:
-        readings = []
+        readings: list[tuple[str, Reading] | None] = []
         offset = 0
         for item in read.items:
-            value = item.value(data[offset : offset + item.length])
+            if offset == len(data):
+                break
+            part = data[offset : offset + item.length]
             offset += item.length
+            value = item.value(part) if len(part) == item.length else None
             if value is None:
                 self.undecodable += 1
+                self._latest.pop(item.signal, None)
             else:
                 readings.append((item.signal, Reading(value, item.unit, at_s)))
-        return readings
+        for signal, reading in [entry for entry in readings if entry is not None]:
+            self._latest[signal] = reading
+            readings += [self._product(product) for product in self._products if product.other == signal]
+        wanted = self._signals
+        return [entry for entry in readings if entry is not None and (wanted is None or entry[0] in wanted)]
+
+    def _product(self, product: Product) -> tuple[str, Reading] | None:
+        one, other = self._latest.get(product.one), self._latest.get(product.other)
+        if one is None or other is None or abs(one.at_s - other.at_s) > self.timing.period_s:
+            return None
+        return product.signal, Reading(one.value * other.value, product.unit, min(one.at_s, other.at_s))

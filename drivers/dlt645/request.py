@@ -50,10 +50,11 @@ ERROR_BITS = {
 class Request(msgspec.Struct, frozen=True, gc=False):
     """One read. ``address`` has twelve digits; ``identifier`` is DI3 to DI0 as one number, 0x00010000 for example.
 
-    ``length`` is the number of bytes of the value (without identifier); another length is no reply. 0 takes any, which
-    is for looking around, not for billing. ``control`` READ_MORE asks for the part ``sequence`` (1 to
-    255) of a value of which the reply before said that more follows. ``others`` are further items of the same meter
-    (identifier, length) that may serve as a probe. ``priority``, ``tag``, ``lifetime_s``: see drivers.exchange.
+    ``length`` is the number of bytes of the value (without identifier); another length is no reply, but down to
+    ``least_length`` (0: exactly ``length``). ``length`` 0 takes any, which is for looking around, not for billing.
+    ``control`` READ_MORE asks for the part ``sequence`` (1 to 255) of a value of which the reply before said that more
+    follows. ``others`` are further items of the same meter (identifier, length) that may serve as a probe.
+    ``priority``, ``tag``, ``lifetime_s``: see drivers.exchange.
     """
 
     address: str
@@ -65,6 +66,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     priority: int = 2
     tag: str = ""
     lifetime_s: float = 1.0
+    least_length: int = 0
 
     @property
     def is_read(self) -> bool:
@@ -140,7 +142,9 @@ class Request(msgspec.Struct, frozen=True, gc=False):
             return False
         if not self.length:
             return True
-        return value_bytes < self.length if control & MORE_FOLLOWS else value_bytes == self.length
+        if control & MORE_FOLLOWS:
+            return value_bytes < self.length
+        return (self.least_length or self.length) <= value_bytes <= self.length
 
     def exception_code(self, frame: bytes) -> int | None:
         """The error information word of a refusal."""

@@ -5,11 +5,12 @@ first hands in what was received, then asks ``poll`` for what to write. What the
 request's own (``drivers.exchange``): Modbus and DL/T 645 may share a line.
 
 Replies of both carry no number, so a late reply can look like the answer to the next request.
-Three rules keep it from being taken for one: after a failure the line must fall silent before
+Four rules keep it from being taken for one: after a failure the line must fall silent before
 anything is sent; bytes that nobody asked for are discarded; and a read whose reply could still be
 outstanding is not sent again until something that was asked later, and whose reply looks different,
 was answered (devices answer in order), or until no device answers any more (``late_limit_s``). A
-probe is asked for that if there is nothing else. The echo of a write says
+probe is asked for that if there is nothing else. And after a reply, a request of the same device
+with a reply alike waits as long as a second copy of that reply would take. The echo of a write says
 the same whichever of two identical writes it belongs to; states are confirmed by reading back.
 """
 
@@ -103,6 +104,9 @@ class _DeviceState:
     backoff_until_s: float = 0.0
     ready_s: float = 0.0
     urgent_ready_s: float = 0.0
+    copy_shape: bytes = b""
+    copy_until_s: float = 0.0
+    """Until then a second copy of the last reply may still be coming in."""
     unanswered: list[_Unanswered] = field(default_factory=list)
     """In the order in which they were asked."""
 
@@ -377,6 +381,8 @@ class ModbusMaster:
             ready_s = max(line_s, device.urgent_ready_s)
         else:
             ready_s = max(self._silent_from_s, device.ready_s, device.backoff_until_s)
+        if ready_s < device.copy_until_s and entry.request.is_read and entry.request.reply_shape() == device.copy_shape:
+            ready_s = device.copy_until_s
         if not device.unanswered:
             return ready_s
         last = self._last_alike(entry.request, device)
@@ -445,6 +451,10 @@ class ModbusMaster:
         device.urgent_ready_s = now_s + max(device.timing.minimum_gap_s, self._urgent_gap_s)
         self._silent_from_s = now_s + self._frame_gap_s
         self._urgent_from_s = now_s + self._urgent_gap_s
+        if self._framing is None and request.is_read:
+            # A device, a repeater or a reflection may send a reply twice: the copy must not meet a request like it.
+            device.copy_shape = request.reply_shape()
+            device.copy_until_s = now_s + flight.received * self._character_s + self._frame_gap_s
         if device.unanswered:
             self._vouch(flight, device, request.exception_shape() if code is not None else request.reply_shape())
         if code is not None:

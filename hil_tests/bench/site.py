@@ -13,7 +13,8 @@ def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, A
     """Write ``folder/pile.toml`` and return its path.
 
     ``overrides`` are sections of the site file, merged over the defaults key by key at any depth, for example
-    ``control={"cycle_ms": 20}`` or ``connector={"meter": {"serial_number": "1"}}``. ``None`` removes a key.
+    ``control={"cycle_ms": 20}`` or ``connector={"meter": {"serial_number": "1"}}``. ``None`` removes a key. An entry of
+    a list is found by its name: ``bus={"can": {"vehicle": {"channel": "/dev/ttyACM0"}}}``.
     """
     dev = folder.resolve() / "dev"
     site: dict[str, Any] = {
@@ -61,6 +62,10 @@ def _merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
     for key, value in changes.items():
         if value is None:
             target.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(target.get(key), list):
+            entries = {entry["name"]: entry for entry in target[key]}
+            for name, change in value.items():
+                _merge(entries[name], change)
         elif isinstance(value, Mapping):
             inner = target.setdefault(key, {})
             _merge(inner, value)

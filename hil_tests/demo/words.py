@@ -17,6 +17,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     "parameters": ("parameters", "参数配置"),
     "precharge": ("precharge", "预充"),
     "charging": ("charging", "充电中"),
+    "reconnecting": ("reconnecting", "重新握手准备"),
     "stopping": ("stopping", "停机中"),
     "settled": ("settled", "已结算"),
     "faulted": ("faulted", "故障"),

@@ -120,6 +120,10 @@ class Pile:
         self._processes[side].send_signal(signal.SIGCONT)
         self._stopped.discard(side)
 
+    def pid(self, side: Side) -> int:
+        """Process id."""
+        return self._processes[side].pid
+
     def is_running(self, side: Side) -> bool:
         """Whether the process lives."""
         return self._processes[side].poll() is None

@@ -453,7 +453,8 @@ def test_time_out_of_the_vehicle_ends_the_dialogue_without_cem(phase: Any) -> No
     assert talk.charger.next_due() is None
     assert talk.kinds().count(EventKind.VEHICLE_TIMEOUT) == 1
     assert talk.last(EventKind.VEHICLE_TIMEOUT).detail == {"reasons": ["ccs_timeout"]}
-    assert talk.charger.reconnect(talk.now_s)
+    # Before the self-test has passed there is nothing to come back to.
+    assert talk.charger.reconnect(talk.now_s) is (phase is not Phase.HANDSHAKE)
 
 
 def test_time_out_of_the_vehicle_while_stopping_bars_the_reconnection() -> None:

@@ -3,50 +3,20 @@
 from typing import Any
 
 import pytest
+from bms_frames import CONTROL, DATA, REPLY, Line, charger, control, frame, give, replies, vehicle
+from bms_frames import packet as packet_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.bms.segments import LARGEST_BYTES
-from drivers.bms.transport import WAITING_FRAMES_AT_MOST, Received, Transport
+from drivers.bms.transport import WAITING_FRAMES_AT_MOST, Received
 from drivers.can.frame import CanFrame
 
-CONTROL = 0x1CEC56F4
-DATA = 0x1CEB56F4
-REPLY = 0x1CECF456
 BRM = bytes(range(100, 149))
 
 
-def charger(**more: Any) -> Transport:
-    return Transport(0x56, 0xF4, **more)
-
-
-def vehicle(**more: Any) -> Transport:
-    return Transport(0xF4, 0x56, **more)
-
-
-def frame(identifier: int, text: str) -> CanFrame:
-    return CanFrame(identifier, bytes.fromhex(text))
-
-
-def give(transport: Transport, now_s: float, *frames: CanFrame) -> list[Received]:
-    received: list[Received] = []
-    for each in frames:
-        received += transport.receive(each, now_s)
-    return received
-
-
-def control(text: str) -> CanFrame:
-    return frame(CONTROL, text)
-
-
 def packet(number: int, payload: bytes = BRM) -> CanFrame:
-    return CanFrame(DATA, bytes((number,)) + payload[(number - 1) * 7 : number * 7].ljust(7, b"\xff"))
-
-
-def replies(transport: Transport, now_s: float) -> list[str]:
-    frames = transport.poll(now_s)
-    assert all(each.identifier == REPLY for each in frames)
-    return [each.data.hex() for each in frames]
+    return packet_of(number, payload)
 
 
 RTS_BRM = "10310007ff000200"
@@ -63,6 +33,7 @@ def test_single_frame_is_delivered_whatever_its_priority() -> None:
         received = transport.receive(CanFrame(priority << 26 | 0x1056F4, b"\x01"), 2.5)
         assert received == [Received(0x1000, b"\x01", 2.5, False)]
     assert transport.poll(2.5) == []
+    assert transport.counters["single_frames"] == 4
 
 
 @pytest.mark.parametrize(
@@ -74,6 +45,7 @@ def test_single_frame_is_delivered_whatever_its_priority() -> None:
         CanFrame(0x1A1056F4, b"\x01"),  # reserved bit
         CanFrame(0x0070F4B5, b"\x01"),
         CanFrame(0x6F4, b"\x01", extended=False),
+        CanFrame(0x1056F4, b"\x01", extended=False),
         CanFrame(0x18EEFF56, bytes(8)),
     ],
 )
@@ -138,8 +110,9 @@ def test_last_packet_without_filling_is_taken_but_not_one_that_is_too_short() ->
 
 def test_duplicate_wrong_and_unexpected_packets_change_nothing() -> None:
     transport = charger()
-    give(transport, 0.0, packet(1), CanFrame(DATA, b""))
-    assert transport.counters["unexpected_data"] == 2
+    give(transport, 0.0, packet(1), packet(1), CanFrame(DATA, b""))
+    assert transport.counters["unexpected_data"] == 3
+    assert transport.counters["duplicates"] == 0
     give(transport, 0.0, control(RTS_BRM), packet(1), packet(1), packet(0), packet(8))
     assert transport.counters["duplicates"] == 1
     assert transport.counters["wrong_sequence"] == 2
@@ -197,6 +170,10 @@ def test_repeated_request_starts_the_same_message_afresh() -> None:
     [
         "10310006ff000200",  # 49 bytes in 6 packets, seen from real vehicles
         "10290007ff000200",  # 41 in 7
+        "10310008ff000200",
+        "10310000ff000200",
+        "10000000ff000200",  # no bytes at all
+        "10000001ff000200",
         "10080002ff000200",  # fits one frame
         "10fa06ffff000200",  # 1786 bytes
     ],
@@ -207,6 +184,26 @@ def test_inconsistent_request_is_aborted(request_: Any) -> None:
     assert replies(transport, 0.0) == ["fffaffffff000200"]
     assert transport.counters["inconsistent_requests"] == 1
     assert transport.next_due() is None
+
+
+@pytest.mark.parametrize(("size", "packets", "grants"), [(9, 2, 2), (1785, 255, 255), (1779, 255, 255)])
+def test_request_at_the_limits_is_granted(size: Any, packets: Any, grants: Any) -> None:
+    transport = charger()
+    give(transport, 0.0, control(f"10{size.to_bytes(2, 'little').hex()}{packets:02x}ff000200"))
+    assert replies(transport, 0.0) == [f"11{grants:02x}01ffff000200"]
+
+
+def test_sender_that_allows_no_packets_at_once_means_any_number() -> None:
+    transport = charger()
+    give(transport, 0.0, control("1031000700000200"))
+    assert replies(transport, 0.0) == ["110701ffff000200"]
+
+
+def test_sender_that_ignores_its_own_window_is_followed() -> None:
+    transport = charger()
+    give(transport, 0.0, control("1031000702000200"), *(packet(number) for number in range(1, 7)))
+    assert replies(transport, 0.0) == [f"110{1 if first == 7 else 2}0{first}ffff000200" for first in (1, 3, 5, 7)]
+    assert give(transport, 0.0, packet(7))[0].payload == BRM
 
 
 def test_inconsistent_request_ends_the_running_transfer_of_that_message() -> None:
@@ -222,38 +219,7 @@ def test_largest_message() -> None:
     assert replies(transport, 0.0) == ["11ff01ffff001500"]
     received = give(transport, 0.0, *(packet(number, payload) for number in range(1, 256)))
     assert received == [Received(0x1500, payload, 0.0, True)]
-
-
-def test_request_for_another_message_is_held_until_the_first_is_complete() -> None:
-    transport = charger()
-    give(transport, 0.0, control(RTS_BRM), control(RTS_BCP))
-    assert replies(transport, 0.0) == ["110701ffff000200", "1100ffffff000600"]
-    give(transport, 0.1, control(RTS_BCS), packet(1))
-    assert replies(transport, 0.1) == ["1100ffffff001100"]
-    assert transport.next_due() == 0.5
-    assert replies(transport, 0.5) == ["1100ffffff000600", "1100ffffff001100"]
-    received = give(transport, 0.6, *(packet(number) for number in range(2, 8)))
-    assert received[0].payload == BRM
-    assert replies(transport, 0.6) == ["13310007ff000200", "110201ffff000600"]
-    bcp = bytes(13)
-    assert give(transport, 0.7, packet(1, bcp), packet(2, bcp))[0].pgn == 0x0600
-    assert replies(transport, 0.7) == ["130d0002ff000600", "110201ffff001100"]
-
-
-def test_dead_transfer_gives_way_to_a_held_one_without_further_attempts() -> None:
-    transport = charger()
-    give(transport, 0.0, control(RTS_BRM), control(RTS_BCP))
-    transport.poll(0.0)
-    assert replies(transport, 1.25)[:2] == ["ff03ffffff000200", "110201ffff000600"]
-
-
-def test_fifth_waiting_request_is_turned_away() -> None:
-    transport = charger()
-    give(transport, 0.0, *(control(f"10090002ff00{number:02}00") for number in range(20, 26)))
-    assert replies(transport, 0.0)[-1] == "ff01ffffff002500"
-    assert transport.counters["turned_away"] == 1
-    give(transport, 0.0, control("10090002ff002100"))  # one that already waits may ask again
-    assert transport.counters["turned_away"] == 1
+    assert replies(transport, 0.0) == ["13f906ffff001500"]
 
 
 def test_abort_by_the_sender_ends_active_and_waiting_transfers() -> None:
@@ -288,6 +254,24 @@ def test_malformed_control_frames_are_counted() -> None:
 
 def cts(count: int, first: int, pgn: str = "000200") -> CanFrame:
     return frame(REPLY, f"11{count:02x}{first:02x}ffff{pgn}")
+
+
+@pytest.mark.parametrize(("size", "first"), [(8, None), (9, "10090002ff000200"), (LARGEST_BYTES, "10f906ffff000200")])
+def test_one_frame_holds_eight_bytes_and_a_transfer_1785(size: Any, first: Any) -> None:
+    transport = vehicle()
+    assert transport.send(0x0200, 6, bytes(size), 0.0)
+    (sent,) = transport.poll(0.0)
+    assert (sent.identifier, sent.data.hex()) == ((0x180256F4, "00" * 8) if first is None else (CONTROL, first))
+
+
+def test_packets_are_ten_milliseconds_apart_unless_told_otherwise() -> None:
+    transport = vehicle()
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    transport.receive(cts(7, 1), 0.0)
+    (sent,) = transport.poll(0.0)
+    assert (sent.identifier, sent.data) == (DATA, b"\x01" + BRM[:7])
+    assert transport.next_due() == 0.01
 
 
 def test_sender_waits_for_the_clearance_and_spaces_its_packets() -> None:
@@ -339,6 +323,71 @@ def test_sender_ignores_clearances_that_make_no_sense() -> None:
         transport.receive(each, 0.0)
     assert transport.poll(0.0) == []
     assert transport.counters["unexpected_control"] == 5
+    assert transport.counters["sent"] == 0
+
+
+def test_sender_stops_in_the_middle_when_the_receiver_aborts() -> None:
+    transport = vehicle(packet_interval_s=0.0625)
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    transport.receive(cts(7, 1), 0.0)
+    assert [each.data[0] for each in transport.poll(0.0) + transport.poll(0.0625)] == [1, 2]
+    transport.receive(frame(REPLY, "ff02ffffff000200"), 0.1)
+    assert transport.poll(0.125) == []
+    assert transport.next_due() is None
+
+
+def test_sender_takes_the_next_message_when_the_receiver_aborts() -> None:
+    transport = vehicle()
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.send(0x0600, 7, bytes(13), 0.0)
+    transport.poll(0.0)
+    transport.receive(frame(REPLY, "fffaffffff000200"), 0.1)
+    assert [each.data.hex() for each in transport.poll(0.1)] == [RTS_BCP]
+
+
+def test_sender_that_is_held_in_the_middle_stops_there() -> None:
+    transport = vehicle(packet_interval_s=0.0625)
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    transport.receive(cts(7, 1), 0.0)
+    assert [each.data[0] for each in transport.poll(0.0) + transport.poll(0.0625)] == [1, 2]
+    transport.receive(cts(0, 0xFF), 0.0625)
+    assert transport.poll(1.0) == []
+    transport.receive(cts(1, 7), 1.0)  # the last one alone
+    assert [each.data[0] for each in transport.poll(1.0)] == [7]
+
+
+def test_reset_forgets_what_is_queued() -> None:
+    transport = vehicle()
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.send(0x0600, 7, bytes(13), 0.0)
+    transport.reset()
+    transport.send(0x1100, 7, bytes(9), 0.0)
+    assert [each.data.hex() for each in transport.poll(0.0)] == [RTS_BCS]
+    transport.receive(frame(REPLY, "13090002ff001100"), 0.1)
+    assert transport.poll(0.1) == []
+
+
+def test_sender_that_is_held_and_forgotten_gives_up() -> None:
+    transport = vehicle()
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    for at_s in (0.0, 0.5, 1.0, 1.5):
+        transport.receive(cts(0, 0xFF), at_s)
+    assert transport.next_due() == 2.55  # T4 after the last hold
+    assert transport.poll(2.5499) == []
+    assert [each.data.hex() for each in transport.poll(2.55)] == ["ff03ffffff000200"]
+
+
+def test_sender_repeats_what_a_repeated_clearance_asks_for() -> None:
+    transport = vehicle(packet_interval_s=0.0)
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    for at_s in (0.0, 0.1):
+        transport.receive(cts(2, 1), at_s)
+        assert [each.data[0] for each in transport.poll(at_s)] == [1, 2]
+    assert transport.next_due() == pytest.approx(1.35)  # T3
 
 
 def test_sender_is_aborted_by_the_receiver() -> None:
@@ -359,8 +408,9 @@ def test_queue_keeps_the_newest_of_a_message_and_is_bounded() -> None:
     assert not transport.send(0x2000, 7, bytes(9), 0.0)
     assert transport.send(0x1000, 7, b"newest...", 0.0)
     assert transport.counters["send_refused"] == 1
-    receiver = charger()
-    assert [each.payload for each in converse(transport, receiver)][:2] == [BRM, b"newest..."]
+    line = Line(transport, charger())
+    line.run(1.0)
+    assert [each.payload for each in line.received[1]][:2] == [BRM, b"newest..."]
 
 
 def test_reset_forgets_both_directions() -> None:
@@ -382,30 +432,14 @@ def test_frames_that_nobody_fetches_are_bounded() -> None:
 # ------------------------------------------------------------------------------------------------ both together
 
 
-def converse(
-    sender: Transport, receiver: Transport, lost: frozenset[int] = frozenset(), seconds: int = 8
-) -> list[Received]:
-    """Exchanges frames in virtual time; the frames with the numbers in ``lost`` never arrive."""
-    received: list[Received] = []
-    count = 0
-    for tick in range(seconds * 100):
-        now_s = tick / 100
-        for source, target in ((sender, receiver), (receiver, sender), (sender, receiver)):
-            for each in source.poll(now_s):
-                count += 1
-                if count not in lost:
-                    received += [] if target is sender else target.receive(each, now_s)
-                    if target is sender:
-                        target.receive(each, now_s)
-    return received
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.binary(min_size=9, max_size=300), st.sampled_from([0.0, 0.01]))
 def test_any_message_arrives_unchanged(payload: Any, interval_s: Any) -> None:
     sender, receiver = vehicle(packet_interval_s=interval_s), charger()
     sender.send(0x1500, 7, payload, 0.0)
-    assert [each.payload for each in converse(sender, receiver, seconds=1)] == [payload]
+    line = Line(sender, receiver)
+    line.run(1.0)
+    assert [each.payload for each in line.received[1]] == [payload]
     assert sender.counters["sent"] == receiver.counters["received"] == 1
 
 
@@ -414,8 +448,9 @@ def test_any_message_arrives_unchanged(payload: Any, interval_s: Any) -> None:
 def test_lost_frames_lead_to_the_whole_message_or_to_none(lost: Any) -> None:
     sender, receiver = vehicle(packet_interval_s=0.0), charger()
     sender.send(0x0200, 7, BRM, 0.0)
-    received = converse(sender, receiver, frozenset(lost))
-    assert {each.payload for each in received} <= {BRM}
+    line = Line(sender, receiver, frozenset(lost))
+    line.run(8.0)
+    assert {each.payload for each in line.received[1]} <= {BRM}
     assert sender.next_due() is None
     assert receiver.next_due() is None
 

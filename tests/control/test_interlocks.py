@@ -1,6 +1,5 @@
 """The interlocks alone: each rule at its limit, just below and just above, and the verdict that denies by default."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from agent.control.interlocks import (
     RULES,
     SAFETY_INPUTS,
     START_INPUTS,
+    VEHICLE_FINDINGS,
     Permission,
     Situation,
     is_plugged,
@@ -76,12 +76,13 @@ def test_every_fault_of_the_catalogue_is_found_somewhere_and_every_found_one_is_
     recorder = (CONFIG.parent / "agent" / "north" / "recorder.py").read_text(encoding="utf-8")
     of_the_recorder = {fault_id for fault_id in set(FAULTS) - FAULT_IDS if f'"{fault_id}"' in recorder}
     assert set(FAULTS) == FAULT_IDS | of_the_recorder
-    assert FAULT_IDS - {fault_id for fault_id, _ in RULES} <= EVENT_FAULTS
+    assert FAULT_IDS - {fault_id for fault_id, _ in RULES} - VEHICLE_FINDINGS <= EVENT_FAULTS
     assert {
         "insulation_fault", "insulation_warning", "precharge_failed", "parameter_mismatch", "bms_timeout_bhm",
         "bms_timeout_brm", "bms_timeout_bcp", "bms_timeout_bro", "bms_timeout_bcs", "bms_timeout_bcl",
         "bms_timeout_bsm", "bms_timeout_bst", "bms_timeout_bsd", "bms_error_message", "bms_fault", "bms_not_ready",
-        "meter_abnormal", "start_timeout", "control_restarted", "internal_error", "lock_lost",
+        "bms_message_unusable", "vehicle_protocol_2011", "meter_abnormal", "start_timeout", "control_restarted",
+        "internal_error", "lock_lost",
     } == EVENT_FAULTS  # fmt: skip
     assert {f"bms_timeout_{limit.missing.lower()}" for limit in TIME_LIMITS} <= EVENT_FAULTS
     assert [fault_id for fault_id, _ in RULES] == list(dict.fromkeys(fault_id for fault_id, _ in RULES))
@@ -93,10 +94,10 @@ EDGES: list[tuple[str, dict[str, Any], str, float, float]] = [
     ("over_temperature", {}, "connector_temperature_minus_c", 94.99, 95.0),
     ("temperature_high", {}, "connector_temperature_plus_c", 84.99, 85.0),
     ("temperature_high", {}, "connector_temperature_minus_c", 84.99, 85.0),
-    ("output_over_voltage", {"voltage_ceiling_v": 400.0}, "outside_voltage_v", 415.0, 415.01),
-    ("output_over_voltage", {"voltage_ceiling_v": 400.0}, "inside_voltage_v", 415.0, 415.01),
-    ("output_over_voltage", {"voltage_ceiling_v": 400.0}, "meter_voltage_v", 415.0, 415.01),
-    ("output_over_voltage", {"voltage_ceiling_v": 400.0}, "module_voltage_v", 415.0, 415.01),
+    ("output_over_voltage", {"voltage_ceiling_v": 400.0}, "outside_voltage_v", 406.0, 406.01),
+    ("output_over_voltage", {"voltage_ceiling_v": 400.0}, "inside_voltage_v", 406.0, 406.01),
+    ("output_over_voltage", {"voltage_ceiling_v": 400.0}, "meter_voltage_v", 406.0, 406.01),
+    ("output_over_voltage", {"voltage_ceiling_v": 400.0}, "module_voltage_v", 406.0, 406.01),
     ("output_over_current", {"current_envelope_a": 0.0}, "module_current_a", 3.0, 3.01),
     ("output_over_current", {"current_envelope_a": 29.9}, "module_current_a", 32.9, 32.91),
     ("output_over_current", {"current_envelope_a": 30.0}, "module_current_a", 33.0, 33.01),
@@ -117,8 +118,8 @@ EDGES: list[tuple[str, dict[str, Any], str, float, float]] = [
     ("contactor_welded", {}, "contactor_k2_closed", False, True),
     ("lock_lost", {"lock_required": True}, "lock_locked", True, False),
     ("recorder_absent", {}, "recorder_ready", True, False),
-    ("connector_unplugged", {"vehicle_expected": True}, "cc1_voltage_v", 3.2, 3.19),
-    ("connector_unplugged", {"vehicle_expected": True}, "cc1_voltage_v", 4.8, 4.81),
+    ("connector_unplugged", {"vehicle_expected": True}, "cc1_voltage_v", 3.4, 3.39),
+    ("connector_unplugged", {"vehicle_expected": True}, "cc1_voltage_v", 4.6, 4.61),
 ]
 
 
@@ -371,7 +372,9 @@ def test_events_come_after_the_rules_sorted_and_once() -> None:
 
 @pytest.mark.parametrize(
     ("voltage_v", "plugged"),
-    [(0.0, None), (3.19, None), (3.2, True), (4.0, True), (4.8, True), (4.81, None), (5.19, None), (5.2, False),
+    # 3.65 to 4.37 V must be taken for a plug; up to 3.2 V and above 4.8 V must not (GB/T 34657.1).
+    [(0.0, None), (3.2, None), (3.39, None), (3.4, True), (3.65, True), (4.0, True), (4.37, True), (4.6, True),
+     (4.61, None), (4.8, None), (4.81, None), (5.19, None), (5.2, False),
      (6.0, False), (12.0, False), (None, None)],
 )  # fmt: skip
 def test_the_window_of_cc1(voltage_v: float | None, plugged: bool | None) -> None:
@@ -517,6 +520,6 @@ def test_permission_is_denied_by_default(made: Case) -> None:
 
 
 def test_the_numbers_are_those_of_the_standards() -> None:
-    numbers = Case().parameters.numbers
+    numbers = Case(parameters_with(edition="2023")).parameters.numbers
     assert (numbers.over_voltage_margin_v, numbers.over_current_share, numbers.safe_voltage_v) == (15.0, 0.10, 60.0)
-    assert replace(numbers, safe_voltage_v=1.0).safe_voltage_v == 1.0
+    assert numbers.over_voltage_limit_v(400.0) == 415.0

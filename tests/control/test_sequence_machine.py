@@ -17,6 +17,12 @@ MOVES = {
     ("recognition", "described"): "parameters",
     ("parameters", "vehicle_ready"): "precharge",
     ("precharge", "precharged"): "charging",
+    ("recognition", "lose_contact"): "reconnecting",
+    ("parameters", "lose_contact"): "reconnecting",
+    ("precharge", "lose_contact"): "reconnecting",
+    ("charging", "lose_contact"): "reconnecting",
+    ("reconnecting", "reconnect"): "recognition",
+    ("reconnecting", "halt"): "stopping",
     ("locked", "halt"): "stopping",
     ("handshake", "halt"): "stopping",
     ("insulation", "halt"): "stopping",
@@ -41,9 +47,9 @@ def test_it_begins_idle() -> None:
 def test_the_states() -> None:
     assert STATES == (
         "idle", "plugged", "locked", "handshake", "insulation", "recognition", "parameters", "precharge", "charging",
-        "stopping", "settled", "faulted",
+        "reconnecting", "stopping", "settled", "faulted",
     )  # fmt: skip
-    assert STATES[2:10] == SESSION_STATES
+    assert STATES[2:11] == SESSION_STATES
     assert START_FROM_STATES == ("plugged", "settled")
 
 

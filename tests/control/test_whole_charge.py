@@ -8,7 +8,8 @@ from control_world import BEGIN_WALL_MS, World
 
 from agent.control.vehicle import local_time
 from drivers.bms.charger import EventKind
-from drivers.bms.messages import decode, identifier_of
+from drivers.bms.messages import decode, encode, identifier_of
+from drivers.can.frame import CanFrame
 
 
 def test_a_whole_charge() -> None:
@@ -311,11 +312,11 @@ def test_the_lock_opens_only_below_60_v(voltage_v: float, safe: bool) -> None:
 def test_a_vehicle_that_pauses_for_more_than_10_minutes_is_stopped() -> None:
     world = World(step_s=0.05).until("charging")
     world.run(1.0)
-    bsm = world.core.charger.vehicle.bsm
-    assert bsm is not None
+    world.vehicle.command("permit off", world.now_s)
+    while not world.core.charger.paused:
+        world.step()
+    world.step()
     world.core.memory.paused_since_s = world.now_s - 599.0
-    bsm.values["charging_permitted"] = False
-    world.vehicle.command("silence BSM", world.now_s)
     world.run(0.5)
     assert world.core.state == "charging"
     assert world.core.demand.current_a == 0.0
@@ -355,3 +356,21 @@ def test_every_vehicle_charges_and_stops(name: str) -> None:
     body: dict[str, Any] = world.run_to_end(30.0)
     assert body["result"] == "settled"
     assert world.log.alarms() == []
+
+
+@pytest.mark.parametrize(("below_v", "ends"), [(-0.1, False), (0.0, False), (0.1, True)])
+@pytest.mark.parametrize("stage", ["close", "raise", "measure"])
+def test_a_vehicle_that_bears_less_than_the_test_voltage_ends_the_test(stage: str, below_v: float, ends: bool) -> None:
+    """BHM is repeated; the first one chose the test voltage."""
+    world = World().until("insulation")
+    while world.core.memory.stage != stage:
+        world.step()
+    world.vehicle_mute = True
+    test_v = world.core.memory.test_voltage_v
+    payload = encode("BHM", {"maximum_voltage_v": round(test_v - below_v, 1)})
+    world.core.on_frame(CanFrame(identifier_of("BHM"), payload), world.now_s)
+    outputs = world.step()
+    assert not (ends and outputs.demand.on)
+    world.run(0.1)
+    assert ("parameter_mismatch" in world.log.alarms()) is ends
+    assert (world.core.state == "insulation") is not ends

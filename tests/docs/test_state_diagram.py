@@ -6,6 +6,7 @@ import pytest
 
 from agent.control.diagram import mermaid
 from agent.control.machine import STATES
+from agent.control.numbers import table
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,3 +40,10 @@ def test_a_former_diagram_is_replaced(tool: ModuleType) -> None:
 def test_a_document_without_markers_is_refused(tool: ModuleType, document: str) -> None:
     with pytest.raises(ValueError, match="markers"):
         tool.with_diagram(document, "new\n")
+
+
+def test_the_numbers_in_the_document_are_the_program_s(tool: ModuleType) -> None:
+    document = (ROOT / "docs" / "dc-sequence.md").read_text(encoding="utf-8")
+    assert tool.with_numbers(document, table()) == document, "out of date: run `make diagram`"
+    with pytest.raises(ValueError, match="markers"):
+        tool.with_numbers("nothing", "table")

@@ -35,6 +35,7 @@ CASES = [
     Case("unplug force", ("connector_unplugged",), unplugged=True),
     Case("vehicle fault over_temperature", ("bms_fault", "vehicle_fault"), ("vehicle normal",)),
     Case("module fault 0", ("power_stage_fault",), ("module ok 0",)),
+    # Comes back three times and is silent again; and keeps its battery on the output, so that nothing can come back.
     Case("vehicle silence BCL", ("bms_timeout_bcl",), ("vehicle normal",)),
     Case("vehicle freeze", ("bms_timeout_bcl", "bms_timeout_bcs"), ("vehicle normal",)),
     Case("jam K1", ("contactor_refuses",), ("unjam K1",), before_start=True),
@@ -116,12 +117,14 @@ def test_a_vehicle_that_does_not_fit_is_refused_by_name(profile: str) -> None:
         check_books(pile, sessions=1)
 
 
-@pytest.mark.parametrize("profile", full_only(("cold-pack",), ()))
-def test_a_vehicle_that_pauses_goes_on_afterwards(profile: str) -> None:
-    with Pile(vehicle_profile=profile) as pile:
+@pytest.mark.parametrize("edition", full_only(("2015", "2023"), ()))
+def test_a_vehicle_that_pauses_goes_on_afterwards(edition: str) -> None:
+    """2015 keeps the contactors closed, 2023 opens them and closes them onto the battery again."""
+    with Pile(vehicle_profile="cold-pack", connector={"edition": edition}) as pile:
         session = reach(pile, "charging")
         assert session is not None
-        pile.wait_probe("the pause", lambda probe: probe["current_a"] < 1.0 and probe["contactors_closed"])
+        closed = edition == "2015"
+        pile.wait_probe("the pause", lambda probe: probe["current_a"] < 1.0 and probe["contactors_closed"] is closed)
         wait_charging(pile)
         pile.stop()
         assert pile.wait_closed(session)["result"] == "settled"

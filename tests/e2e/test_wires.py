@@ -18,9 +18,10 @@ _BOARDS = {"inputs_lost"}
 EXPECTED = {
     ("vehicle", "handshake"): {"bms_timeout_bhm", "bms_timeout_brm"},
     ("vehicle", "insulation"): {"bms_timeout_brm"},
-    ("vehicle", "parameters"): {"bms_timeout_bro"},
-    ("vehicle", "precharge"): {"bms_timeout_bro", "bms_timeout_bcl", "bms_timeout_bcs"},
-    ("vehicle", "charging"): {"bms_timeout_bcl", "bms_timeout_bcs"},
+    # From here on three new handshakes are tried first, and nobody answers them.
+    ("vehicle", "parameters"): {"bms_timeout_brm"},
+    ("vehicle", "precharge"): {"bms_timeout_brm"},
+    ("vehicle", "charging"): {"bms_timeout_brm"},
     **{("meter", phase): _METER for phase in (*STARTING, "charging")},
     **{("power-stage", phase): _STAGE for phase in (*STARTING, "charging")},
     **{("inputs-outputs", phase): _BOARDS for phase in (*STARTING, "charging")},

@@ -48,6 +48,14 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
         f"bms_timeout_{message}": (2, "stop", "unplug", 0.0, None, "")
         for message in ("bhm", "brm", "bcp", "bro", "bcs", "bcl", "bsm", "bst", "bsd")
     },
+    "inrush_excessive": (2, "open", "unplug", 0.0, 20.0, "A"),
+    "vehicle_protocol_2011": (3, "stop", "unplug", 0.0, None, ""),
+    "bms_message_unusable": (3, "log", "self", 0.0, None, ""),
+    "bms_demand_beyond_limits": (3, "log", "self", 1.0, None, ""),
+    "demand_below_minimum": (3, "stop", "self", 5.0, None, ""),
+    "bms_data_frozen": (2, "stop", "unplug", 0.0, 300.0, "s"),
+    "bms_measurement_differs": (3, "log", "self", 30.0, 10.0, "%"),
+    "bms_soc_jump": (3, "log", "self", 0.0, 5.0, "%"),
     "bms_error_message": (2, "stop", "unplug", 0.0, None, ""),
     "bms_fault": (1, "stop", "unplug", 0.0, None, ""),
     "bms_not_ready": (2, "stop", "unplug", 0.0, None, ""),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from agent.control.steps import charging, idle, insulation, precharge, start, stopping
+from agent.control.steps import charging, idle, insulation, precharge, reconnecting, start, stopping
 
 if TYPE_CHECKING:
     from agent.control.core import ControlCore
@@ -20,5 +20,6 @@ STEPS: Mapping[str, "Callable[[ControlCore], None]"] = {
     "parameters": start.parameters,
     "precharge": precharge.precharge,
     "charging": charging.charging,
+    "reconnecting": reconnecting.reconnecting,
     "stopping": stopping.stopping,
 }

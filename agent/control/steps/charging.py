@@ -1,8 +1,11 @@
 """Charging: follow the vehicle's demand within every limit, pause when it says so, stop when something is reached."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from agent.control.limits import OutputLimit, combine, derate_share, pile_limit
+from agent.control.plausibility import VehicleWatch, below_minimum
+from agent.control.steps import pausing
 from drivers.bms.charger import EventKind
 
 if TYPE_CHECKING:
@@ -26,18 +29,29 @@ def charging(core: "ControlCore") -> None:
         core.reply(session.command_id, "done", "", session.id)
     if vehicle.bcs is not None and vehicle.bcs.values["soc_percent"] is not None:
         session.soc_end_percent = int(vehicle.bcs.values["soc_percent"])
-    permitted = _permitted(core)
-    if permitted is None:
+    _look_at_vehicle(core)
+    if _paused_too_long(core):
         core.halt("pause_too_long")
         return
-    bcl, bcp = vehicle.bcl.values, vehicle.bcp.values
+    if pausing.hold(core):
+        _tell_vehicle(core, False)
+    else:
+        _follow(core, vehicle.bcl.values, vehicle.bcp.values)
+    reason = session.limit_reached(now_s)
+    if reason is not None:
+        core.halt(reason)
+
+
+def _follow(core: "ControlCore", bcl: Mapping[str, Any], bcp: Mapping[str, Any]) -> None:
+    """The set point: the vehicle's demand or less, rising no faster than allowed."""
+    memory, now_s = core.memory, core.now_s
+    permitted = not core.charger.paused
     voltage_v = min(bcl["voltage_v"], bcp["maximum_voltage_v"])
-    module_limit_a = core.image.value("module_maximum_current_a", now_s)
     core.limit = combine(
         _derated_limit(core),
         voltage_v,
-        (("vehicle", bcl["current_a"]), ("battery", bcp["maximum_current_a"])),
-        module_limit_a,
+        (("vehicle", _demanded_a(core, bcl)), ("battery", bcp["maximum_current_a"])),
+        core.image.value("module_maximum_current_a", now_s),
     )
     target_a = core.limit.current_a if permitted else 0.0
     since_s = now_s if memory.setpoint_at_s is None else memory.setpoint_at_s
@@ -47,9 +61,6 @@ def charging(core: "ControlCore") -> None:
     core.set_demand(core.limit.voltage_v, memory.setpoint_a, bcp["maximum_voltage_v"])
     _tell_vehicle(core, permitted)
     _watch_current(core, target_a)
-    reason = session.limit_reached(now_s)
-    if reason is not None:
-        core.halt(reason)
 
 
 def _derated_limit(core: "ControlCore") -> OutputLimit:
@@ -63,16 +74,38 @@ def _derated_limit(core: "ControlCore") -> OutputLimit:
     )
 
 
-def _permitted(core: "ControlCore") -> bool | None:
-    """BSM may pause the charge for at most ten minutes; None when it has lasted longer."""
+def _demanded_a(core: "ControlCore", bcl: Mapping[str, Any]) -> float:
+    """The current demand under the edition's rules; what is below the pile's minimum gets nothing."""
+    if below_minimum(bcl, core.parameters):
+        return 0.0
+    return max(float(bcl["current_a"]), core.parameters.minimum_current_a)
+
+
+def _look_at_vehicle(core: "ControlCore") -> None:
+    """Let what the vehicle says be compared with its limits and with what is measured."""
+    image, now_s = core.image, core.now_s
+    if core.charger.paused or not core.relays_wanted["contactors"]:
+        # Demands and measurements of a pause judge nothing.
+        core.memory.watch = VehicleWatch()
+        return
+    core.memory.watch.look(
+        now_s,
+        core.charger.vehicle,
+        core.parameters,
+        image.value("outside_voltage_v", now_s),
+        image.value("module_current_a", now_s),
+    )
+
+
+def _paused_too_long(core: "ControlCore") -> bool:
+    """BSM may pause the charge for at most ten minutes."""
     memory, now_s = core.memory, core.now_s
-    bsm = core.charger.vehicle.bsm
-    if bsm is None or bsm.values["charging_permitted"] is not False:
+    if not core.charger.paused:
         memory.paused_since_s = None
-        return True
+        return False
     if memory.paused_since_s is None:
         memory.paused_since_s = now_s
-    return None if now_s - memory.paused_since_s > core.parameters.times.pause_s else False
+    return now_s - memory.paused_since_s > core.parameters.times.pause_s
 
 
 def _tell_vehicle(core: "ControlCore", permitted: bool) -> None:

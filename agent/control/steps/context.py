@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from agent.control.plausibility import VehicleWatch
 from drivers.bms.charger import EventKind
 
 
@@ -12,6 +13,19 @@ class Demand:
     voltage_v: float = 0.0
     current_a: float = 0.0
     on: bool = False
+
+
+_OF_THE_DIALOGUE = (
+    "seen",
+    "voltage_ceiling_v",
+    "voltage_ceiling_since_s",
+    "setpoint_a",
+    "setpoint_at_s",
+    "current_expected_since_s",
+    "paused_since_s",
+    "lost_fault",
+    "watch",
+)
 
 
 @dataclass(slots=True)
@@ -39,6 +53,16 @@ class StepMemory:
     opened_at_s: float | None = None
     output_safe: bool = False
     """Contactors confirmed open and the output below 60 V: the plug may go."""
+    refused_messages: set[str] = field(default_factory=set)
+    """Messages of this session that could not be used: each stands in the record once."""
+    watch: VehicleWatch = field(default_factory=VehicleWatch)
+    """What the vehicle's data say about themselves."""
+    lost_fault: str | None = None
+    """Fault that has broken the dialogue with the vehicle."""
+    lost_at_s: float | None = None
+    """When the dialogue last broke: CEM goes out from then on."""
+    reconnects: int = 0
+    """New handshakes of this session."""
     register_source: str = "meter"
     bleeding_since_s: float | None = None
     """Since when voltage has been bled off the output without a session; None while there is none."""
@@ -53,6 +77,12 @@ class StepMemory:
         """Go to the next stage of the running step."""
         self.stage = stage
         self.stage_since_s = now_s
+
+    def new_dialogue(self) -> None:
+        """Forget what the vehicle has said and what followed from it; the session goes on."""
+        fresh = StepMemory(entered_at_s=self.entered_at_s)
+        for name in _OF_THE_DIALOGUE:
+            setattr(self, name, getattr(fresh, name))
 
     def new_session(self) -> None:
         """Forget the last session."""

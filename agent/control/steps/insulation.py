@@ -12,6 +12,12 @@ def insulation(core: "ControlCore") -> None:
     if core.now_s - memory.entered_at_s > core.parameters.times.insulation_s:
         core.fail("precharge_failed" if memory.stage in ("", "close") else "insulation_fault")
         return
+    bhm = core.charger.vehicle.bhm
+    if bhm is not None and bhm.values["maximum_voltage_v"] < memory.test_voltage_v:
+        # The vehicle bears less than it said when the test voltage was chosen.
+        core.no_demand()
+        core.fail("parameter_mismatch")
+        return
     {"": _close, "close": _close, "raise": _raise, "measure": _measure, "bleed": _bleed, "open": _open}[memory.stage](
         core
     )

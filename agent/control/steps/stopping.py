@@ -40,7 +40,9 @@ def _ramp(core: "ControlCore") -> None:
         core.set_demand(core.demand.voltage_v, 0.0, memory.voltage_ceiling_v)
     current_a = image.value("module_current_a", now_s)
     low = current_a is not None and current_a < core.parameters.numbers.opening_current_a
-    if low or now_s - memory.stage_since_s > core.parameters.times.ramp_down_s:
+    times, session = core.parameters.times, core.session
+    lock_lost = session is not None and session.stop_reason == "lock_lost"
+    if low or now_s - memory.stage_since_s > (times.lock_lost_ramp_s if lock_lost else times.ramp_down_s):
         memory.opened = True
         memory.go("open", now_s)
         _open(core)
@@ -58,9 +60,20 @@ def _open(core: "ControlCore") -> None:
         memory.go("discharge", now_s)
 
 
+def _dialogue_over(core: "ControlCore") -> bool:
+    """Nothing more will be said: the charger is silent, or the vehicle has seen CEM a few times."""
+    memory, phase = core.memory, core.charger.phase
+    if phase is Phase.TIMED_OUT and memory.lost_at_s is not None:
+        return core.now_s - memory.lost_at_s >= core.parameters.times.error_message_s
+    return phase not in (Phase.STOPPING, Phase.ENDING)
+
+
 def _discharge(core: "ControlCore") -> None:
     memory, now_s = core.memory, core.now_s
     core.relays_wanted["discharge"] = True
+    if _dialogue_over(core):
+        # A vehicle that no longer talks keeps its side closed for as long as its BMS is supplied.
+        core.want_auxiliary(False)
     outside_v = core.image.value("outside_voltage_v", now_s)
     safe = outside_v is not None and outside_v < core.parameters.numbers.safe_voltage_v
     if safe:
@@ -75,8 +88,7 @@ def _statistics(core: "ControlCore") -> None:
     if session is None:
         return
     core.charger.set_totals(session.duration_s(now_s) // 60, session.billing.bill().energy_wh)
-    phase = core.charger.phase
-    waiting = phase in (Phase.STOPPING, Phase.ENDING)
+    waiting = not _dialogue_over(core)
     if EventKind.STATISTICS in memory.seen:
         bsd = core.charger.vehicle.bsd
         if bsd is not None:
