@@ -22,6 +22,8 @@ _LONGEST_WAIT_S = 0.5
 # A command asks when the person says so: no pause grows between its tries.
 _PERIOD_S = 0.001
 _CONNECT_POLL_S = 0.02
+# After so long no device answers any more; the owner's own figure.
+_LATE_LIMIT_S = 2.0
 # A Modbus exception; that of DL/T 645 is longer, which does not matter for telling how fast a meter is.
 _REFUSAL_BYTES = 5
 
@@ -96,6 +98,7 @@ class Bus:
         self._clock = clock
         self._character_s = settings.bits_per_character / settings.baud
         self._timings: dict[Address, DeviceTiming] = {}
+        self._unanswered: set[Address] = set()
         self._on_network = is_tcp(port)
         self._framed = self._on_network and split_url(port)[0] == TCP
         self._port: Port = self._open()
@@ -131,6 +134,9 @@ class Bus:
         """
         timing = DeviceTiming(latency_s, gap_s, _PERIOD_S)
         if self._timings.get(request.address) != timing:
+            # The owner forgets what it knows of a device with other timing: nothing late may be on its way then.
+            if request.address in self._unanswered:
+                self.listen(_LATE_LIMIT_S)
             self._timings[request.address] = timing
             self._master.attach(request.address, timing)
         counters = self._master.counters[request.address]
@@ -152,6 +158,10 @@ class Bus:
             self._wait(now_s)
         result = results[-1]
         latency = None
+        if result.ok or result.exception_code is not None:
+            self._unanswered.discard(request.address)
+        else:
+            self._unanswered.add(request.address)
         if result.ok or result.exception_code is not None:
             reply = request.reply_bytes() if result.ok else _REFUSAL_BYTES
             on_wire_s = 0.0 if self._framed else (sent_bytes + reply) * self._character_s

@@ -71,8 +71,19 @@ class ProbeReport:
         return max(_LEAST_LATENCY_MS, _up(max(self.latencies_s) * 1000 * _LATENCY_MARGIN))
 
 
-def probe(bus: Asks, requests: Sequence[LineRequest], *, latency_s: float, gap_ms: int, most: int) -> ProbeReport:
-    """Measure with at most ``most`` requests, those of ``requests`` in turn. ``gap_ms`` is the map's own pause."""
+def probe(
+    bus: Asks,
+    requests: Sequence[LineRequest],
+    brief: Sequence[LineRequest],
+    *,
+    latency_s: float,
+    gap_ms: int,
+    most: int,
+) -> ProbeReport:
+    """Measure with at most ``most`` requests: those of ``requests`` in turn, then ``brief`` ones for the pauses.
+
+    ``gap_ms`` is the map's own pause.
+    """
     report = ProbeReport()
     steps = [step for step in GAP_STEPS_MS if step <= gap_ms] or [0]
     for_steps = min(most // 2, PER_STEP * len(steps))
@@ -87,37 +98,40 @@ def probe(bus: Asks, requests: Sequence[LineRequest], *, latency_s: float, gap_m
         if not report.latencies_s and report.requests >= _GIVE_UP_AFTER:
             break
     if report.latencies_s:
-        _search_gap(bus, requests[0], report, steps, latency_s, for_steps // len(steps))
+        _search_gap(bus, brief, report, steps, latency_s, for_steps // len(steps))
         if report.gap_ms is None:
             longer = [step for step in reversed(GAP_STEPS_MS) if step > gap_ms]
-            _search_longer(bus, requests[0], report, longer, latency_s, for_steps // len(steps))
+            _search_longer(bus, brief, report, longer, latency_s, for_steps // len(steps))
     return report
 
 
 def _search_gap(
-    bus: Asks, request: LineRequest, report: ProbeReport, steps: Sequence[int], latency_s: float, each: int
+    bus: Asks, brief: Sequence[LineRequest], report: ProbeReport, steps: Sequence[int], latency_s: float, each: int
 ) -> None:
     """Ever shorter pauses, until one fails."""
     for step in steps:
-        if _failures(bus, request, report, step, latency_s, each):
+        if _failures(bus, brief, report, step, latency_s, each):
             return
         report.gap_ms = step
 
 
 def _search_longer(
-    bus: Asks, request: LineRequest, report: ProbeReport, steps: Sequence[int], latency_s: float, each: int
+    bus: Asks, brief: Sequence[LineRequest], report: ProbeReport, steps: Sequence[int], latency_s: float, each: int
 ) -> None:
     """The pause of the map is too short: longer ones, until one works."""
     for step in steps:
-        if not _failures(bus, request, report, step, latency_s, each):
+        if not _failures(bus, brief, report, step, latency_s, each):
             report.gap_ms = step
             return
 
 
-def _failures(bus: Asks, request: LineRequest, report: ProbeReport, gap_ms: int, latency_s: float, most: int) -> bool:
+def _failures(
+    bus: Asks, brief: Sequence[LineRequest], report: ProbeReport, gap_ms: int, latency_s: float, most: int
+) -> bool:
     """Whether a pause fails; it is given up with the first failure."""
     for number in range(1, max(2, most) + 1):
-        if not bus.ask(request, latency_s, gap_ms / 1000).ok:
+        # A refusal is an answer, too: the request was heard.
+        if not bus.ask(brief[number % len(brief)], latency_s, gap_ms / 1000).is_there:
             report.gaps.append((gap_ms, number, 1))
             return True
     report.gaps.append((gap_ms, max(2, most), 0))

@@ -116,11 +116,12 @@ def _of_site(
     bus = next(each for each in settings.bus.modbus if each.name == entry.bus)
     meter_map = find_map(context, map_name or entry.model)
     baud, parity, stop_bits = line
+    own = entry.number if isinstance(meter_map, IdentifierMap) else str(entry.address)
     return Target(
         bus.port,
         LineSettings(baud or bus.baud, parity or bus.parity, stop_bits or bus.stop_bits),
         meter_map,
-        _address(meter_map, str(entry.address) if address is None else address),
+        _address(meter_map, own if address is None else address),
         channel,
         entry.energy_unit_wh,
     )

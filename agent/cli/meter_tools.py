@@ -187,6 +187,7 @@ def probe(context: Context, /, requests: int, as_json: bool, **named: Any) -> No
             report = run_probe(
                 bus,
                 surveyor.requests(),
+                surveyor.brief_requests(),
                 latency_s=meter_map.latency_ms / 1000,
                 gap_ms=meter_map.minimum_gap_ms,
                 most=requests,

@@ -111,7 +111,7 @@ def fits_together(values: Mapping[str, Value]) -> bool:
 
 
 def judge(values: Mapping[str, Value | None], expected: tuple[str, ...]) -> Verdict:
-    """How well a map fits whose ``expected`` signals were read as ``values``; absent or None means: could not be read."""
+    """How well a map fits whose ``expected`` signals were read as ``values``; absent or None: could not be read."""
     found = {signal: value for signal in expected if (value := values.get(signal)) is not None}
     if not expected or len(found) < len(expected):
         return Verdict.NO

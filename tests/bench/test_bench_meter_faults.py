@@ -11,7 +11,7 @@ import pytest
 from bench_meters import Reader
 from test_bench_meters import step_of
 
-from drivers.meters.identifier_meter import IdentifierMeter
+from drivers.dlt645.mapped import mapped_meter
 from drivers.meters.meter import Meter
 from drivers.modbus.device import Device
 from hil_tests.bench.meters.faults import KINDS
@@ -45,7 +45,7 @@ def device_of(running: RunningLine, interval_s: float = 0.15) -> Device:
     model = running.line.meters[0].model
     if isinstance(model, MeterModel):
         return Meter(model.map, model.address, interval_s, signals=model.map.signals())
-    return IdentifierMeter(
+    return mapped_meter(
         model.map, model.address, interval_s, signals=tuple(dict.fromkeys(item.signal for item in model.map.items))
     )
 
@@ -87,6 +87,9 @@ def test_a_fault_has_its_outcome_and_gives_no_wrong_value(tmp_path: Path, kind: 
         assert faults.spoiled[kind] == FAULTY
         errors = outcomes(reader, before)
         expected = OUTCOMES[kind]
+        if (kind, name) == ("short", DLT645):
+            # Meters with fewer tariffs than four send shorter blocks: the owner takes them, the driver what is whole.
+            expected = {MISMATCHED, OK}
         assert errors <= expected | {OK}, errors
         if OK not in expected:
             assert errors & expected, errors

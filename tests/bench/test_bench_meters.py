@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from bench_meters import Reader
 
-from drivers.meters.identifier_meter import IdentifierMeter
+from drivers.dlt645.mapped import mapped_meter
+from drivers.dlt645.meter import Dlt645Meter
 from drivers.meters.meter import Meter
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.register_map import load_map
@@ -55,13 +56,13 @@ def test_every_map_is_read_back(tmp_path: Path, name: str, variants: tuple[str, 
     # The pace of the wire has a test of its own.
     with serving([spec], port, settings=(115200, None, None), checks_settings=True) as running:
         model = running.line.meters[0].model
-        device: Meter | IdentifierMeter
+        device: Meter | Dlt645Meter
         if isinstance(model, MeterModel):
             wanted = tuple(dict.fromkeys(field.signal for field in model.fields() if field.channel == 1))
             device = Meter(model.map, model.address, 0.2, signals=model.map.signals())
         else:
             wanted = tuple(dict.fromkeys(item.signal for item in model.map.items if item.channel == 1))
-            device = IdentifierMeter(model.map, model.address, 0.2, signals=wanted)
+            device = mapped_meter(model.map, model.address, 0.2, signals=wanted)
         with closing(Reader(port, running.line.wire_settings, [device])) as reader:
             reader.run_until(lambda: set(wanted) <= set(reader.readings))
         for signal in wanted:
@@ -86,11 +87,11 @@ def test_bytes_take_their_time_on_the_wire(tmp_path: Path, name: str, baud: int)
     port = tmp_path / "line"
     with serving([MeterSpec.of(name)], port, settings=(baud, None, None), checks_settings=True) as running:
         model = running.line.meters[0].model
-        device: Meter | IdentifierMeter
+        device: Meter | Dlt645Meter
         if isinstance(model, MeterModel):
             device = Meter(model.map, model.address, 0.1, signals=["meter_voltage_v"])
         else:
-            device = IdentifierMeter(model.map, model.address, 0.1, signals=["meter_voltage_v"])
+            device = mapped_meter(model.map, model.address, 0.1, signals=["meter_voltage_v"])
         with closing(Reader(port, running.line.wire_settings, [device])) as reader:
             begin_s = time.monotonic()
             reader.run_until(lambda: len(reader.results) >= 1)
@@ -108,14 +109,14 @@ def test_several_meters_of_both_protocols_on_one_line(tmp_path: Path) -> None:
     specs = [MeterSpec.of(name, address) for address, name in enumerate(names, start=1)]
     specs.append(MeterSpec.of("yada-dcm3366q"))
     with serving(specs, port, settings=(115200, "E", 1), checks_settings=True) as running:
-        devices: list[Meter | IdentifierMeter] = []
+        devices: list[Meter | Dlt645Meter] = []
         for index, meter in enumerate(running.line.meters):
             model = meter.model
             running.do(lambda model=model, index=index: model.values.set("meter_voltage_v", 300 + index))  # type: ignore[misc]  # bound now
             if isinstance(model, MeterModel):
                 devices.append(Meter(model.map, model.address, 0.1, signals=["meter_voltage_v"]))
             else:
-                devices.append(IdentifierMeter(model.map, model.address, 0.1, signals=["meter_voltage_v"]))
+                devices.append(mapped_meter(model.map, model.address, 0.1, signals=["meter_voltage_v"]))
         with closing(Reader(port, running.line.wire_settings, list(devices))) as reader:
             reader.run_until(
                 lambda: (

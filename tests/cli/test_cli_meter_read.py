@@ -263,7 +263,7 @@ REQUEST = Request(1, 3, 0, 1)
 @pytest.mark.parametrize(("needs_ms", "gap_ms"), [(0, 0), (5, 5), (6, 10), (20, 20), (21, 30), (60, 75), (201, None)])
 def test_the_shortest_pause_that_works_is_found(needs_ms: int, gap_ms: int | None) -> None:
     bus = FakeBus(needs_ms / 1000)
-    report = probe(bus, [REQUEST], latency_s=0.2, gap_ms=20, most=200)
+    report = probe(bus, [REQUEST], [REQUEST], latency_s=0.2, gap_ms=20, most=200)
     # A meter that answers nothing at the map's own pause is not asked any more.
     assert report.gap_ms == (gap_ms if needs_ms <= 20 else None)
     assert len(bus.asked) <= (200 if needs_ms <= 20 else 3)
@@ -277,14 +277,14 @@ def test_a_pause_of_the_map_that_is_too_short_is_lengthened() -> None:
             return super().ask(request, latency_s, gap_s)
 
     bus = Sometimes(0.0)
-    report = probe(bus, [REQUEST], latency_s=0.2, gap_ms=20, most=200)
+    report = probe(bus, [REQUEST], [REQUEST], latency_s=0.2, gap_ms=20, most=200)
     assert report.gap_ms == 50
     assert report.recommended_gap_ms == 100
     assert [gap for gap, _, failed in report.gaps if failed] == [20, 30, 40]
 
 
 def test_figures_of_a_probe(capsys: pytest.CaptureFixture[str]) -> None:
-    report = probe(FakeBus(0.0, fails_every=10), [REQUEST], latency_s=0.2, gap_ms=20, most=100)
+    report = probe(FakeBus(0.0, fails_every=10), [REQUEST], [REQUEST], latency_s=0.2, gap_ms=20, most=100)
     assert report.error_rate == pytest.approx(0.1, abs=0.02)
     assert report.recommended_latency_ms == 60
     show_probe(Screen(), "en", report, 20, 200)
