@@ -180,7 +180,9 @@ class TestConnector:
         ):
             path.write_text(text.replace(port, other), encoding="utf-8")
             if not wrong:
-                assert load_settings(path).connector.meter.number == "000000000161"
+                meter = load_settings(path).connector.meter
+            assert meter is not None
+            assert meter.number == "000000000161"
                 continue
             with pytest.raises(SettingsError) as told:
                 load_settings(path)
