@@ -2,10 +2,9 @@
 
 import errno
 import os
+import re
 import select
 import socket
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from drivers.errors import PortError
 
@@ -14,6 +13,8 @@ TCP = "tcp"
 RTU_OVER_TCP = "rtu+tcp"
 """``rtu+tcp://address:port``: a serial server that passes bytes on as they are; any protocol of a serial line."""
 _DEFAULT_PORT = 502
+# Not urllib and ipaddress: they would take memory of the field process for one line of text.
+_ADDRESS_AND_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:/?#@\[\]]*))(?::(?P<port>[0-9]{1,6}))?/?")
 _READ_BYTES = 4096
 _CONNECT_TIMEOUT_S = 3.0
 # A cable that is cut says nothing: the kernel gives a silent connection up after about 20 s.
@@ -31,21 +32,21 @@ def split_url(url: str) -> tuple[str, str, int]:
 
     A name instead of an address would have to be looked up, and looking up can wait for seconds.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in (TCP, RTU_OVER_TCP):
+    if not is_tcp(url):
         raise ValueError(f"{url} does not begin with {TCP}:// or {RTU_OVER_TCP}://")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
+    scheme, _, rest = url.partition("://")
+    parts = _ADDRESS_AND_PORT.fullmatch(rest)
+    if parts is None:
         raise ValueError(f"{url} has more than address and port")
-    try:
-        port = _DEFAULT_PORT if parts.port is None else parts.port
-    except ValueError:
-        raise ValueError(f"the port of {url} is not within 1..65535") from None
-    if port == 0:
+    host = parts["v6"] or parts["host"]
+    port = int(parts["port"] or _DEFAULT_PORT)
+    if not 1 <= port <= 0xFFFF:
         raise ValueError(f"the port of {url} is not within 1..65535")
+    family = socket.AF_INET6 if parts["v6"] else socket.AF_INET
     try:
-        return parts.scheme, str(ip_address(parts.hostname or "")), port
-    except ValueError:
-        raise ValueError(f"{parts.hostname or url} is not a numeric address such as 192.168.1.50") from None
+        return scheme, socket.inet_ntop(family, socket.inet_pton(family, host)), port
+    except OSError:
+        raise ValueError(f"{host or url} is not a numeric address such as 192.168.1.50") from None
 
 
 class TcpPort:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from agent.field.lines import CanLine, ModbusLine
+from agent.field.meters import build_meter
 from agent.settings.catalogue import Board
 from agent.settings.load import Site
 from drivers.inputs_outputs.waveshare import (
@@ -14,9 +15,6 @@ from drivers.inputs_outputs.waveshare import (
     Wiring,
 )
 from drivers.insulation.aim_d100 import AimD100
-from drivers.meters.meter import Meter
-from drivers.meters.modbus_map import RegisterMap
-from drivers.meters.register_map import load_map
 from drivers.modbus.device import Device
 from drivers.power.infypower import InfyPower
 
@@ -51,19 +49,6 @@ def wiring_of(board: Board) -> Wiring:
     )
 
 
-def build_meter(site: Site) -> Device:
-    """The billing meter, whatever it speaks."""
-    meter = site.settings.connector.meter
-    poll_interval_s = meter.poll_interval_ms / 1000.0
-    meter_map = load_map(site.meter_map)
-    if isinstance(meter_map, RegisterMap):
-        return Meter(meter_map, meter.address, poll_interval_s, meter.energy_unit_wh)
-    # Imported only where such a meter is: the field process keeps its memory small.
-    from drivers.dlt645.mapped import mapped_meter
-
-    return mapped_meter(meter_map, meter.number, poll_interval_s, meter.energy_unit_wh)
-
-
 def build_hardware(site: Site) -> Hardware:
     """Devices on their lines. Nothing is opened yet."""
     settings = site.settings
@@ -80,7 +65,7 @@ def build_hardware(site: Site) -> Hardware:
         inputs_outputs.analog_address,
         inputs_outputs.analog_interval_ms / 1000.0,
     )
-    meter = build_meter(site)
+    meter = build_meter(connector.meter, site.meter_map)
     insulation_monitor = AimD100(
         connector.insulation_monitor.address, connector.insulation_monitor.poll_interval_ms / 1000.0
     )

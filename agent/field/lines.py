@@ -88,6 +88,10 @@ class Line:
         """Give the port back."""
         raise NotImplementedError
 
+    def status(self, now_s: float) -> dict[str, object]:
+        """Port, trouble and counters."""
+        raise NotImplementedError
+
     def _open(self, now_s: float) -> bool:
         """Open the port; False while that is still under way. Raises PortError."""
         raise NotImplementedError
@@ -297,7 +301,7 @@ class CanLine(Line):
         except PortError as error:
             self.lost(error, now_s)
 
-    def status(self) -> dict[str, object]:
+    def status(self, now_s: float) -> dict[str, object]:
         """Counters."""
         return {
             "port": self.where,

@@ -286,6 +286,10 @@ class FaultRun:
             self.outcome.rejected[result.error] += 1
             return
         request = result.request
+        if not isinstance(request, Request) and decode_bcd(result.data) is None:
+            # The sum of DL/T 645 lets one of 256 through; what a parity error left is no decimal digit: no reading.
+            self.outcome.rejected["no number"] += 1
+            return
         self.outcome.accepted += 1
         serial = self._serial[request.address]
         if isinstance(request, Request):

@@ -130,6 +130,7 @@ def test_the_address_of_the_only_meter_can_be_asked_for() -> None:
     assert address_in(Result(request, data=b"\xaa" * 6)) is None
     assert address_in(Result(request, error="timeout")) is None
     assert request.reply_bytes() == len(reply(body, control=0x93))
+    assert request.reply_shape() == b"\x93"
 
 
 def test_any_meter_answers_the_wildcard() -> None:

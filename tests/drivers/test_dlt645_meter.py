@@ -147,6 +147,16 @@ def test_the_result_of_an_attempt_that_was_given_up_is_not_used() -> None:
     assert meter.accept(Result(ModbusRequest(1, 3, 0, 1, tag=first.tag))) == []
 
 
+def test_the_rest_of_a_value_is_due_at_once() -> None:
+    meter = Dlt645Meter([BLOCK], NUMBER, 30.0)
+    [first] = meter.requests(0.0)
+    assert meter.next_due(0.1) > 30.0
+    assert meter.accept(Result(first, data=bytes(7), more=True, at_s=0.1)) == []
+    assert meter.next_due(0.1) == 0.1
+    [rest] = meter.requests(0.1)
+    assert (rest.control, rest.sequence, rest.length) == (READ_MORE, 1, 13)
+
+
 def test_more_that_does_not_fit_is_given_up() -> None:
     meter = Dlt645Meter([Read(ENERGY.identifier, (ENERGY,))], NUMBER, 1.0)
     [first] = meter.requests(0.0)

@@ -429,3 +429,33 @@ def test_a_lost_port_does_not_forget_who_is_silent() -> None:
     assert master.failing_since_s(1) == pytest.approx(5.0)
     master.reset(20.0)
     assert master.failing_since_s(1) == pytest.approx(5.0)
+
+
+def test_speeds_and_periods_must_be_positive() -> None:
+    for baud, bits in ((0, 10), (9600, 0)):
+        with pytest.raises(ValueError, match="positive"):
+            ModbusMaster(baud, bits)
+    with pytest.raises(ValueError, match="positive"):
+        PollBlock(READ, 0.0)
+
+
+def test_a_port_that_is_lost_during_a_probe_gives_the_read_up_once() -> None:
+    master = ModbusMaster(9600)
+    master.attach(1, DeviceTiming(latency_s=0.1, period_s=0.05))
+    ask(master, READ, 0.0)
+    master.poll(0.5)
+    master.results()
+    probe = ask(master, READ, 0.7)
+    assert probe
+    assert probe != READ.encode()
+    master.reset(0.8)
+    assert [(result.request, result.error) for result in master.results()] == [(READ, "port lost")]
+
+
+def test_the_reply_is_found_behind_any_amount_of_noise() -> None:
+    master = ModbusMaster(9600)
+    ask(master, READ, 0.0)
+    for _ in range(10):
+        master.receive(b"\x55" * 100, 0.02)
+    master.receive(registers(READ, [5, 6]), 0.03)
+    assert master.results()[0].registers == (5, 6)

@@ -53,7 +53,9 @@ def test_addresses(url: str, parts: tuple[str, str, int]) -> None:
         ("tcp://", "is not a numeric address"),
         ("tcp://10.0.0.7:0", "1..65535"),
         ("tcp://10.0.0.7:65536", "1..65535"),
-        ("tcp://10.0.0.7:x", "1..65535"),
+        ("tcp://10.0.0.7:x", "more than address and port"),
+        ("tcp://fe80::1", "more than address and port"),
+        ("tcp://[10.0.0.7]", "is not a numeric address"),
         ("tcp://10.0.0.7:502/unit", "more than address and port"),
         ("tcp://10.0.0.7?x=1", "more than address and port"),
         ("tcp://10.0.0.7#x", "more than address and port"),
@@ -111,6 +113,31 @@ def test_a_reset_is_told(listener: socket.socket) -> None:
     port.close()
 
 
+def test_what_came_before_a_reset_is_read_first(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    port, other = opened(listener)
+    chunks = [bytes(4096)]
+
+    class Resetting:
+        def recv(self, size: int) -> bytes:
+            if chunks:
+                return chunks.pop()
+            raise ConnectionResetError(104, "reset")
+
+        def close(self) -> None: ...
+
+    real, port._socket = port._socket, Resetting()  # type: ignore[assignment]
+    assert len(port.read()) == 4096
+    with pytest.raises(PortError, match="reset"):
+        port.read()
+    chunks.append(bytes(4096))
+    monkeypatch.setattr(Resetting, "recv", lambda self, size: chunks.pop() if chunks else b"")
+    assert len(port.read()) == 4096
+    with pytest.raises(PortError, match="was closed"):
+        port.read()
+    real.close()
+    other.close()
+
+
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = url_of(server)
@@ -143,6 +170,20 @@ def test_a_network_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket.socket, "connect_ex", lambda self, address: 22)
     with pytest.raises(PortError, match="connecting failed"):
         TcpPort("tcp://[::1]", 0.0)
+
+
+def test_a_connection_that_takes_nothing_at_once_is_given_up(listener: socket.socket) -> None:
+    port, other = opened(listener)
+
+    class Full:
+        def send(self, data: bytes, flags: int) -> int:
+            raise BlockingIOError
+
+    real, port._socket = port._socket, Full()  # type: ignore[assignment]
+    with pytest.raises(PortError, match="takes nothing"):
+        port.write(b"x")
+    real.close()
+    other.close()
 
 
 def test_a_side_that_takes_no_more_is_given_up(listener: socket.socket) -> None:

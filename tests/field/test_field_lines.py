@@ -216,7 +216,7 @@ def test_frames_go_both_ways_and_are_counted(can: tuple[CanLine, list[FakeCan]])
     line.write(FRAMES, 0.2)
     ports[0].accepts = False
     line.write(FRAMES[:1], 0.3)
-    status = line.status()
+    status = line.status(0.4)
     assert (status["frames_in"], status["frames_out"], status["frames_refused"]) == (2, 2, 1)
     assert line.fileno() == 43
 
