@@ -116,7 +116,8 @@ def live(
         site = context.site.settings
         bus = next(bus for bus in site.bus.can if bus.name == site.connector.vehicle_bus)
         interface, channel, bitrate = bus.interface, bus.channel, bus.bitrate_bps
-        edition = edition or site.connector.edition
+        # A connector that is only followed has no edition of ours.
+        edition = edition or getattr(site.connector, "edition", None)
     elif channel is None:
         raise click.UsageError("--interface needs --channel")
     hearing = Live(

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from agent.control.core import ControlCore, Outputs
+from agent.field import base_loop
 from agent.field import loop as field_loop
 from agent.field.assembly import Hardware, build_hardware
 from agent.field.lines import CanLine
@@ -128,7 +129,8 @@ class Bench:
         site = reference_site(folder)
         self.port = Port()
         self.clock = Clock(self.port)
-        monkeypatch.setattr(field_loop, "time", self.clock)
+        for module in (base_loop, field_loop):
+            monkeypatch.setattr(module, "time", self.clock)
         parameters = control_parameters(site, boot_id="0" * 32, version="test")
         self.core = CountingCore(parameters, self.clock.now_s)
         line = Line("vehicle", "slcan", "can0", 250_000)
