@@ -113,6 +113,8 @@ def _of_site(
 ) -> Target:
     settings = context.site.settings
     entry = settings.connector.meter
+    if entry is None:
+        raise click.UsageError("the site file has no meter: name one with --port and --map")
     bus = next(each for each in settings.bus.modbus if each.name == entry.bus)
     meter_map = find_map(context, map_name or entry.model)
     baud, parity, stop_bits = line

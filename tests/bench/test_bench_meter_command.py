@@ -29,9 +29,7 @@ def test_people_and_programs_use_the_same_words(tmp_path: Path) -> None:
     port = tmp_path / "meter"
     command = [sys.executable, "-m", "hil_tests.bench.meters", "--map", "acrel-djsf1352-rn", "--address", "3"]
     command += ["--map", "yada-dcm3366q", "--pty", str(port), "--tcp", "0", "--baud", "19200", "--any-settings"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         told = [process.stdout.readline().strip() for _ in range(4)]
@@ -89,7 +87,7 @@ def test_commands() -> None:
     assert commands.run("@2 set voltage_l1_v 231.5") == "voltage_l1_v = 231.5"
     assert second.model.values.now["voltage_l1_v"] == 231.5
     assert commands.run("@2 set voltage_l1_v none") == "voltage_l1_v = none"
-    assert second.model.values.now["voltage_l1_v"] is None
+    assert second.model.values.shown()["voltage_l1_v"] is None
     commands.run("fault late 0.7 250/1000")
     assert (first.faults.active[0].amount, first.faults.active[0].per_mille) == (0.7, 250.0)
     assert "fault late 0.7" in commands.run("show")

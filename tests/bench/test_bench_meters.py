@@ -130,6 +130,23 @@ def test_several_meters_of_both_protocols_on_one_line(tmp_path: Path) -> None:
             assert reading.value == pytest.approx(300 + index, abs=0.06)
 
 
+def test_sixteen_meters_on_one_line(tmp_path: Path) -> None:
+    port = tmp_path / "line"
+    modbus = [name for name in NAMES if isinstance(load_map(MAPS / f"{name}.toml"), RegisterMap)]
+    specs = [MeterSpec.of(modbus[index % len(modbus)], 1 + index) for index in range(16)]
+    with serving(specs, port, settings=(115200, "N", 1), checks_settings=True) as running:
+        devices = []
+        for meter in running.line.meters:
+            model = meter.model
+            assert isinstance(model, MeterModel)
+            signal = next(each for each in model.map.signals() if "voltage" in each or "current" in each)
+            devices.append(Meter(model.map, model.address, 0.5, signals=[signal]))
+        with closing(Reader(port, running.line.wire_settings, list(devices))) as reader:
+            reader.run_until(
+                lambda: {result.request.address for result in reader.results if result.ok} == set(range(1, 17))
+            )
+
+
 def test_values_that_a_meter_does_not_have_are_absent(tmp_path: Path) -> None:
     port = tmp_path / "line"
     with serving([MeterSpec.of("abb-b23")], port, settings=(115200, None, None)) as running:
