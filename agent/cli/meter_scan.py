@@ -22,6 +22,8 @@ _GATEWAY_CODES = (0x0A, 0x0B)
 _LISTEN_S = 0.1
 """After a reply: how long a second meter with the same address could still be speaking."""
 
+_LEAST_GARBLED_BYTES = 4
+"""Fewer are noise, not somebody who speaks."""
 _REOPEN_TRIES = 5
 _REOPEN_PAUSE_S = 0.05
 
@@ -129,7 +131,7 @@ class Scanner:
             left_s -= seconds
             if not self._is_open(task):
                 continue
-            self._progress.step(_words(task), left_s)
+            self._progress.step(_words(task), max(left_s, 0.0))
             self._ask(task)
             if self._satisfied() or (until_found and self.report.settings is not None):
                 return
@@ -152,7 +154,7 @@ class Scanner:
         if _is_device(answer):
             self.report.settings = task.settings
             self._identify(bus, task.request, answer)
-        elif answer.result.error in (ERROR_CHECKSUM, ERROR_MISMATCHED):
+        elif answer.result.error in (ERROR_CHECKSUM, ERROR_MISMATCHED) or answer.unasked_bytes >= _LEAST_GARBLED_BYTES:
             self._garbled(task)
 
     def _garbled(self, task: Task) -> None:
@@ -163,8 +165,9 @@ class Scanner:
             )
         else:
             text = Text(
-                "有应答但已损坏:可能两块电表地址相同,或接线、终端电阻、波特率不对",
-                "something answers, but damaged: two meters with this address, or wiring, termination or baud rate",
+                "有应答但已损坏:可能两块电表地址相同,接线、终端电阻或波特率不对,或电表比 --timeout-ms 慢",
+                "something answers, but damaged or late: two meters with this address, wiring, termination, "
+                "baud rate, or a meter slower than --timeout-ms",
             )
         entry = (task.settings, task.request.address, text)
         if entry not in self.report.trouble:

@@ -85,7 +85,7 @@ class ScanProgress:
     def _say(self, text: Text) -> None:
         line = text.in_language(self._language)
         if self._bar is not None:
-            self._bar.console.print(line)
+            self._bar.console.print(line, highlight=False, markup=False)
         else:
             sys.stderr.write(f"{line}\n")
 

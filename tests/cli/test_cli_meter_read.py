@@ -78,6 +78,24 @@ def test_over_dlt645(pile: Pile, tmp_path: Path) -> None:
     assert document["answered"] == document["asked"]
 
 
+def test_a_block_that_is_refused_or_damaged_is_read_in_parts(pile: Pile, tmp_path: Path) -> None:
+    port = tmp_path / "line"
+    arguments = ("meter", "read", "--port", str(port), "--map", "dlt645-2007-ac", "--address", str(FIRST_NUMBER))
+    with serving([MeterSpec.of("dlt645-2007-ac")], port, settings=(19200, None, None)) as running:
+        faults = running.line.meters[0].faults
+        whole = pile.json(*arguments, "--baud", "19200")
+        running.do(lambda: faults.add("exception", 2, left=1))
+        parts = pile.json(*arguments, "--baud", "19200")
+        running.do(lambda: faults.add("short", 1, left=1))
+        short = pile.json(*arguments, "--baud", "19200")
+    values = {row["signal"]: row["value"] for row in whole["values"]}
+    assert all(value is not None for value in values.values())
+    assert {row["signal"]: row["value"] for row in parts["values"]} == values
+    assert parts["asked"] > whole["asked"]
+    known = {row["signal"]: row["value"] for row in short["values"] if row["value"] is not None}
+    assert known.items() <= values.items(), "what is not whole is no value"
+
+
 def test_over_tcp(pile: Pile) -> None:
     with serving([MeterSpec.of("eastron-sdm630", 9)], None, tcp=True) as running:
         assert running.line.tcp is not None

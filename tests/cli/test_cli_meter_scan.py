@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from cli_pile import ROOT, Pile
 from fake_field import STATUS, fake_field
 
+from agent.cli import meter_view
 from agent.cli.meter_bus import LineSettings
 from agent.cli.meter_scan import Found, Match, Report
 from agent.cli.meter_scan_plan import (
@@ -23,7 +25,7 @@ from agent.cli.meter_scan_plan import (
     sweep_tasks,
 )
 from agent.cli.meter_survey import Row
-from agent.cli.meter_view import show_scan
+from agent.cli.meter_view import ScanProgress, show_scan
 from agent.cli.screen import Screen
 from drivers.dlt645.request import Request as ItemRequest
 from drivers.meters.identify import Verdict
@@ -161,6 +163,28 @@ def test_two_meters_with_one_address_are_told(pile: Pile, tmp_path: Path) -> Non
         result = pile("meter", "scan", str(port), *arguments, "--timeout-ms", "100")
     assert "@2: " in result.stdout
     assert "two meters with this address" in result.stdout
+
+
+def test_several_dlt645_meters_at_once_are_told(pile: Pile, tmp_path: Path) -> None:
+    port = tmp_path / "line"
+    specs = [MeterSpec.of("yada-dcm3366q"), MeterSpec.of("yada-dcm3366q", "202600000002", latency_s=0.012)]
+    with serving(specs, port):
+        arguments = ("--baud", "9600", "--parity", "E", "--addresses", "1", "--models", "yada-dcm3366q")
+        result = pile("meter", "scan", str(port), *arguments, *QUICK)
+    assert "several DL/T 645 meters answer at once" in result.stdout
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(meter_view, "is_rich", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    progress = ScanProgress("en")
+    progress.plan(300.0)
+    progress.step("9600 8N1 @1", 299.0)
+    progress.found(Found(1, "modbus", ()))
+    progress.plan(2.0)
+    progress.step("9600 8N1 @2", 0.0)
+    progress.close()
+    assert "found: address 1 (?)" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_with_what_was_found(pile: Pile, tmp_path: Path) -> None:

@@ -179,6 +179,47 @@ def test_a_meter_that_refuses_or_falls_silent(pile: Pile, tmp_path: Path) -> Non
         assert "does not answer after the write" in silent.stdout
 
 
+def own_map(folder: Path, name: str, old: str, new: str) -> str:
+    """A map of the site's own, changed in one place."""
+    text = (MAPS / f"{name}.toml").read_text(encoding="utf-8").replace(f'id = "{name}"', 'id = "own"')
+    assert old in text
+    (folder / "meters").mkdir()
+    path = folder / "meters" / "own.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return str(path)
+
+
+def test_a_frame_that_counts_at_once(pile: Pile, tmp_path: Path) -> None:
+    own = own_map(tmp_path, "eastron-sdm630", "restart = true", "restart = false")
+    port = tmp_path / "line"
+    with serving([MeterSpec.of(own)], port, checks_settings=True) as running:
+        result = pile("meter", "set-serial", "--new-frame", "8O1", *arguments(port, "own"), "--confirm", "8O1")
+        assert model_of(running).settings.active["frame"] == "8O1"
+    assert result.exit_code == 0, result.output
+    assert "answers with the new setting" in result.stdout
+
+
+def test_a_setting_that_waits_although_the_map_does_not_say_so(pile: Pile, tmp_path: Path) -> None:
+    own_map(tmp_path, "eastron-sdm630", "restart = true", "restart = false")
+    port = tmp_path / "line"
+    with serving([MeterSpec.of("eastron-sdm630")], port, settings=(115200, None, None)) as running:
+        result = pile("meter", "set-address", "5", *arguments(port, "own"), "--confirm", "5")
+        assert model_of(running).address == 1
+    assert result.exit_code == 0, result.output
+    assert "still answers with the old setting" in result.stdout
+
+
+def test_the_address_that_it_has(pile: Pile, tmp_path: Path) -> None:
+    port = tmp_path / "line"
+    with serving([MeterSpec.of("eastron-sdm630", 2)], port, settings=(115200, None, None)) as running:
+        result = pile(
+            "meter", "set-address", "2", *arguments(port, "eastron-sdm630", "--address", "2"), "--confirm", "2"
+        )
+        assert model_of(running).written == []
+    assert result.exit_code == 2
+    assert "is 2 already" in result.stderr
+
+
 def test_set_serial_usage(pile: Pile, tmp_path: Path) -> None:
     port = tmp_path / "line"
     for more in ((), ("--new-baud", "9600", "--new-frame", "8E1")):
