@@ -26,7 +26,7 @@ DOCUMENT_PATH = ROOT / "docs" / "meters.md"
 _HEAD = """\
 # Meters
 
-<!-- Written by `python scripts/meter_documents.py` from config/meters; change the maps, not this file. -->
+<!-- Written by `make meters` from config/meters; change the maps, not this file. -->
 
 A meter is a file in `config/meters`; adding a model needs no Python. A map of your own is `meters/NAME.toml` beside the
 site file, with `id = "NAME"` in it.

@@ -86,17 +86,15 @@ def _load_monitor_site(path: Path, data: dict[str, Any]) -> MonitorSite:
     search = _Search((path.resolve().parent, data_folder()))
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter = search.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
+    meter_map = search.meter_map(tree)
     faults = search.catalogue()
     problems = [_not_for_a_monitor(problem) for problem in walk.problems]
     problems += [*search.problems, *cross.bus_problems(tree), *cross.contact_problems(tree)]
-    if meter is not None:
-        problems += cross.meter_problems(tree, meter[1])
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
     settings = convert(data, MonitorSettings, path) if not problems else None
     if settings is None or profile is None or tariff is None:
         raise SettingsError(str(path), problems)
-    return MonitorSite(path, settings, profile, tariff, faults, None if meter is None else meter[0])
+    return MonitorSite(path, settings, profile, tariff, faults, meter_map)
 
 
 _CHARGER_KEYS = frozenset(Connector.__struct_fields__) - frozenset(MonitorConnector.__struct_fields__)
@@ -130,18 +128,16 @@ def _load_site(path: Path, data: dict[str, Any]) -> Site:
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     board = search.load(tree, "connector.inputs_outputs.board", "boards", load_board)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter = search.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
+    meter_map = search.meter_map(tree)
     faults = search.catalogue()
     problems = [*walk.problems, *search.problems, *cross.bus_problems(tree)]
     if profile is not None:
         problems += cross.rating_problems(tree, profile)
-    if meter is not None:
-        problems += cross.meter_problems(tree, meter[1])
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
     settings = convert(data, Settings, path) if not problems else None
-    if settings is None or profile is None or board is None or tariff is None or meter is None:
+    if settings is None or profile is None or board is None or tariff is None or meter_map is None:
         raise SettingsError(str(path), problems)
-    return Site(path, settings, profile, board, tariff, faults, meter[0])
+    return Site(path, settings, profile, board, tariff, faults, meter_map)
 
 
 class _Search:
@@ -162,6 +158,15 @@ class _Search:
             self.problems.append(Problem(place, what, did_you_mean(name, names)))
             return None
         return self._guarded(path, f"{kind}/{path.name}", loader)
+
+    def meter_map(self, tree: cross.Tree) -> Path | None:
+        """The map of the connector's meter, None if the meter cannot be used there."""
+        found = self.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
+        if found is None:
+            return None
+        path, meter_map = found
+        self.problems += cross.meter_problems(tree, meter_map)
+        return path
 
     def catalogue(self) -> dict[str, Fault]:
         """The shipped fault catalogue; a site cannot bring its own."""

@@ -21,7 +21,7 @@ DOCUMENTS = meter_document.documents()
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_what_is_written_from_the_maps_is_up_to_date(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == DOCUMENTS[path], "write it: python scripts/meter_documents.py"
+    assert path.read_text(encoding="utf-8") == DOCUMENTS[path], "write it: make meters"
 
 
 def test_the_script_writes_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

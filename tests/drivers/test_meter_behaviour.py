@@ -78,6 +78,76 @@ class TestVariants:
         poll_for(meter, image, 2, 1.0)
         assert meter.variants == {"energy": "new"}
 
+    @staticmethod
+    def silent_on(meter: Meter, image: Image, registers: set[int], at_s: float) -> dict[str, float | int | bool]:
+        """One poll of a meter that does not answer at all where others refuse."""
+        found: dict[str, float | int | bool] = {}
+        for request in meter.requests(at_s):
+            if request.register in registers:
+                image.asked.append(request)
+                meter.accept(Result(request, error="timeout", at_s=at_s + 0.2))
+            else:
+                found |= {name: reading.value for name, reading in meter.accept(image.answer(request, at_s + 0.1))}
+        return found
+
+    def test_silence_in_one_place_is_a_refusal_when_the_meter_answers_elsewhere(self) -> None:
+        meter = Meter(DTSU, 1, 1.0, signals=ENERGY)
+        image = dtsu(new=None, old=12.5)
+        for at_s in range(2):
+            self.silent_on(meter, image, {0x101E}, float(at_s))
+        assert meter.variants == {}
+        self.silent_on(meter, image, {0x101E}, 2.0)
+        self.silent_on(meter, image, {0x101E}, 3.0)
+        assert meter.variants == {"energy": "old"}
+        assert self.silent_on(meter, image, {0x101E}, 10.0) == {"energy_import_wh": 12_500}
+
+    def test_silence_of_the_whole_meter_decides_nothing(self) -> None:
+        meter = Meter(DTSU, 1, 1.0, signals=ENERGY)
+        image = dtsu(new=12.5, old=12.5)
+        for at_s in range(10):
+            self.silent_on(meter, image, {0x101E, 0x401E, 0x0006}, float(at_s))
+        assert meter.variants == {}
+        poll_for(meter, image, 2, 40.0)
+        assert meter.variants == {"energy": "new"}
+
+    def test_a_damaged_reply_is_no_silence(self) -> None:
+        meter = Meter(DTSU, 1, 1.0, signals=ENERGY)
+        image = dtsu(new=12.5, old=99.0)
+        for at_s in range(6):
+            for request in meter.requests(float(at_s)):
+                broken = request.register == 0x101E
+                result = Result(request, error="crc", at_s=at_s + 0.1) if broken else image.answer(request, at_s + 0.1)
+                meter.accept(result)
+        assert meter.variants == {}
+
+    def test_a_meter_that_has_neither_place_is_asked_seldom(self) -> None:
+        meter = Meter(DTSU, 1, 1.0, signals=ENERGY)
+        image = dtsu(new=None, old=None)
+        poll_for(meter, image, 61)
+        probes = [request for request in image.asked if request.register in (0x101E, 0x401E)]
+        assert len(probes) <= 8
+        image.put_packed(0x101E, "f", 5.0)
+        assert poll_for(meter, image, 70, 61.0)["energy_import_wh"].value == 5000
+
+    def test_a_place_that_was_refused_is_not_asked_again_while_another_answers(self) -> None:
+        wanted = msgspec.structs.replace(
+            DTSU,
+            variants=[*DTSU.variants, msgspec.structs.replace(DTSU.variants[0], name="third")],
+            fields=[
+                *DTSU.fields,
+                *(
+                    msgspec.structs.replace(field, variant="third", register=0x5000)
+                    for field in DTSU.fields
+                    if field.variant == "old" and field.signal == "energy_import_wh"
+                ),
+            ],
+        )
+        meter = Meter(wanted, 1, 1.0, signals=ENERGY)
+        image = dtsu(new=0.0, old=None).put_packed(0x5000, "f", 0.0)
+        poll_for(meter, image, 5)
+        assert [request.register for request in image.asked].count(0x401E) == 1
+        assert [request.register for request in image.asked].count(0x5000) == 5
+
     def test_a_busy_meter_decides_nothing(self) -> None:
         meter = Meter(DTSU, 1, 1.0, signals=ENERGY)
         for request in meter.requests(0.0):
