@@ -179,6 +179,10 @@ FAULTS: dict[str, Reply] = {
 }
 
 
+_SHAPE_FAULTS = frozenset({"short", "long", "other function"})
+"""Not while a device is behind: a late reply with a length that nobody asked for until later cannot be told."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What came of a run. ``wrong`` must be 0; ``rejected`` counts requests that gave no value."""
@@ -199,6 +203,7 @@ class FaultRun:
         self._disturber = Disturber(seed)
         self._random = random.Random(seed + 1)
         self._names = list(FAULTS)
+        self._punctual = [name for name in FAULTS if name not in _SHAPE_FAULTS]
         self._master = ModbusMaster(BAUD, 11, backoff_maximum_s=0.2)
         for address in (*_MODBUS, _NUMBER):
             self._master.attach(address, DeviceTiming(_LATENCY_S, 0.0, 0.02))
@@ -256,8 +261,8 @@ class FaultRun:
         name = ""
         pieces = [(_USUAL_S, reply)]
         if self._random.random() < _FAULT_SHARE:
-            name = self._random.choice(self._names)
             self._disturber.is_behind = self._free_at_s[address] > self._now_s
+            name = self._random.choice(self._punctual if self._disturber.is_behind else self._names)
             pieces = FAULTS[name](self._disturber, data, reply)
             self.outcome.faults[name] += 1
         self._last_fault[address] = name

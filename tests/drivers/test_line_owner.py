@@ -120,6 +120,47 @@ class TestEcho:
         assert master.counters[NUMBER].mismatched == 0
 
 
+class TestCopies:
+    """A reply that comes twice: the copy must not be the answer to the next request."""
+
+    def test_a_request_alike_waits_for_a_copy(self) -> None:
+        master = ModbusMaster(9600)
+        again = Request(1, 3, 0x20, 2)
+        reply = registers(READ, [1, 2])
+        ask(master, READ, 0.0)
+        master.receive(reply, 0.05)
+        assert ask(master, again, 0.055) == b""
+        copy_s = 0.05 + len(reply) * CHARACTER_S
+        assert master.poll(copy_s - 0.001) == b""
+        # It comes, whole: the line must be silent again before anything is sent.
+        master.receive(reply, copy_s)
+        assert master.counters[1].late == len(reply)
+        assert master.poll(copy_s + 0.029) == b""
+        assert master.poll(copy_s + 0.0301) == again.encode()
+        assert [result.registers for result in master.results()] == [(1, 2)]
+
+    def test_nothing_else_waits_for_it(self) -> None:
+        gap_s = 3.5 * CHARACTER_S + 1e-6
+        for other in (
+            Request(1, 3, 0x20, 3),
+            Request(2, 3, 0x20, 2),
+            Request(1, 6, 3, values=(1,)),
+            Request(1, 4, 0, 2),
+        ):
+            master = ModbusMaster(9600)
+            ask(master, READ, 0.0)
+            master.receive(registers(READ, [1, 2]), 0.05)
+            assert ask(master, other, 0.05 + gap_s) == other.encode()
+
+    def test_without_a_copy_the_wait_is_that_long(self) -> None:
+        master = ModbusMaster(9600)
+        ask(master, READ, 0.0)
+        master.receive(registers(READ, [1, 2]), 0.05)
+        master.submit(READ, 0.05)
+        due_s = master.next_due(0.05)
+        assert due_s == pytest.approx(0.05 + (9 + 3.5) * CHARACTER_S, abs=1e-6)
+
+
 class TestOutage:
     """A fast device that was silent is heard again soon, and costs little meanwhile."""
 

@@ -172,7 +172,7 @@ def test_two_devices_on_one_line_need_two_addresses(tmp_path: Path) -> None:
     ("model", "what"),
     [
         ("eastron-sdm630", "is an AC meter, not fit for a DC connector"),
-        ("yada-dcm3366q", "connector.meter.number: is missing: yada-dcm3366q speaks DL/T 645"),
+        ("yada-dcm3366q", "speaks DL/T 645 and is addressed by its number"),
         ("acrel-djsf1352", "did you mean acrel-djsf1352-rn?"),
     ],
 )
