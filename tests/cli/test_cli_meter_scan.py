@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,14 @@ QUICK = ("--timeout-ms", "150")
 @pytest.fixture
 def pile(tmp_path: Path) -> Pile:
     return Pile(tmp_path)
+
+
+@pytest.fixture
+def _ctrl_c_works() -> Iterator[None]:
+    # Test workers ignore it, as all processes in the background do.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
 
 
 def assert_nothing_written(running: RunningLine) -> None:
@@ -187,6 +196,7 @@ def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "found: address 1 (?)" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_ctrl_c_works")
 def test_ctrl_c_ends_with_what_was_found(pile: Pile, tmp_path: Path) -> None:
     port = tmp_path / "line"
     with serving([MeterSpec.of("acrel-djsf1352-rn")], port, checks_settings=True) as running:
