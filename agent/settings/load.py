@@ -17,6 +17,7 @@ from agent.settings.files import (
     load_tariff,
     read_toml,
 )
+from agent.settings.meter_map import load_meter_map
 from agent.settings.problems import Language, Problem, SettingsError, Text, did_you_mean
 from agent.settings.schema import AnySettings, Connector, MonitorConnector, MonitorSettings, Settings
 from agent.settings.walk import Walk, type_of
@@ -85,7 +86,7 @@ def _load_monitor_site(path: Path, data: dict[str, Any]) -> MonitorSite:
     search = _Search((path.resolve().parent, data_folder()))
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter_map = search.load(tree, "connector.meter.model", "meters", _checked_register_map)
+    meter_map = search.meter_map(tree)
     faults = search.catalogue()
     problems = [_not_for_a_monitor(problem) for problem in walk.problems]
     problems += [*search.problems, *cross.bus_problems(tree), *cross.contact_problems(tree)]
@@ -127,7 +128,7 @@ def _load_site(path: Path, data: dict[str, Any]) -> Site:
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     board = search.load(tree, "connector.inputs_outputs.board", "boards", load_board)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter_map = search.load(tree, "connector.meter.model", "meters", _checked_register_map)
+    meter_map = search.meter_map(tree)
     faults = search.catalogue()
     problems = [*walk.problems, *search.problems, *cross.bus_problems(tree)]
     if profile is not None:
@@ -158,6 +159,15 @@ class _Search:
             return None
         return self._guarded(path, f"{kind}/{path.name}", loader)
 
+    def meter_map(self, tree: cross.Tree) -> Path | None:
+        """The map of the connector's meter, None if the meter cannot be used there."""
+        found = self.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
+        if found is None:
+            return None
+        path, meter_map = found
+        self.problems += cross.meter_problems(tree, meter_map)
+        return path
+
     def catalogue(self) -> dict[str, Fault]:
         """The shipped fault catalogue; a site cannot bring its own."""
         return self._guarded(data_folder() / "faults.toml", "faults.toml", load_fault_catalogue) or {}
@@ -170,17 +180,6 @@ class _Search:
                 Problem(f"{name}: {problem.place}", problem.what, problem.hint) for problem in error.problems
             ]
             return None
-
-
-def _checked_register_map(path: Path) -> Path:
-    """The path of a register map that can be used."""
-    from drivers.meters.register_map import RegisterMapError, load_register_map
-
-    try:
-        load_register_map(path)
-    except RegisterMapError as error:
-        raise SettingsError(str(path), [Problem("file", Text(error.what, error.what))]) from error
-    return path
 
 
 __all__ = [
