@@ -153,7 +153,7 @@ def test_versions_are_major_and_minor() -> None:
     field = Field("thing", 1, 1, 24, kind=Kind.VERSION)
     assert read(field, bytes((2, 3, 1))) == "259.2"
     assert write(field, "259.2", 3) == bytes((2, 3, 1))
-    with pytest.raises(MessageError, match="65536.0.* does not fit"):
+    with pytest.raises(MessageError, match=r"65536.0.* does not fit"):
         write(field, "65536.0", 3)
 
 
