@@ -19,6 +19,7 @@ from agent.cli.main import (
     EXIT_WRONG,
     default_language,
 )
+from agent.cli.meter import meter
 from agent.cli.screen import Screen
 from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
@@ -72,6 +73,7 @@ def app(context: click.Context, config: str, lang: Language | None) -> None:
 
 
 app.add_command(bms)
+app.add_command(meter)
 
 
 @app.command()

@@ -37,6 +37,7 @@ open that socket (the group `pile-agent`) may use them. `sessions`, `session` an
 the service writes it and also when it is not running.
 
 `bms decode` and `bms messages` need neither service nor site file; they are told in [bms-decode.md](bms-decode.md).
+Nor does `meter check`; what it checks is told in [meters.md](meters.md).
 """
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from agent.settings.catalogue import Fault, PileProfile
 from agent.settings.problems import Problem, Text, did_you_mean
+from drivers.meters.modbus_map import RegisterMap
+from drivers.meters.sections import MeterMap
 
 Tree = Mapping[str, Any]
 
@@ -115,6 +117,23 @@ def _modbus_addresses(tree: Tree) -> Iterator[Problem]:
                 Text("一条总线上每个设备一个地址", "each device on a bus needs an address of its own"),
             )
         first.setdefault((bus, address), place)
+
+
+def meter_problems(meter_map: MeterMap) -> Iterator[Problem]:
+    """The meter of a DC connector measures DC, and over the protocol that its bus speaks."""
+    place = "connector.meter.model"
+    hint = Text("直流电表见 docs/meters.md", "docs/meters.md lists the DC meters")
+    if meter_map.kind != "dc":
+        what = Text(
+            f"{meter_map.id} 是交流电表,不能用于直流枪", f"{meter_map.id} is an AC meter, not fit for a DC connector"
+        )
+        yield Problem(place, what, hint)
+    if not isinstance(meter_map, RegisterMap):
+        what = Text(
+            f"{meter_map.id} 使用 DL/T 645,此处的总线是 Modbus",
+            f"{meter_map.id} is read over DL/T 645, the bus here is Modbus",
+        )
+        yield Problem(place, what, hint)
 
 
 def rating_problems(tree: Tree, profile: PileProfile) -> Iterator[Problem]:

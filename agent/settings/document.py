@@ -53,6 +53,7 @@ _CROSS_CHECKS = """\
 - Meter, insulation monitor and boards name a Modbus bus; vehicle and power modules name two different CAN buses.
 - Each Modbus address is used once on a bus.
 - Profile, wiring, register map and tariff exist and are right themselves.
+- The meter of the connector is a DC meter that is read over Modbus: it delivers voltage, current, power and energy.
 - `maximum_power_w`, `maximum_voltage_v` and `maximum_current_a` are not above the profile.
 - `connector_temperature_stop_c`, `connector_temperature_derate_c` and `recorder_lost_stop_s` are not above the
   thresholds of the faults `over_temperature`, `temperature_high` and `recorder_lost`; derating begins below the stop.

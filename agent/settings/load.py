@@ -17,6 +17,7 @@ from agent.settings.files import (
     load_tariff,
     read_toml,
 )
+from agent.settings.meter_map import load_meter_map
 from agent.settings.problems import Language, Problem, SettingsError, Text, did_you_mean
 from agent.settings.schema import Settings
 from agent.settings.walk import Walk, type_of
@@ -56,16 +57,18 @@ def load_site(path: Path) -> Site:
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     board = search.load(tree, "connector.inputs_outputs.board", "boards", load_board)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter_map = search.load(tree, "connector.meter.model", "meters", _checked_register_map)
+    meter = search.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
     faults = search.catalogue()
     problems = [*walk.problems, *search.problems, *cross.bus_problems(tree)]
     if profile is not None:
         problems += cross.rating_problems(tree, profile)
+    if meter is not None:
+        problems += cross.meter_problems(meter[1])
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
     settings = convert(data, Settings, path) if not problems else None
-    if settings is None or profile is None or board is None or tariff is None or meter_map is None:
+    if settings is None or profile is None or board is None or tariff is None or meter is None:
         raise SettingsError(str(path), problems)
-    return Site(path, settings, profile, board, tariff, faults, meter_map)
+    return Site(path, settings, profile, board, tariff, faults, meter[0])
 
 
 class _Search:
@@ -99,17 +102,6 @@ class _Search:
                 Problem(f"{name}: {problem.place}", problem.what, problem.hint) for problem in error.problems
             ]
             return None
-
-
-def _checked_register_map(path: Path) -> Path:
-    """The path of a register map that can be used."""
-    from drivers.meters.register_map import RegisterMapError, load_register_map
-
-    try:
-        load_register_map(path)
-    except RegisterMapError as error:
-        raise SettingsError(str(path), [Problem("file", Text(error.what, error.what))]) from error
-    return path
 
 
 __all__ = ["Language", "Problem", "SettingsError", "Site", "Text", "data_folder", "load_settings", "load_site"]

@@ -34,6 +34,16 @@ _PATTERN_WORDS = {
         "1 至 16 个小写字母、数字、减号或下划线,以字母开头",
         "1 to 16 lower-case letters, digits, hyphens or underscores, the first a letter",
     ),
+    r"^[a-z0-9][a-z0-9.-]{0,31}$": Text(
+        "1 至 32 个小写字母、数字、点或减号,以字母或数字开头",
+        "1 to 32 lower-case letters, digits, dots or hyphens, the first a letter or digit",
+    ),
+    r"^[a-z][a-z0-9_]{0,15}$": Text(
+        "1 至 16 个小写字母、数字或下划线,以字母开头",
+        "1 to 16 lower-case letters, digits or underscores, the first a letter",
+    ),
+    r"^[0-9A-F]{8}$": Text("8 位大写十六进制数字", "eight hexadecimal digits, letters in upper case"),
+    r"^([0-9]{12}|A{12})$": Text("12 位数字,或 12 个 A", "twelve digits, or twelve times A"),
     r"^[A-Za-z0-9]{9}$": Text("恰好 9 个字母或数字", "exactly nine letters or digits"),
 }
 
