@@ -17,7 +17,9 @@ from agent.control.image import ProcessImage
 from agent.control.interlocks import Permission, Situation
 from agent.control.limits import pile_limit
 from agent.control.machine import Sequence
+from agent.control.metering import new_metering
 from agent.control.parameters import ControlParameters
+from agent.control.quarter_hours import QuarterHours
 from agent.control.reactions import fill_situation, react
 from agent.control.session import REPLUG_STOPS, Session
 from agent.control.steps import STEPS
@@ -81,8 +83,8 @@ class ControlCore:
         self.uplink_state = "off"
         self.reset_until_s = float("-inf")
         """Until when a person's reset clears latches."""
-        self.last_register_wh: int | None = None
-        """Newest reading of the meter's register that may enter a bill."""
+        self.metering = new_metering(parameters)
+        self.quarter_hours = QuarterHours(parameters.tariff.utc_offset_minutes)
         self.telemetry_pace = recording.Pace()
         self._commands: list[CommandInput] = []
         self._active: list[ActiveFault] = []
@@ -99,20 +101,16 @@ class ControlCore:
 
     def on_reading(self, name: str, reading: Reading) -> None:
         """A driver delivered a value. Raises KeyError for an unknown signal."""
-        if name != "meter_energy_wh":
-            self.image.put(name, reading)
-            return
-        if not self.image.usable(name, reading):
-            self.image.put(name, reading)
-            return
-        register_wh, former_wh = int(reading.value), self.last_register_wh
-        if former_wh is not None and register_wh < former_wh:
-            if self.session is not None:
+        if name == "meter_energy_wh" and self.image.usable(name, reading):
+            taken = self.metering.register.take(int(reading.value), reading.at_s, in_session=self.session is not None)
+            if taken.event is not None:
+                self.record("event", dict(taken.event))
+            if taken.abnormal:
                 self.situation.events.add("meter_abnormal")
+            if taken.moved:
+                self.situation.events.add("meter_register_moved")
+            if not taken.accepted:
                 return
-            # Without a session a lower register is a changed meter: recorded, then the new truth.
-            self.record("event", {"event": "register_lower", "former_wh": former_wh, "register_wh": register_wh})
-        self.last_register_wh = register_wh
         self.image.put(name, reading)
 
     def on_frame(self, frame: CanFrame, now_s: float) -> None:
@@ -127,9 +125,11 @@ class ControlCore:
         """Records up to ``number`` are durable."""
         self.backlog.acknowledge(number)
 
-    def on_recorder(self, *, ready: bool, uplink: str, at_s: float) -> None:
-        """The recorder reported its health."""
+    def on_recorder(self, *, ready: bool, uplink: str, at_s: float, meter_proof: str = "") -> None:
+        """The recorder reported its health; ``meter_proof`` is the last proof of the meter's unit in the ledger."""
         self.image.put("recorder_ready", Reading(ready, "bool", at_s))
+        if meter_proof:
+            self.metering.proof = meter_proof
         if ready:
             self.situation.recorder_ready_at_s = at_s
         self.uplink_state = uplink
@@ -137,6 +137,11 @@ class ControlCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.situation.vehicle_port_open = is_open
+
+    @property
+    def last_register_wh(self) -> int | None:
+        """Newest reading of the meter's register that may enter a bill, as the meter shows it."""
+        return self.metering.register.last_wh
 
     def request_shutdown(self) -> None:
         """End a running session in order and begin none; see ``safe_to_exit``."""

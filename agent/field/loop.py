@@ -206,7 +206,7 @@ class FieldLoop:
                 if message.open_session is not None:
                     # It is closed with the meter's register, and until then nobody may start.
                     self._next_readings_s = min(self._next_readings_s, now_s + self._readings_interval_s)
-                self.core.on_recorder(ready=ready, uplink=message.uplink, at_s=now_s)
+                self.core.on_recorder(ready=ready, uplink=message.uplink, at_s=now_s, meter_proof=message.meter_proof)
         elif isinstance(message, Command):
             self._on_command(client, message)
         elif isinstance(message, StatusRequest):

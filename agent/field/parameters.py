@@ -13,6 +13,7 @@ def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlPara
     """What the control core must know. Site limits tighten the profile and the catalogue, never loosen them."""
     settings, profile, tariff = site.settings, site.profile, site.tariff
     connector, limits = settings.connector, settings.limits
+    due = connector.meter.verification_due
     return ControlParameters(
         pile_id=settings.pile.id,
         boot_id=boot_id,
@@ -39,7 +40,13 @@ def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlPara
             "address": connector.meter.address,
             "serial_number": connector.meter.serial_number,
             "certificate_number": connector.meter.certificate_number,
+            "accuracy_class": connector.meter.accuracy_class,
+            "verification_due": "" if due is None else due.isoformat(),
+            "energy_unit_wh": f"{connector.meter.energy_unit_wh:g}",
         },
+        register_form=site.register_form,
+        verification_due_day=None if due is None else due.toordinal(),
+        refuse_after_verification_due=connector.meter.refuse_after_verification_due,
         recorder_lost_stop_s=limits.recorder_lost_stop_s,
         start_time_limit_s=limits.start_time_limit_s,
         telemetry_interval_s=float(settings.record.telemetry_interval_s),

@@ -90,6 +90,8 @@ class RecorderHealth(Message, tag="health"):
     uplink_pending: int = 0
     open_session: str | None = None
     """Session that an earlier field process left open and that the recorder has still to close."""
+    meter_proof: str = ""
+    """What the last proof of the meter's energy unit in the ledger was made for; empty if there is none."""
 
 
 class Command(Message, tag="command"):

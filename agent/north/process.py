@@ -197,6 +197,7 @@ class NorthProcess:
                 uplink=state if uplink is None else uplink.state,
                 uplink_pending=0 if uplink is None else uplink.pending,
                 open_session=recorder.open_session,
+                meter_proof=recorder.meter_proof,
             ),
             now_s,
         )

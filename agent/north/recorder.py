@@ -38,6 +38,8 @@ class Recorder:
         self.resend_needed = False
         """The field process has to send its records again (attach anew)."""
         self.clock_quality = "unset"
+        self.meter_proof = ""
+        """What the last proof of the meter's unit in the ledger was made for."""
         self._state = state
         self._readings_budget_bytes = readings_budget_bytes
         self._readings: Readings | None = None
@@ -115,6 +117,17 @@ class Recorder:
             self.replaced = True
             self._report_damage()
         self._hello_noted = False
+        self._find_proof()
+
+    def _find_proof(self) -> None:
+        if self.ledger is None:
+            return
+        try:
+            audit = self.ledger.last_audit("meter_unit_proven")
+        except LedgerError as error:
+            self._fail(error)
+            return
+        self.meter_proof = "" if audit is None else str(audit.get("proof", ""))
 
     def _report_damage(self) -> None:
         if self.ledger is None or self.ledger.damage is None:
@@ -272,6 +285,8 @@ class Recorder:
 
     def _look_at(self, records: Sequence[Record]) -> None:
         for record in records:
+            if record.kind == "audit":
+                self._find_proof()
             if record.kind == "session_ended":
                 self.session_ended = True
                 if self._readings is not None:

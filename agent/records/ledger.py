@@ -375,6 +375,18 @@ class Ledger:
         body: dict[str, Any] = json.loads(rows[0][0])
         return body
 
+    def last_audit(self, name: str) -> dict[str, Any] | None:
+        """Body of the last ``audit`` record of this name (its key ``audit``)."""
+        rows = self._query(
+            "SELECT body FROM record WHERE kind = 'audit' AND json_extract(body, '$.audit') = ? "
+            "ORDER BY id DESC LIMIT 1",
+            name,
+        )
+        if not rows:
+            return None
+        body: dict[str, Any] = json.loads(rows[0][0])
+        return body
+
     def reopen(self) -> None:
         """Let go of the file and open it again, for instance when the disk works again after an error."""
         self._connection.close()

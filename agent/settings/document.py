@@ -22,6 +22,7 @@ _TYPES: dict[Any, str] = {
     inspect.IntType: "whole number",
     inspect.FloatType: "number",
     inspect.BoolType: "true or false",
+    inspect.DateType: "date",
 }
 
 _CONFIGURATION_HEAD = """\

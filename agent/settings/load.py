@@ -21,6 +21,7 @@ from agent.settings.meter_map import load_meter_map
 from agent.settings.problems import Language, Problem, SettingsError, Text, did_you_mean
 from agent.settings.schema import Settings
 from agent.settings.walk import Walk, type_of
+from drivers.meters.register_form import RegisterForm, register_form
 
 T = TypeVar("T")
 
@@ -37,6 +38,8 @@ class Site:
     faults: dict[str, Fault]
     meter_map: Path
     """Register map of the meter; ``drivers.meters.register_map`` reads it."""
+    register_form: RegisterForm
+    """What that map says about the energy register."""
 
 
 def load_settings(path: Path) -> Settings:
@@ -68,7 +71,8 @@ def load_site(path: Path) -> Site:
     settings = convert(data, Settings, path) if not problems else None
     if settings is None or profile is None or board is None or tariff is None or meter is None:
         raise SettingsError(str(path), problems)
-    return Site(path, settings, profile, board, tariff, faults, meter[0])
+    form = register_form(meter[1], settings.connector.meter.energy_unit_wh)
+    return Site(path, settings, profile, board, tariff, faults, meter[0], form)
 
 
 class _Search:

@@ -4,6 +4,7 @@ Numbers carry their unit in the key. ``Meta`` gives range and meaning; the check
 the error messages are made from it. Sections are classes, keys are fields.
 """
 
+from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -88,6 +89,14 @@ class Meter(Section, frozen=True, kw_only=True):
     ] = 1.0
     serial_number: Annotated[str, Meta(max_length=32, description="meter number as printed on it")] = ""
     certificate_number: Annotated[str, Meta(max_length=64, description="verification certificate")] = ""
+    accuracy_class: Annotated[
+        Literal["", "0.2", "0.2S", "0.5", "0.5S", "1", "2", "A", "B", "C"],
+        Meta(description="accuracy class on its plate; empty: not known"),
+    ] = ""
+    verification_due: Annotated[date, Meta(description="last day on which its verification is valid")] | None = None
+    refuse_after_verification_due: Annotated[
+        bool, Meta(description="no session starts after that day; otherwise it is only reported")
+    ] = False
 
 
 class InsulationMonitor(Section, frozen=True, kw_only=True):

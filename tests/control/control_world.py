@@ -128,7 +128,8 @@ def check_outputs(core: ControlCore, outputs: Outputs) -> None:
 
 def check_end(body: Mapping[str, Any]) -> None:
     """A session's end names a reason that has words, and its bill adds up."""
-    assert body["energy_wh"] == body["register_end_wh"] - body["register_start_wh"] >= 0
+    rolled_wh = body.get("register_rollovers", 0) * body.get("register_modulus_wh", 0)
+    assert body["energy_wh"] == body["register_end_wh"] - body["register_start_wh"] + rolled_wh >= 0
     assert sum(part["energy_wh"] for part in body["slices"]) == body["energy_wh"]
     total_e4 = sum(part["electricity_e4"] + part["service_e4"] for part in body["slices"])
     assert body["amount_e4"] == (total_e4 + 50) // 100 * 100
