@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from agent.cli.context import Context, json_option
+from agent.cli.meter_exchange import exchange
+from agent.cli.meter_prove import prove
 
 
 @click.group()
@@ -62,3 +64,7 @@ def check(
             )
         )
     )
+
+
+meter.add_command(exchange)
+meter.add_command(prove)

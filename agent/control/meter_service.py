@@ -78,7 +78,7 @@ def _proof(core: "ControlCore", arguments: Mapping[str, Any]) -> dict[str, Any]:
     register_wh = _register_now(core)
     tolerance_mwh = display_step_mwh + 1000 * core.parameters.register_form.step_wh
     if display_mwh < _PROVEN_TIMES * tolerance_mwh:
-        raise _RefusedError(f"display_too_small: from {-(-_PROVEN_TIMES * tolerance_mwh // 1000)} Wh on a unit shows")
+        raise _RefusedError(f"display_too_small: {-(-_PROVEN_TIMES * tolerance_mwh // 1000)} Wh")
     if abs(register_wh * 1000 - display_mwh) > tolerance_mwh:
         raise _RefusedError(f"register_differs: {register_wh} Wh")
     meter = core.parameters.meter

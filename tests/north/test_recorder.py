@@ -313,3 +313,33 @@ def test_an_end_that_was_in_the_backlog_needs_no_recovery(bench: Bench) -> None:
     bench.record(3, "session_ended", {"energy_wh": 500, "closed_by": "control"}, "s1")
     bench.turn()
     assert _ended(bench)["closed_by"] == "control"
+
+
+def test_the_last_proof_of_the_meter_s_unit_is_known_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.hello()
+    bench.turn()
+    assert bench.recorder.meter_proof == ""
+    bench.record(1, "audit", {"audit": "meter_exchanged", "proof": "x"})
+    bench.turn()
+    assert bench.recorder.meter_proof == ""
+    for number, proof in ((2, "m/1/1"), (3, "m/2/1")):
+        bench.record(number, "audit", {"audit": "meter_unit_proven", "proof": proof})
+        bench.turn()
+        assert bench.recorder.meter_proof == proof
+    bench.recorder.close()
+    again = Bench(tmp_path, boot_id="north-2")
+    again.turn()
+    assert again.recorder.meter_proof == "m/2/1"
+    again.recorder.close()
+
+
+def test_a_proof_that_cannot_be_read_is_trouble_and_no_proof(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise LedgerError("disk gone")
+
+    monkeypatch.setattr(Ledger, "last_audit", broken)
+    bench.record(1, "audit", {"audit": "meter_unit_proven", "proof": "p"})
+    bench.turn()
+    assert bench.recorder.meter_proof == ""
+    assert bench.reason() == "disk gone"
