@@ -16,7 +16,7 @@ _UNITS_MWH = {"Wh": 1_000, "kWh": 1_000_000, "MWh": 1_000_000_000}
 UNITS = tuple(_UNITS_MWH)
 
 
-class Energy(click.ParamType):
+class Energy(click.ParamType[Decimal]):
     """A number as a display shows it; how many decimals it has matters."""
 
     name = "energy"
