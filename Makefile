@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e bench mutation diagram messages install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e conformance bench mutation fuzz diagram messages install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,10 @@ run: venv broker ## one whole charge on the simulated bench, live in the termina
 test: lint typecheck floors broker ## everything that must be green: style, types, floors, all tests with branch coverage
 	@echo "== tests on the whole pile, short form"
 	@$(PY) -m pytest tests/e2e -n 2
+	@echo "== other tests with the simulated bench, one at a time"
+	@$(PY) -m pytest --ignore tests/e2e -m bench --cov --cov-branch --cov-report=
 	@echo "== tests"
-	@$(PY) -m pytest --ignore tests/e2e --cov --cov-branch --cov-report=term:skip-covered $(ARGS)
+	@$(PY) -m pytest --ignore tests/e2e -m "not bench" -n 2 --cov --cov-branch --cov-append --cov-report=term:skip-covered $(ARGS)
 
 lint: venv ## ruff: rules and format
 	@echo "== ruff check"
@@ -52,11 +54,18 @@ unit: venv ## the tests that need no bench
 e2e: venv broker ## the tests on the whole pile, every phase with every wire
 	@PILE_E2E=full $(PY) -m pytest tests/e2e -n 2 $(ARGS)
 
+conformance: venv broker ## every charger case of GB/T 34658-2017 with its verdict, under half an hour (ARGS="--only DN.2007", "--list")
+	@$(PY) -m hil_tests.conformance $(ARGS)
+
 bench: venv broker ## the figures: reaction time, start time, memory, processor share
 	@$(PY) -m hil_tests.performance $(ARGS)
 
 mutation: venv ## change the safety parts in one place at a time; the tests must notice (about 10 minutes)
 	@$(PY) tests/mutation/mutation_run.py $(ARGS)
+
+fuzz: venv ## look for frames that break the vehicle protocol (5 minutes; ARGS="--minutes 60")
+	@scripts/prepare fuzz
+	@$(PY) tests/fuzz/fuzz_run.py $(ARGS)
 
 diagram: venv ## write the state diagram in docs/architecture.md anew
 	@$(PY) scripts/state_diagram.py

@@ -116,7 +116,8 @@ def live(
         site = context.site.settings
         bus = next(bus for bus in site.bus.can if bus.name == site.connector.vehicle_bus)
         interface, channel, bitrate = bus.interface, bus.channel, bus.bitrate_bps
-        edition = edition or site.connector.edition
+        # A connector that is only followed has no edition of ours.
+        edition = edition or getattr(site.connector, "edition", None)
     elif channel is None:
         raise click.UsageError("--interface needs --channel")
     hearing = Live(
@@ -149,13 +150,21 @@ def live(
 
 @bms.command()
 @click.argument("name", required=False)
+@click.option("--dbc", is_flag=True, help="Write the whole table as a CAN database for other tools.")
 @json_option
 @click.pass_obj
-def messages(context: Context, name: str | None, as_json: bool) -> None:
+def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> None:
     """Show the message table, or one message with its fields.
 
     NAME is that of the standard, for example BCL.
     """
+    if dbc:
+        from drivers.bms.dbc import dbc_text
+
+        if name is not None or as_json:
+            raise click.UsageError("--dbc goes with neither NAME nor --json: a CAN database holds every message")
+        click.echo(dbc_text(), nl=False)
+        return
     from agent.cli.bms_table import message_document, show_message, show_messages
     from agent.cli.bms_words import BmsSpeaker
     from agent.cli.screen import Screen

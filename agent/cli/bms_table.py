@@ -57,7 +57,7 @@ def show_message(screen: Screen, speak: BmsSpeaker, message: Message) -> None:
             str(field.spn),
             f"{field.byte}.{field.bit}",
             str(field.bits),
-            _meaning(speak, field),
+            f"{speak.pick(field.zh, field.en)}: {_meaning(speak, field)}",
             _range(field),
         ]
         for field in message.fields
@@ -81,6 +81,8 @@ def message_document(message: Message) -> dict[str, Any]:
         "fields": [
             {
                 "name": field.name,
+                "title_en": field.en,
+                "title_zh": field.zh,
                 "spn": field.spn,
                 "byte": field.byte,
                 "bit": field.bit,
@@ -92,7 +94,7 @@ def message_document(message: Message) -> dict[str, Any]:
                 "unit": field.unit or None,
                 "minimum": field.minimum,
                 "maximum": field.maximum,
-                "choices": {str(raw): text for raw, text in field.choices.items()},
+                "choices": {str(raw): {"en": text, "zh": field.choices.zh[raw]} for raw, text in field.choices.items()},
                 "optional": field.optional,
             }
             for field in message.fields
@@ -108,7 +110,8 @@ def _length(message: Message) -> str:
 
 def _meaning(speak: BmsSpeaker, field: Field) -> str:
     if field.choices:
-        return ", ".join(f"{raw:02X} {text}" for raw, text in list(field.choices.items())[:4]) + (
+        names = field.choices.zh if speak.language == "zh" else field.choices
+        return ", ".join(f"{raw:02X} {text}" for raw, text in list(names.items())[:4]) + (
             ", ..." if len(field.choices) > 4 else ""
         )
     if field.kind is Kind.FLAG:

@@ -2,27 +2,22 @@
 
 from agent.cli.screen import Screen
 from agent.cli.words import Speaker
-from agent.settings.load import Site
+from agent.settings.load import AnySite, MonitorSite, Site
 
 
-def show_check(screen: Screen, speak: Speaker, site: Site) -> None:
-    """Write OK and a summary: the pile, its lines and devices, limits, prices, platform."""
-    pick = speak.pick
-    settings = site.settings
-    connector, profile, uplink = settings.connector, site.profile, settings.uplink
+def _charger_limits(speak: Speaker, site: Site) -> list[str]:
+    connector, profile = site.settings.connector, site.profile
     power_w = connector.maximum_power_w or profile.maximum_power_w
     voltage_v = connector.maximum_voltage_v or profile.maximum_voltage_v
     current_a = connector.maximum_current_a or profile.maximum_current_a
-    rows = [
-        [pick("桩", "pile"), f"{settings.pile.id} ({settings.pile.operator_id}), {profile.description}"],
-        [
-            pick("限值", "limits"),
-            f"{power_w / 1000:g} kW, {voltage_v:g} V, {current_a:g} A, GB/T 27930-{connector.edition}",
-        ],
-    ]
-    users: dict[str, list[str]] = {}
+    limits = f"{power_w / 1000:g} kW, {voltage_v:g} V, {current_a:g} A, GB/T 27930-{connector.edition}"
+    return [speak.pick("限值", "limits"), limits]
+
+
+def _charger_devices(speak: Speaker, site: Site) -> list[tuple[str, str]]:
+    pick, connector = speak.pick, site.settings.connector
     board = connector.inputs_outputs
-    for bus, text in (
+    return [
         (connector.vehicle_bus, pick("车辆", "vehicle")),
         (connector.meter.bus, f"{pick('电表', 'meter')} {connector.meter.model} @{connector.meter.address}"),
         (
@@ -36,9 +31,49 @@ def show_check(screen: Screen, speak: Speaker, site: Site) -> None:
         ),
         (
             connector.power_stage.bus,
-            f"{pick('功率模块', 'power modules')} {connector.power_stage.family} x{profile.module_count}",
+            f"{pick('功率模块', 'power modules')} {connector.power_stage.family} x{site.profile.module_count}",
         ),
-    ):
+    ]
+
+
+def _monitor_devices(speak: Speaker, site: MonitorSite) -> list[tuple[str, str]]:
+    pick, connector = speak.pick, site.settings.connector
+    found = [(connector.vehicle_bus, pick("车辆(只听,不发送)", "vehicle (listen only, nothing is sent)"))]
+    meter, monitor, inputs = connector.meter, connector.insulation_monitor, connector.inputs
+    if meter is not None:
+        found.append((meter.bus, f"{pick('电表', 'meter')} {meter.model} @{meter.address}"))
+    if monitor is not None:
+        found.append((monitor.bus, f"{pick('绝缘监测', 'insulation monitor')} {monitor.model} @{monitor.address}"))
+    if inputs is not None:
+        found.append((inputs.bus, f"{pick('触点(只读)', 'contacts (read only)')} @{inputs.address}"))
+    return found
+
+
+def _monitor_energy(speak: Speaker, site: MonitorSite) -> list[str]:
+    pick = speak.pick
+    source = (
+        pick("取自车辆总线,不计费", "as told on the vehicle bus, nothing is billed")
+        if site.settings.connector.meter is None
+        else pick("本机电表,计费以其示数为准", "our meter, whose register is what is billed")
+    )
+    return [pick("电量", "energy"), source]
+
+
+def show_check(screen: Screen, speak: Speaker, site: AnySite) -> None:
+    """Write OK and a summary: the pile, its lines and devices, limits, prices, platform."""
+    pick = speak.pick
+    settings = site.settings
+    profile, uplink = site.profile, settings.uplink
+    rows = [[pick("桩", "pile"), f"{settings.pile.id} ({settings.pile.operator_id}), {profile.description}"]]
+    if isinstance(site, MonitorSite):
+        rows.append([pick("角色", "role"), pick("只监听他人的充电机", "only listens to somebody else's charger")])
+        rows.append(_monitor_energy(speak, site))
+        devices = _monitor_devices(speak, site)
+    else:
+        rows.append(_charger_limits(speak, site))
+        devices = _charger_devices(speak, site)
+    users: dict[str, list[str]] = {}
+    for bus, text in devices:
         users.setdefault(bus, []).append(text)
     nobody = pick("未使用", "not used")
     for line in settings.bus.modbus:

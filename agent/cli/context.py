@@ -15,7 +15,7 @@ from agent.cli.client import FieldClient, NotRunningError
 from agent.cli.main import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_WRONG
 from agent.cli.service import complaint, say_error
 from agent.cli.words import Speaker
-from agent.settings.load import Site, load_site
+from agent.settings.load import AnySite, load_any_site
 from agent.settings.problems import Language, SettingsError
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ class Context:
     language: Language
 
     @cached_property
-    def site(self) -> Site:
+    def site(self) -> AnySite:
         """The checked site; ends the command with exit code 2 if it cannot be used."""
         try:
-            return load_site(Path(self.config))
+            return load_any_site(Path(self.config))
         except SettingsError as error:
             say_error(*complaint(error, self.language))
             sys.exit(EXIT_WRONG)

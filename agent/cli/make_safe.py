@@ -57,9 +57,19 @@ class Target:
     channels: tuple[tuple[str, int], ...]
 
 
+class NothingToOpenError(Exception):
+    """The pile only listens: it has no output, and nothing may be written to a board on its lines."""
+
+
 def find_target(config: Path) -> Target:
-    """Where the relay board is. Raises SettingsError if the file cannot be read, LookupError if it does not say."""
+    """Where the relay board is.
+
+    Raises SettingsError if the file cannot be read, NothingToOpenError if the pile only listens, LookupError if the
+    file does not say.
+    """
     tree = read_toml(config)
+    if at(tree, "connector.role") == "monitor":
+        raise NothingToOpenError
     bus = at(tree, "connector.inputs_outputs.bus")
     buses = at(tree, "bus.modbus")
     for entry in buses if isinstance(buses, list) else []:
@@ -142,6 +152,11 @@ def run_make_safe(config: Path, language: Language) -> int:
 
     try:
         target = find_target(config)
+    except NothingToOpenError:
+        say_error(
+            "本桩只监听,没有输出可断开" if language == "zh" else "this pile only listens: there is no output to open"
+        )
+        return EXIT_OK
     except SettingsError as error:
         say_error(*complaint(error, language))
         return EXIT_WRONG

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.cli import amounts, words
+from agent.cli.monitor_words import heard_event
 from agent.cli.screen import Screen
 from agent.cli.words import Speaker
+from agent.settings.problems import Text
 
 Document = Mapping[str, Any]
 
@@ -74,7 +76,11 @@ def _show_head(screen: Screen, speak: Speaker, session: Document, ended: Documen
         ],
         [
             pick("启动方式", "ordered by"),
-            {"local": pick("就地", "the pile"), "platform": pick("平台", "the platform")}.get(origin, origin),
+            {
+                "local": pick("就地", "the pile"),
+                "platform": pick("平台", "the platform"),
+                "observed": pick("他人的充电机(本机只监听)", "somebody else's charger (this agent only listened)"),
+            }.get(origin, origin),
         ],
     ]
     reason = ended.get("stop_reason")
@@ -85,15 +91,7 @@ def _show_head(screen: Screen, speak: Speaker, session: Document, ended: Documen
     if others:
         rows.append([pick("当时故障", "faults then"), "; ".join(speak.fault(str(fault)) for fault in others)])
     if ended:
-        rows.append(
-            [
-                pick("电表示数", "register"),
-                f"{amounts.kilowatt_hours(ended['register_start_wh'])} → "
-                f"{amounts.kilowatt_hours(ended['register_end_wh'])} kWh",
-            ]
-        )
-        rows.append([pick("电量", "energy"), f"{amounts.kilowatt_hours(ended['energy_wh'])} kWh"])
-        rows.append([pick("金额", "amount"), f"{amounts.yuan(ended['amount_e4'])} {pick('元', 'CNY')}"])
+        rows += _energy_rows(speak, ended)
     if ended.get("soc_end_percent") is not None:
         rows.append(["SoC", f"{ended.get('soc_start_percent', '-')} % → {ended['soc_end_percent']} %"])
     if vehicle.get("vin"):
@@ -102,6 +100,35 @@ def _show_head(screen: Screen, speak: Speaker, session: Document, ended: Documen
         closed = pick("重启后由记录结算", "from the record, after a restart")
         rows.append([pick("结算", "closed"), closed])
     screen.table(["", ""], rows)
+
+
+_SIDES = {"charger": Text("充电机", "the charger"), "vehicle": Text("车辆", "the vehicle")}
+
+
+def _energy_rows(speak: Speaker, ended: Document) -> list[list[str]]:
+    """Register, energy and amount; for a charge that was only followed also who stopped it and what broke a rule."""
+    pick = speak.pick
+    energy = f"{amounts.kilowatt_hours(ended['energy_wh'])} kWh"
+    if ended.get("energy_source") == "vehicle_bus":
+        rows = [[pick("电量", "energy"), f"{energy} {pick('(取自车辆总线,不计费)', '(vehicle bus, not billed)')}"]]
+    else:
+        register = (
+            f"{amounts.kilowatt_hours(ended['register_start_wh'])} → "
+            f"{amounts.kilowatt_hours(ended['register_end_wh'])} kWh"
+        )
+        rows = [
+            [pick("电表示数", "register"), register],
+            [pick("电量", "energy"), energy],
+            [pick("金额", "amount"), f"{amounts.yuan(ended['amount_e4'])} {pick('元', 'CNY')}"],
+        ]
+    if ended.get("stop_side"):
+        rows.append([pick("停止方", "stopped by"), speak.word(_SIDES, str(ended["stop_side"]))])
+    if ended.get("from_start") is False:
+        rows.append([pick("完整性", "heard"), pick("监听从中途开始", "listening began in the middle")])
+    if ended.get("violations"):
+        told = ", ".join(f"{code} x{count}" for code, count in ended["violations"].items())
+        rows.append([pick("规约违例", "protocol violations"), told])
+    return rows
 
 
 def _show_bill(
@@ -206,7 +233,7 @@ def _happening(speak: Speaker, body: Document) -> str:
         "records_missing": pick("记录缺失", "records are missing"),
         "readings_damaged": pick("读数文件损坏,已另存", "the readings file was damaged and moved aside"),
     }
-    return known.get(name, name)
+    return known.get(name) or heard_event(speak, body) or name
 
 
 def _progress_text(body: Document) -> str:

@@ -24,9 +24,11 @@ def show_status(screen: Screen, speak: Speaker, status: Status) -> None:
         [pick("状态", "state"), f"{state} ({amounts.duration(status.get('state_since_s', 0))})"],
         [pick("运行时间", "up for"), f"{amounts.duration(status.get('uptime_s', 0))}, {status.get('version', '')}"],
     ]
-    rows += _session_rows(speak, status)
-    rows += _value_rows(speak, status)
-    rows += _permission_rows(speak, status)
+    if status.get("role") == "monitor":
+        rows.insert(1, [pick("角色", "role"), pick("只监听他人的充电机", "only listens to somebody else's charger")])
+        rows += [*_session_rows(speak, status), *_heard_rows(speak, status)]
+    else:
+        rows += [*_session_rows(speak, status), *_value_rows(speak, status), *_permission_rows(speak, status)]
     rows += _record_rows(speak, status)
     screen.table(["", ""], rows)
     faults = status.get("faults") or []
@@ -46,15 +48,15 @@ def _session_rows(speak: Speaker, status: Status) -> list[list[str]]:
     if not status.get("session"):
         return [[speak.pick("充电", "session"), speak.pick("无", "none")]]
     pick = speak.pick
-    energy_wh, amount_e4 = int(status.get("energy_wh") or 0), int(status.get("amount_e4") or 0)
-    rate = speak.word(words.RATES, str(status.get("rate") or ""))
+    energy = f"{amounts.kilowatt_hours(int(status.get('energy_wh') or 0))} kWh"
+    if status.get("energy_source") == "vehicle_bus":
+        energy += f" {pick('(取自车辆总线,不计费)', '(as told on the vehicle bus, not billed)')}"
+    else:
+        rate = speak.word(words.RATES, str(status.get("rate") or ""))
+        energy += f", {amounts.yuan(int(status.get('amount_e4') or 0))} {pick('元', 'CNY')} ({rate})"
     rows = [
         [pick("充电", "session"), str(status["session"])],
-        [
-            pick("已充", "so far"),
-            f"{amounts.kilowatt_hours(energy_wh)} kWh, {amounts.yuan(amount_e4)} {pick('元', 'CNY')} ({rate}), "
-            f"{amounts.duration(status.get('duration_s') or 0)}",
-        ],
+        [pick("已充", "so far"), f"{energy}, {amounts.duration(status.get('duration_s') or 0)}"],
     ]
     bms = status.get("bms") or {}
     if "demand_voltage_v" in bms:
@@ -87,6 +89,27 @@ def _value_rows(speak: Speaker, status: Status) -> list[list[str]]:
         [pick("枪头温度", "connector"), f"{max(temperatures):.0f} °C" if temperatures else "-"],
         [pick("输出", "outputs on"), ", ".join(closed) or pick("全部断开", "none")],
     ]
+
+
+def _heard_rows(speak: Speaker, status: Status) -> list[list[str]]:
+    """What a listener has: its meter if there is one, and what charger and vehicle tell each other."""
+    values, pick = status.get("values") or {}, speak.pick
+    rows = []
+    if "meter_voltage_v" in values or "meter_energy_wh" in values:
+        register = values.get("meter_energy_wh")
+        energy = "-" if register is None else f"{amounts.kilowatt_hours(int(register))} kWh"
+        measured = f"{_number(values, 'meter_voltage_v', 'V')}, {_number(values, 'meter_current_a', 'A')}, {energy}"
+        rows.append([pick("电表", "meter"), measured])
+    for name, text in (
+        ("ccs", pick("充电机自报(CCS)", "charger says (CCS)")),
+        ("bcs", pick("车辆自报(BCS)", "vehicle says (BCS)")),
+    ):
+        if f"{name}_voltage_v" in values or f"{name}_current_a" in values:
+            told = f"{_number(values, f'{name}_voltage_v', 'V')}, {_number(values, f'{name}_current_a', 'A')}"
+            rows.append([text, told])
+    if status.get("session") and status.get("violations"):
+        rows.append([pick("规约违例", "protocol violations"), str(status["violations"])])
+    return rows
 
 
 def _permission_rows(speak: Speaker, status: Status) -> list[list[str]]:

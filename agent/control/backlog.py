@@ -51,6 +51,11 @@ class Backlog:
         """Only the room for an orderly end is left."""
         return len(self._pending) >= self._maximum * 3 // 4
 
+    @property
+    def room(self) -> int:
+        """How many more records may be kept at all; only a core that cannot end a session ever comes to 0."""
+        return self._maximum - len(self._pending)
+
     def add(
         self, kind: str, at_s: float, wall_ms: int, wall_quality: str, session: str | None, body: dict[str, Any]
     ) -> RecordDraft:

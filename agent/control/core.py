@@ -96,6 +96,8 @@ class ControlCore:
         self._records_omitted = 0
         self._replies: list[Reply] = []
         self._errors_in_a_row = 0
+        self._error: Exception | None = None
+        """Met between two steps; the next step acts on it."""
 
     # What comes in.
 
@@ -114,8 +116,11 @@ class ControlCore:
         self.image.put(name, reading)
 
     def on_frame(self, frame: CanFrame, now_s: float) -> None:
-        """A frame came from the vehicle bus."""
-        self.charger.receive(frame, now_s)
+        """A frame came from the vehicle bus. An error of the program is one of the next step."""
+        try:
+            self.charger.receive(frame, now_s)
+        except Exception as error:
+            self._error = error
 
     def on_command(self, command: CommandInput) -> None:
         """Somebody asks for something; answered by the next step."""
@@ -167,6 +172,29 @@ class ControlCore:
         """Faults in force at the last step."""
         return self._active
 
+    # Between two steps: the vehicle's protocol waits for no cycle, and needs no decision for most of what it says.
+
+    def replies(self, now_s: float) -> list[CanFrame]:
+        """Frames for the vehicle that are due now; nothing is decided. An error is one of the next step."""
+        due_s = self.charger.next_due()
+        if due_s is None or now_s < due_s:
+            return []
+        try:
+            return self.charger.poll(now_s)
+        except Exception as error:
+            self._error = error
+            return []
+
+    def reply_due_s(self) -> float:
+        """When ``replies`` has something next; infinite in silence."""
+        due_s = self.charger.next_due()
+        return float("inf") if due_s is None else due_s
+
+    @property
+    def wants_step(self) -> bool:
+        """The vehicle's protocol has something that is to be decided at once, not in the next cycle."""
+        return self.charger.has_events or self._error is not None
+
     # The step.
 
     def step(self, now_s: float, wall_ms: int, wall_quality: str) -> Outputs:
@@ -178,6 +206,9 @@ class ControlCore:
         self.wall_ms = wall_ms
         self.wall_quality = wall_quality
         try:
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
             self._decide()
             frames = self.charger.poll(now_s)
         except Exception as error:

@@ -28,6 +28,12 @@ STOP_REASONS: Mapping[str, StopReason] = {
     "record_not_durable": StopReason("启动记录未能及时写入", "the start did not reach the record in time"),
     "pause_too_long": StopReason("车辆暂停时间过长", "the vehicle paused for too long"),
     "power_lost": StopReason("桩断电,已按电表示数结算", "the pile lost its power; billed by the meter's register"),
+    # Of a charge that was only followed; the rest of its reasons are the words above and fault ids.
+    "charger_manual": StopReason("在充电机上人工停止", "somebody stopped it at the charger"),
+    "charger_condition": StopReason("充电机达到设定条件", "the charger had delivered what was ordered"),
+    "bus_silent": StopReason("车桩双方停止通信", "charger and vehicle fell silent"),
+    "monitor_stopped": StopReason("监听结束,充电可能仍在继续", "the listening ended, the charge may go on"),
+    "listener_lost": StopReason("监听装置曾断电或重启", "the listening agent lost its power or was restarted"),
 }
 """Stop reasons that are no faults. Every other stop reason of a session that began is an id of the fault catalogue."""
 
@@ -44,6 +50,7 @@ REFUSALS: Mapping[str, StopReason] = {
     "no value": StopReason("缺少有效读数", "no valid reading"),
     "not plugged": StopReason("未插枪", "no vehicle is plugged in"),
     "state": StopReason("当前状态不能启动", "not in this state"),
+    "monitor_only": StopReason("本机只监听,不能控制充电机", "this agent only listens and cannot control the charger"),
     "replug": StopReason("须拔枪重插后才能再次启动", "the plug must be pulled and put in again first"),
 }
 """Words of a refused start besides fault ids. A refusal joins them with commas; what follows ``: `` is a detail."""

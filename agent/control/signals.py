@@ -46,6 +46,12 @@ _TABLE = (
     Signal("module_fault", "bool", 3.0),
     Signal("module_maximum_current_a", "A", 3.0),
     Signal("module_temperature_c", "degC", 5.0),
+    # What charger and vehicle tell each other about the output, heard on the bus of a charger that is only followed.
+    # Both repeat it (CCS every 50 ms, BCS every 250 ms); no measurement of this agent.
+    Signal("ccs_voltage_v", "V", 2.0),
+    Signal("ccs_current_a", "A", 2.0),
+    Signal("bcs_voltage_v", "V", 3.0),
+    Signal("bcs_current_a", "A", 3.0),
     # Recorder (north process): true while it reports that the ledger takes records.
     Signal("recorder_ready", "bool", 3.5),
 )

@@ -79,6 +79,10 @@ class Line:
         """Give the port back."""
         raise NotImplementedError
 
+    def status(self) -> dict[str, object]:
+        """Port, trouble and counters."""
+        raise NotImplementedError
+
     def _open(self) -> None:
         raise NotImplementedError
 

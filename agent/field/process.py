@@ -8,18 +8,19 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sdnotify
 
-from agent.control.core import ControlCore
-from agent.control.parameters import ControlParameters
 from agent.field import realtime
 from agent.field.clock import WallClock
-from agent.field.parameters import control_parameters
-from agent.settings.load import Site
+from agent.settings.load import AnySite, MonitorSite, Site
 
 if TYPE_CHECKING:
+    from agent.control.backlog import Backlog
+    from agent.control.core import ControlCore
+    from agent.control.parameters import ControlParameters
+    from agent.field.base_loop import BaseLoop
     from agent.field.loop import FieldLoop
 
 _LOG = logging.getLogger(__name__)
@@ -45,7 +46,28 @@ class _Notifier:
         self._notifier.notify(text)
 
 
-def run_field(site: Site, *, version: str) -> int:
+class _Core(Protocol):
+    """What running and ending asks of the core of any role."""
+
+    backlog: "Backlog"
+
+    @property
+    def state(self) -> str:
+        """Where the connector stands."""
+
+    @property
+    def session(self) -> object | None:
+        """The session that is open."""
+
+    @property
+    def safe_to_exit(self) -> bool:
+        """Nothing is left to be ended."""
+
+    def request_shutdown(self) -> None:
+        """End what runs in order and begin nothing."""
+
+
+def run_field(site: AnySite, *, version: str) -> int:
     """Run until SIGTERM or SIGINT, which ends a charge in order first. Returns the exit code."""
     settings = site.settings
     boot_id = os.urandom(16).hex()
@@ -54,19 +76,11 @@ def run_field(site: Site, *, version: str) -> int:
     running = runtime / "field.running"
     restarted = running.exists()
     running.write_text(f"{os.getpid()}\n", encoding="ascii")
-    parameters = control_parameters(site, boot_id=boot_id, version=version)
-    core = ControlCore(parameters, time.monotonic(), restarted=restarted)
-    # The first evaluation comes before the drivers are even loaded: nothing is energised from here on. What an
-    # earlier process had closed opens by itself when its pulses end, and is written open as soon as the line is.
-    now_s = time.monotonic()
-    relays = core.step(now_s, *WallClock().read(now_s)).relays
-    if any(relays.values()):
-        raise RuntimeError(f"the first evaluation wants outputs: {relays}")
-    _LOG.info("first cycle evaluated, outputs off; boot %s", boot_id)
     stop_requests = _StopRequests()
     # Not epoll: it counts its time-out in whole milliseconds, and a request may be due in a third of one.
     selector = selectors.SelectSelector()
-    loop = _build_loop(site, parameters, core, selector)
+    begin = _begin_monitor if isinstance(site, MonitorSite) else _begin_charger
+    core, loop = begin(site, boot_id, version, restarted, selector)
     loop.open_lines()
     loop.scheduler = realtime.set_priority(settings.control.real_time_priority)
     if settings.control.lock_memory:
@@ -85,8 +99,38 @@ def run_field(site: Site, *, version: str) -> int:
     return 0
 
 
+def _begin_charger(
+    site: Any, boot_id: str, version: str, restarted: bool, selector: selectors.BaseSelector
+) -> "tuple[_Core, BaseLoop[Any]]":
+    from agent.control.core import ControlCore
+    from agent.field.parameters import control_parameters
+
+    parameters = control_parameters(site, boot_id=boot_id, version=version)
+    core = ControlCore(parameters, time.monotonic(), restarted=restarted)
+    # The first evaluation comes before the drivers are even loaded: nothing is energised from here on. What an
+    # earlier process had closed opens by itself when its pulses end, and is written open as soon as the line is.
+    now_s = time.monotonic()
+    relays = core.step(now_s, *WallClock().read(now_s)).relays
+    if any(relays.values()):
+        raise RuntimeError(f"the first evaluation wants outputs: {relays}")
+    _LOG.info("first cycle evaluated, outputs off; boot %s", boot_id)
+    return core, _build_loop(site, parameters, core, selector)
+
+
+def _begin_monitor(
+    site: Any, boot_id: str, version: str, restarted: bool, selector: selectors.BaseSelector
+) -> "tuple[_Core, BaseLoop[Any]]":
+    from agent.control.monitor import MonitorCore
+    from agent.field.monitor_assembly import build_monitor_loop, monitor_parameters
+
+    parameters = monitor_parameters(site, boot_id=boot_id, version=version)
+    core = MonitorCore(parameters, time.monotonic(), restarted=restarted)
+    _LOG.info("listening only, nothing is driven and nothing sent; boot %s", boot_id)
+    return core, build_monitor_loop(site, parameters, core, selector)
+
+
 def _build_loop(
-    site: Site, parameters: ControlParameters, core: ControlCore, selector: selectors.BaseSelector
+    site: Site, parameters: "ControlParameters", core: "ControlCore", selector: selectors.BaseSelector
 ) -> "FieldLoop":
     """Load the drivers and join everything; loading takes longer than everything before."""
     from agent.field.assembly import build_hardware
@@ -120,7 +164,7 @@ class _StopRequests:
         self.wanted = True
 
 
-def _run(loop: "FieldLoop", core: ControlCore, notifier: _Notifier, stop_requests: _StopRequests) -> None:
+def _run(loop: "BaseLoop[Any]", core: _Core, notifier: _Notifier, stop_requests: _StopRequests) -> None:
     next_notify_s = next_open_s = 0.0
     next_collect_s = time.monotonic() + _COLLECT_INTERVAL_S
     give_up_s = safe_since_s = None

@@ -37,6 +37,11 @@ class _Register:
         return None
 
 
+_MONITOR = "monitor"
+"""Role in the record of a charge that was only followed."""
+_LISTENER_LOST = "listener_lost"
+
+
 def recovered_end(
     records: Sequence[Record], *, register_wh: int | None, last_wall_ms: int, stop_reason: str
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -51,6 +56,8 @@ def recovered_end(
     """
     start = records[0]
     started = start.data
+    if started.get("role") == _MONITOR and started.get("energy_source") != "meter":
+        return _end_without_meter(records, last_wall_ms), []
     started_wall_ms = int(started.get("started_wall_ms", start.wall_ms))
     meter = started.get("meter", {})
     form = RegisterForm(step_mwh=meter.get("register_step_mwh"), modulus_wh=meter.get("register_modulus_wh"))
@@ -71,7 +78,7 @@ def recovered_end(
                 known["soc_end_percent"] = body["soc_percent"]
         elif record.kind == "session_vehicle" and body.get("vin"):
             known["vin"] = body["vin"]
-        elif record.kind == "alarm_raised" and body.get("action") != "log":
+        elif record.kind == "alarm_raised" and _belongs_to_the_end(body):
             faults.append(str(body.get("fault")))
     events: list[dict[str, Any]] = []
     source = "last_record"
@@ -87,7 +94,7 @@ def recovered_end(
     bill = billing.finish(register.total_wh, ended_wall_ms)
     body = {
         "result": "failed",
-        "stop_reason": stop_reason,
+        "stop_reason": stop_reason if started.get("role") != _MONITOR else _LISTENER_LOST,
         "faults": faults,
         "origin": started.get("origin", ""),
         "command_id": started.get("command_id", ""),
@@ -99,7 +106,48 @@ def recovered_end(
         "closed_by": "recovery",
         **known,
     }
+    if started.get("role") == _MONITOR:
+        body |= {"role": _MONITOR, "energy_source": "meter"}
     return body, events
+
+
+def _belongs_to_the_end(alarm: dict[str, Any]) -> bool:
+    """Whether an alarm is one of the faults of its session: a listener acts on none, there the level decides."""
+    return bool(alarm.get("action") != "log" or (alarm.get("role") == _MONITOR and alarm.get("level", 3) < 3))
+
+
+def _end_without_meter(records: Sequence[Record], last_wall_ms: int) -> dict[str, Any]:
+    """The end of a charge that was only followed, without a meter: the last that was heard, and no bill."""
+    started = records[0].data
+    started_wall_ms = int(started.get("started_wall_ms", records[0].wall_ms))
+    ended_wall_ms = max(started_wall_ms, last_wall_ms, records[-1].wall_ms)
+    body: dict[str, Any] = {
+        "role": _MONITOR,
+        "result": "failed",
+        "stop_reason": _LISTENER_LOST,
+        "faults": [],
+        "origin": started.get("origin", ""),
+        "energy_source": started.get("energy_source"),
+        "energy_wh": 0,
+        "energy_quality": "estimate",
+        "billing_grade": False,
+        "duration_s": (ended_wall_ms - started_wall_ms) // 1000,
+        "started_wall_ms": started_wall_ms,
+        "ended_wall_ms": ended_wall_ms,
+        "closed_by": "recovery",
+    }
+    for record in records[1:]:
+        told = record.data
+        if record.kind == "session_progress":
+            body["energy_wh"] = max(body["energy_wh"], int(told.get("energy_wh", 0)))
+            if told.get("soc_percent") is not None:
+                body.setdefault("soc_start_percent", told["soc_percent"])
+                body["soc_end_percent"] = told["soc_percent"]
+        elif record.kind == "session_vehicle" and told.get("vin"):
+            body["vin"] = told["vin"]
+        elif record.kind == "alarm_raised" and _belongs_to_the_end(told):
+            body["faults"].append(str(told.get("fault")))
+    return body
 
 
 def unreadable_end(records: Sequence[Record], *, stop_reason: str, problem: str) -> dict[str, Any]:

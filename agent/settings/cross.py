@@ -15,14 +15,21 @@ from drivers.meters.sections import MeterMap
 
 Tree = Mapping[str, Any]
 
-_MODBUS_USERS = ("connector.meter.bus", "connector.insulation_monitor.bus", "connector.inputs_outputs.bus")
+_MODBUS_USERS = (
+    "connector.meter.bus",
+    "connector.insulation_monitor.bus",
+    "connector.inputs_outputs.bus",
+    "connector.inputs.bus",
+)
 _CAN_USERS = ("connector.vehicle_bus", "connector.power_stage.bus")
 _ADDRESSES = (
     ("connector.meter.bus", "connector.meter.address"),
     ("connector.insulation_monitor.bus", "connector.insulation_monitor.address"),
     ("connector.inputs_outputs.bus", "connector.inputs_outputs.relay_address"),
     ("connector.inputs_outputs.bus", "connector.inputs_outputs.analog_address"),
+    ("connector.inputs.bus", "connector.inputs.address"),
 )
+_CONTACTS = ("emergency_stop_pressed", "door_open", "smoke_detected")
 _RATINGS = ("maximum_power_w", "maximum_voltage_v", "maximum_current_a")
 
 
@@ -134,6 +141,41 @@ def meter_problems(meter_map: MeterMap) -> Iterator[Problem]:
             f"{meter_map.id} is read over DL/T 645, the bus here is Modbus",
         )
         yield Problem(place, what, hint)
+
+
+def contact_problems(tree: Tree) -> Iterator[Problem]:
+    """The contacts of a pile that only listens: at least one, each on an input of its own that exists."""
+    inputs = at(tree, "connector.inputs")
+    if not isinstance(inputs, Mapping):
+        return
+    wired = [name for name in _CONTACTS if inputs.get(name) is not None]
+    if not wired:
+        yield Problem(
+            "connector.inputs",
+            Text("没有接任何触点", "names no contact"),
+            Text(
+                f"写出 {'、'.join(_CONTACTS)} 之一,或删去本节", f"give one of {', '.join(_CONTACTS)}, or leave it out"
+            ),
+        )
+    channels, first = inputs.get("channels"), dict[int, str]()
+    for name in wired:
+        place, channel = f"connector.inputs.{name}.channel", at(inputs, f"{name}.channel")
+        if channel is None:
+            continue
+        if channels is not None and channel >= channels:
+            yield Problem(
+                place,
+                Text(f"{channel} 超出 0 至 {channels - 1}", f"{channel} is not within 0 to {channels - 1}"),
+                Text("该板没有这个输入", "the board has no such input"),
+            )
+        elif channel in first:
+            former = first[channel]
+            yield Problem(
+                place,
+                Text(f"通道 {channel} 已用于 {former}", f"channel {channel} is taken by {former}"),
+                Text("每个触点用自己的输入", "each contact needs an input of its own"),
+            )
+        first.setdefault(channel, name)
 
 
 def rating_problems(tree: Tree, profile: PileProfile) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from agent.settings.catalogue import Fault
 from agent.settings.files import load_fault_catalogue
-from agent.settings.schema import Settings
+from agent.settings.schema import MonitorConnector, Settings
 from agent.settings.walk import bare, limits_of, type_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -47,12 +47,28 @@ What the file refers to by name (profile, wiring, register map, tariff) is looke
 another folder). A tariff of your own is `tariffs/NAME.toml` beside the site file, with `id = "NAME"` in both.
 """
 
+_MONITOR_HEAD = """\
+## A connector that only listens (`role = "monitor"`)
+
+The connector belongs to somebody else's charger: the agent follows it on the vehicle's CAN line and never sends there
+(docs/monitor.md; `config/site-monitor-example.toml` is an example to start from). All sections are as above but these:
+
+- `[connector]` has `number`, `role` and `vehicle_bus` only.
+- `[connector.meter]` and `[connector.insulation_monitor]` may be left out. Leave them out as well when they hang on a
+  line that already has a master: on such a line this agent must not talk.
+- There is no `[connector.inputs_outputs]` and no `[connector.power_stage]`: nothing is switched. Contacts are read
+  with `[connector.inputs]`, which may be left out.
+- `[[bus.modbus]]` may be left out when nothing hangs on such a line.
+"""
+
 _CROSS_CHECKS = """\
 ## What is checked between keys
 
 - A bus name stands once, a port is used by one bus (two names of one adapter count as one port).
 - Meter, insulation monitor and boards name a Modbus bus; vehicle and power modules name two different CAN buses.
 - Each Modbus address is used once on a bus.
+- With `role = "monitor"`: at least one contact stands in `[connector.inputs]` if that is there, each on an input of its
+  own that the board has; nothing of a charger (outputs, power modules, ratings of the connector) is named.
 - Profile, wiring, register map and tariff exist and are right themselves.
 - The meter of the connector is a DC meter that is read over Modbus: it delivers voltage, current, power and energy.
 - `maximum_power_w`, `maximum_voltage_v` and `maximum_current_a` are not above the profile.
@@ -85,15 +101,23 @@ def configuration_text() -> str:
     """The whole of docs/configuration.md."""
     root = type_of(Settings)
     parts = [_CONFIGURATION_HEAD]
-    top = [field for field in root.fields if not _is_section(field.type)]
-    parts.append(_section_text("Top of the file", "", Settings.__doc__ or "", top))
+    parts.append(_section_text("Top of the file", "", Settings.__doc__ or "", _plain_fields(root)))
     for name, kind, is_list in _sections(root, ""):
         head = f"[[{name}]]" if is_list else f"[{name}]"
-        fields = [field for field in kind.fields if not _is_section(field.type)]
+        fields = _plain_fields(kind)
         if fields:
             parts.append(_section_text(f"`{head}`", name, kind.cls.__doc__ or "", fields))
+    parts.append(_MONITOR_HEAD)
+    for name, kind, _ in _sections(type_of(MonitorConnector), "connector."):
+        if name.startswith("connector.inputs"):
+            parts.append(_section_text(f"`[{name}]` (monitor)", name, kind.cls.__doc__ or "", _plain_fields(kind)))
     parts.append(_CROSS_CHECKS)
     return "\n".join(parts)
+
+
+def _plain_fields(kind: Any) -> list[Any]:
+    """The fields that are keys, not sections."""
+    return [field for field in kind.fields if not _is_section(field.type)]
 
 
 def _is_section(kind: Any) -> bool:

@@ -19,7 +19,7 @@ from agent.settings.files import (
 )
 from agent.settings.meter_map import load_meter_map
 from agent.settings.problems import Language, Problem, SettingsError, Text, did_you_mean
-from agent.settings.schema import Settings
+from agent.settings.schema import AnySettings, Connector, MonitorConnector, MonitorSettings, Settings
 from agent.settings.walk import Walk, type_of
 from drivers.meters.register_form import RegisterForm, register_form
 
@@ -42,18 +42,91 @@ class Site:
     """What that map says about the energy register."""
 
 
-def load_settings(path: Path) -> Settings:
+@dataclass(frozen=True, slots=True)
+class MonitorSite:
+    """One pile that only listens (``role = "monitor"``), likewise."""
+
+    path: Path
+    settings: MonitorSettings
+    profile: PileProfile
+    tariff: TariffTable
+    faults: dict[str, Fault]
+    meter_map: Path | None
+    """Register map of the meter, None without a meter."""
+
+
+AnySite = Site | MonitorSite
+"""A pile in either role."""
+
+
+def load_settings(path: Path) -> AnySettings:
     """The site file, checked together with the files it refers to. Raises SettingsError with every mistake."""
-    return load_site(path).settings
+    return load_any_site(path).settings
 
 
-def load_site(path: Path) -> Site:
-    """The site file and all it refers to. Raises SettingsError with every mistake that was found.
+def load_any_site(path: Path) -> AnySite:
+    """The site file and all it refers to, in either role. Raises SettingsError with every mistake that was found.
 
     A file that the site names is looked for beside the site file first (``tariffs/<id>.toml`` and so on), then among
     the shipped ones.
     """
     data = read_toml(path)
+    return _load_monitor_site(path, data) if cross.at(data, "connector.role") == "monitor" else _load_site(path, data)
+
+
+def load_site(path: Path) -> Site:
+    """Like ``load_any_site`` for a pile that charges. Raises SettingsError also for one that only listens."""
+    site = load_any_site(path)
+    if isinstance(site, MonitorSite):
+        what = Text("本桩只监听,不充电", "this pile only listens, it does not charge")
+        raise SettingsError(str(path), [Problem("connector.role", what)])
+    return site
+
+
+def _load_monitor_site(path: Path, data: dict[str, Any]) -> MonitorSite:
+    walk = Walk()
+    tree = walk.value(data, type_of(MonitorSettings), "") or {}
+    search = _Search((path.resolve().parent, data_folder()))
+    profile = search.load(tree, "pile.profile", "piles", load_profile)
+    tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
+    meter = search.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
+    faults = search.catalogue()
+    problems = [_not_for_a_monitor(problem) for problem in walk.problems]
+    problems += [*search.problems, *cross.bus_problems(tree), *cross.contact_problems(tree)]
+    if meter is not None:
+        problems += cross.meter_problems(meter[1])
+    problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
+    settings = convert(data, MonitorSettings, path) if not problems else None
+    if settings is None or profile is None or tariff is None:
+        raise SettingsError(str(path), problems)
+    return MonitorSite(path, settings, profile, tariff, faults, None if meter is None else meter[0])
+
+
+_CHARGER_KEYS = frozenset(Connector.__struct_fields__) - frozenset(MonitorConnector.__struct_fields__)
+
+
+def _not_for_a_monitor(problem: Problem) -> Problem:
+    """A key that only a charger has gets a message that says why it is wrong here."""
+    section, _, key = problem.place.rpartition(".")
+    if section != "connector" or key not in _CHARGER_KEYS:
+        return problem
+    return Problem(
+        problem.place,
+        Text('role = "monitor" 时没有此项', 'does not belong to role = "monitor"'),
+        _MONITOR_HINTS.get(key, Text("只监听,不控制:删去此项", "it only listens and controls nothing: leave it out")),
+    )
+
+
+_MONITOR_HINTS = {
+    "inputs_outputs": Text(
+        "只监听的桩没有输出;触点写在 [connector.inputs] 里",
+        "a pile that only listens has no outputs; contacts stand in [connector.inputs]",
+    ),
+    "edition": Text("版本由总线上的双方决定,删去此项", "the two sides on the bus decide the edition: leave it out"),
+}
+
+
+def _load_site(path: Path, data: dict[str, Any]) -> Site:
     walk = Walk()
     tree = walk.value(data, type_of(Settings), "") or {}
     search = _Search((path.resolve().parent, data_folder()))
@@ -108,4 +181,16 @@ class _Search:
             return None
 
 
-__all__ = ["Language", "Problem", "SettingsError", "Site", "Text", "data_folder", "load_settings", "load_site"]
+__all__ = [
+    "AnySite",
+    "Language",
+    "MonitorSite",
+    "Problem",
+    "SettingsError",
+    "Site",
+    "Text",
+    "data_folder",
+    "load_any_site",
+    "load_settings",
+    "load_site",
+]

@@ -18,6 +18,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
 BusName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,15}$", description="name of a bus section of this file")]
 UnitAddress = Annotated[int, Meta(ge=1, le=247, description="Modbus address on that bus")]
+Role = Literal["charger", "monitor"]
 
 
 class Pile(Section, frozen=True, kw_only=True):
@@ -133,6 +134,9 @@ class Connector(Section, frozen=True, kw_only=True):
     """One charging connector and what hangs on it."""
 
     number: Annotated[int, Meta(ge=1, le=1, description="connector number (this version drives one)")] = 1
+    role: Annotated[Role, Meta(description="charger: this pile charges; monitor: it only listens, see below")] = (
+        "charger"
+    )
     vehicle_bus: BusName
     edition: Annotated[Literal["2015", "2023"], Meta(description="rules of GB/T 27930 and 18487.1 to follow")] = "2015"
     maximum_power_w: Annotated[int, Meta(ge=1000, le=1000000, description="tightens the profile")] | None = None
@@ -142,6 +146,45 @@ class Connector(Section, frozen=True, kw_only=True):
     insulation_monitor: InsulationMonitor
     inputs_outputs: InputsOutputs
     power_stage: PowerStage
+
+
+class Contact(Section, frozen=True, kw_only=True):
+    """One contact at a discrete input."""
+
+    channel: Annotated[int, Meta(ge=0, le=31, description="number of the input, from 0")]
+    active_low: Annotated[bool, Meta(description="true: the signal is there while the input is off (closed loop)")] = (
+        True
+    )
+
+
+class Inputs(Section, frozen=True, kw_only=True):
+    """Contacts of somebody else's charger at a board that is only read."""
+
+    bus: BusName
+    address: UnitAddress = 1
+    channels: Annotated[int, Meta(ge=1, le=32, description="number of inputs of the board")] = 8
+    interval_ms: Annotated[int, Meta(ge=20, le=300, description="time between two readings, milliseconds")] = 100
+    emergency_stop_pressed: Contact | None = None
+    door_open: Contact | None = None
+    smoke_detected: Contact | None = None
+
+
+class MonitorConnector(Section, frozen=True, kw_only=True):
+    """A connector of somebody else's charger that is only listened to. It has no outputs and no power stage."""
+
+    number: Annotated[int, Meta(ge=1, le=1, description="connector number (this version follows one)")] = 1
+    role: Annotated[Literal["monitor"], Meta(description="it only listens")]
+    vehicle_bus: BusName
+    meter: Meter | None = None
+    insulation_monitor: InsulationMonitor | None = None
+    inputs: Inputs | None = None
+
+
+class MonitorBuses(Section, frozen=True, kw_only=True):
+    """The lines of a pile that only listens; without meter and contacts there is no Modbus line."""
+
+    modbus: list[ModbusBus] = []
+    can: list[CanBus]
 
 
 class Tariff(Section, frozen=True, kw_only=True):
@@ -209,3 +252,22 @@ class Settings(Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     uplink: Uplink = Uplink()
     record: Record = Record()
+
+
+class MonitorSettings(Section, frozen=True, kw_only=True):
+    """The whole site file of a pile that only listens (``role = "monitor"``)."""
+
+    schema: Annotated[int, Meta(ge=1, le=1, description="version of this file's layout")]
+    pile: Pile
+    paths: Paths = Paths()
+    control: Control = Control()
+    bus: MonitorBuses
+    connector: MonitorConnector
+    tariff: Tariff = Tariff()
+    limits: Limits = Limits()
+    uplink: Uplink = Uplink()
+    record: Record = Record()
+
+
+AnySettings = Settings | MonitorSettings
+"""The site file of a pile in either role."""

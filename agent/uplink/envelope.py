@@ -124,11 +124,15 @@ def birth(
     boot_id: str,
     ledger_id: str,
     version: str,
+    role: str,
     wall_ms: int,
     unacknowledged: dict[str, tuple[int, int]],
     watermarks: dict[str, int],
 ) -> bytes:
-    """What the pile says of itself on every connection: who it is and which numbers are still to come."""
+    """What the pile says of itself on every connection: who it is and which numbers are still to come.
+
+    ``role`` is ``charger``, or ``monitor`` for one that only listens and takes no command.
+    """
     return _encoder.encode(
         {
             "v": SCHEME,
@@ -136,6 +140,7 @@ def birth(
             "b": boot_id,
             "ledger": ledger_id,
             "t": wall_ms,
+            "role": role,
             "versions": {"agent": version, "scheme": SCHEME},
             "unacknowledged": {stream: list(pair) for stream, pair in unacknowledged.items()},
             "watermarks": watermarks,

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from agent.settings.schema import Settings
+from agent.settings.schema import AnySettings
 from agent.uplink import envelope
 from agent.uplink.backoff import Allowance
 from agent.uplink.commands import Answer, CommandGate, Order, read_watermarks
@@ -60,7 +60,7 @@ class Uplink:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AnySettings,
         *,
         boot_id: str,
         version: str,
@@ -80,6 +80,7 @@ class Uplink:
         self.state = "offline: not yet connected"
         self._boot_id = boot_id
         self._version = version
+        self._role = settings.connector.role
         self._window = settings.uplink.window
         self._gate = CommandGate(self._former_answer)
         self._orders: list[Order] = []
@@ -154,6 +155,7 @@ class Uplink:
             boot_id=self._boot_id,
             ledger_id=self._source.ledger_id,
             version=self._version,
+            role=self._role,
             wall_ms=wall_ms,
             unacknowledged={
                 stream: (cursor.acknowledged + 1, last[stream])

@@ -243,6 +243,11 @@ class Charger:
             dues.append(transport_due)
         return min(dues, default=None)
 
+    @property
+    def has_events(self) -> bool:
+        """Whether ``events`` has something to tell."""
+        return self._reports.waiting
+
     def events(self) -> list[Event]:
         """Events since the last call, oldest first. Of more than 256 the oldest are dropped and counted."""
         return self._reports.drain()

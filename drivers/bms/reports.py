@@ -32,6 +32,11 @@ class Reports:
             self._reported[kind, name] = now_s
             self.tell(kind, name, detail, now_s)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are events that nobody has fetched."""
+        return bool(self._events)
+
     def drain(self) -> list[Event]:
         """All events since the last call, oldest first."""
         events = list(self._events)

@@ -46,6 +46,7 @@ def main() -> None:
 @click.option(
     "--battery-file", type=click.Path(path_type=Path), help="File in which a foreign vehicle tells its voltage."
 )
+@click.option("--tap", is_flag=True, help="With a place for a listener on the vehicle's line.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
 def run(
     folder: Path,
@@ -54,6 +55,7 @@ def run(
     mqtt_port: int,
     battery_voltage: float | None,
     battery_file: Path | None,
+    tap: bool,
     parent: int | None,
 ) -> None:
     """Run the bench until it is told to end (Ctrl-C or SIGTERM)."""
@@ -65,7 +67,7 @@ def run(
         BenchClient(folder).probe()
         raise click.ClickException(f"a bench already runs in {folder}")
     take_priority()
-    options = BenchOptions(folder, frozenset(without), vehicle_profile, mqtt_port, battery_voltage, battery_file)
+    options = BenchOptions(folder, frozenset(without), vehicle_profile, mqtt_port, battery_voltage, battery_file, tap)
     try:
         asyncio.run(_run(options, parent))
     except (AssemblyError, BrokerError) as error:

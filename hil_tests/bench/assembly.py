@@ -14,13 +14,16 @@ from typing import Any
 
 from drivers.can.frame import CanFrame
 from hil_tests.bench.broker import Broker
+from hil_tests.bench.canary import Canary
 from hil_tests.bench.children import die_with_parent
 from hil_tests.bench.modbus_parts import Boards, InsulationMonitor, LineServer, Meter
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.power_stage import ForeignStage, PowerStage
+from hil_tests.bench.recorder import Recorder
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.site import INPUTS_OUTPUTS_WIRE, METER_WIRE, MODULES_WIRE, VEHICLE_FAR_PORT, VEHICLE_WIRE
 from hil_tests.bench.steadiness import StandstillWatch
+from hil_tests.bench.tap import Tap
 from hil_tests.bench.vehicle_link import ForeignTerminals, VehicleLink
 from hil_tests.bench.wires import CanNode, CanWire, SerialWire
 from hil_tests.bench.wiring import load_wiring
@@ -57,6 +60,8 @@ class BenchOptions:
     mqtt_port: int = 0
     battery_voltage_v: float | None = None
     battery_file: Path | None = None
+    tap: bool = False
+    """With a place for a listener on the vehicle's line."""
 
 
 class Assembly:
@@ -79,6 +84,9 @@ class Assembly:
         self.boards_wire = SerialWire(INPUTS_OUTPUTS_WIRE, INPUTS_OUTPUTS_BAUD, dev / INPUTS_OUTPUTS_WIRE)
         self.vehicle_wire = CanWire(VEHICLE_WIRE, VEHICLE_BITRATE_BPS)
         self.modules_wire = CanWire(MODULES_WIRE, MODULES_BITRATE_BPS)
+        self.recorder = Recorder(VEHICLE_WIRE, self.plant, self.clock)
+        self.vehicle_wire.add_tap(self.recorder.take)
+        self.canary = Canary(self.clock, self.recorder.note_delay)
         self.devices = {name: str(dev / name) for name in (METER_WIRE, INPUTS_OUTPUTS_WIRE, VEHICLE_WIRE, MODULES_WIRE)}
         self._can_ends: dict[str, CanNode] = {
             "vehicle": self.vehicle_wire.add_port(dev / VEHICLE_WIRE),
@@ -89,6 +97,10 @@ class Assembly:
         self.vehicle_wire.add_port(dev / VEHICLE_FAR_PORT)
         self._add_far_ports(dev)
         self._servers = self._line_servers()
+        self.tap = Tap(self.plant, self.vehicle_wire, dev) if options.tap else None
+        if self.tap is not None:
+            self._servers.append(self.tap.server)
+            self.devices |= self.tap.devices
         self._stage_node = self.modules_wire.add_listener("power-stage", self._to_power_stage)
         self.foreign: ForeignTerminals | None = None
         self.link: VehicleLink | None = None
@@ -142,6 +154,8 @@ class Assembly:
                 await self.vehicle_process.wait()
         for task in self._tasks:
             task.cancel()
+        self.recorder.close()
+        self.canary.stop()
         if self.link is not None:
             await self.link.stop()
         if self.broker is not None:
@@ -150,6 +164,8 @@ class Assembly:
             await server.stop()
         for wire in (self.meter_wire, self.boards_wire, self.vehicle_wire, self.modules_wire):
             wire.close()
+        if self.tap is not None:
+            self.tap.close()
 
     async def cut(self, name: str) -> None:
         """Cut the wire of a part of ``PARTS`` at the agent's end."""
@@ -234,6 +250,8 @@ class Assembly:
             if self.foreign is not None:
                 self.foreign.poll(now_s)
             self.plant.advance(now_s)
+            self.recorder.tick(now_s, _TICK_S)
+            self.canary.sing()
             await asyncio.sleep(_TICK_S)
 
     async def _start_vehicle(self, link: VehicleLink) -> None:

@@ -1,6 +1,7 @@
 """The physical side's commands: what a person at the pile can do, one text line each."""
 
 import difflib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from hil_tests.bench.assembly import PARTS, Assembly, PartMissingError
 from hil_tests.bench.circuit import Contactor
 from hil_tests.bench.power_stage import Module, PowerStage
+from hil_tests.bench.recorder import RecorderError
 from hil_tests.bench.vehicle_link import VehicleError
 
 Handler = Callable[[list[str]], Awaitable[str]]
@@ -93,6 +95,7 @@ class Commands:
             "vehicle": await self._vehicle_probe(),
             "wires": assembly.wires(),
             "pids": assembly.pids,
+            "tap": None if assembly.tap is None else assembly.tap.probe(),
             "standstills": [
                 {"at_s": round(each.at_s, 3), "length_s": round(each.length_s, 3)}
                 for each in assembly.standstills.standstills
@@ -134,6 +137,7 @@ class Commands:
             ("cut wire", parts, "cut the wire at the agent's end (broker: kill it)", self._cut),
             ("mend wire", parts, "undo the cut", self._mend),
             ("noise wire", "meter|inputs-outputs N", "disturb N of 1000 bytes on that line, 0 for none", self._noise),
+            ("record", "FILE|off", "every frame of the vehicle's CAN line into FILE (candump -L)", self._record),
             ("vehicle", "ARGS", "a command for the simulated vehicle", self._vehicle),
         ]
         return [
@@ -234,6 +238,20 @@ class Commands:
         wire = wires[arguments[0]]
         wire.noise_per_mille = _number(arguments, 1, "disturbed bytes per thousand")
         return f"{wire.noise_per_mille:g} of 1000 bytes on {arguments[0]} are disturbed"
+
+    async def _record(self, arguments: list[str]) -> str:
+        if len(arguments) != 1:
+            raise RefusedError("write: record FILE, or record off")
+        recorder = self._assembly.recorder
+        try:
+            if arguments == ["off"]:
+                self._assembly.canary.stop()
+                return json.dumps(recorder.stop())
+            told = recorder.start(self._assembly.options.folder / arguments[0])
+            self._assembly.canary.start()
+            return json.dumps(told)
+        except RecorderError as error:
+            raise RefusedError(str(error)) from None
 
     async def _vehicle(self, arguments: list[str]) -> str:
         link = self._assembly.link

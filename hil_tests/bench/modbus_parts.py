@@ -144,6 +144,26 @@ def _fill(current: list[int], start: int, image: dict[int, list[int]]) -> None:
         current[first - start : first - start + len(registers)] = registers
 
 
+def input_device(address: int, levels: Callable[[], list[bool]], asked: Callable[[int], None]) -> SimDevice:
+    """A board of discrete inputs; ``asked`` hears every function code it is asked with, reading or writing."""
+
+    async def action(
+        function: int, start: int, _address: int, _count: int, current: list[int], written: object
+    ) -> ExcCodes | None:
+        asked(function)
+        if function != _READ_DISCRETE:
+            return ExcCodes.ILLEGAL_FUNCTION
+        # The server packs bits into registers of 16, the first in the lowest bit.
+        current[0] = sum(1 << index for index, level in enumerate(levels()) if level)
+        return None
+
+    coils = [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
+    inputs = [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
+    holding = [SimData(0, count=8, values=0, datatype=DataType.REGISTERS)]
+    unused = [SimData(0, values=0, datatype=DataType.REGISTERS)]
+    return SimDevice(address, simdata=(coils, inputs, holding, unused), action=action)
+
+
 class Boards:
     """The Waveshare relay board (with discrete inputs) and analogue input board on one line."""
 

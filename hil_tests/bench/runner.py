@@ -61,6 +61,7 @@ def start_bench(
     mqtt_port: int = 0,
     battery_voltage_v: float | None = None,
     battery_file: Path | None = None,
+    tap: bool = False,
 ) -> Bench:
     """Start a bench in ``folder`` and wait until it is ready; use the result in a ``with`` statement.
 
@@ -80,6 +81,8 @@ def start_bench(
         command += ["--battery-voltage", str(battery_voltage_v)]
     if battery_file is not None:
         command += ["--battery-file", str(battery_file.resolve())]
+    if tap:
+        command.append("--tap")
     with log_path.open("wb") as log:
         # Its own session: Ctrl-C at a terminal reaches the caller alone, who decides in which order things end.
         process = subprocess.Popen(

@@ -7,13 +7,19 @@ from typing import Any
 
 METER_WIRE, INPUTS_OUTPUTS_WIRE = "rs485-meter", "rs485-io"
 VEHICLE_WIRE, VEHICLE_FAR_PORT, MODULES_WIRE = "can-vehicle", "can-vehicle-far", "can-modules"
+VEHICLE_TAP, TAP_WIRE = "can-vehicle-tap", "rs485-tap"
+"""Where a listener hangs: a third port on the vehicle's CAN line, and a line of its own to a second meter."""
+
+TAP_CONTACTS = ("emergency_stop_pressed", "door_open", "smoke_detected")
+"""Contacts of the tap's input board, by channel."""
 
 
 def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, Any]) -> Path:
     """Write ``folder/pile.toml`` and return its path.
 
     ``overrides`` are sections of the site file, merged over the defaults key by key at any depth, for example
-    ``control={"cycle_ms": 20}`` or ``connector={"meter": {"serial_number": "1"}}``. ``None`` removes a key.
+    ``control={"cycle_ms": 20}`` or ``connector={"meter": {"serial_number": "1"}}``. ``None`` removes a key. An entry of
+    a list is found by its name: ``bus={"can": {"vehicle": {"channel": "/dev/ttyACM0"}}}``.
     """
     dev = folder.resolve() / "dev"
     site: dict[str, Any] = {
@@ -57,10 +63,46 @@ def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, A
     return path
 
 
+def write_monitor_file(folder: Path, bench_folder: Path, *, mqtt_port: int, **overrides: Mapping[str, Any]) -> Path:
+    """Write ``folder/pile.toml`` of a pile that only listens at the tap of the bench in ``bench_folder``.
+
+    ``overrides`` as in ``write_site_file``.
+    """
+    dev = bench_folder.resolve() / "dev"
+    contacts = {name: {"channel": channel} for channel, name in enumerate(TAP_CONTACTS)}
+    site: dict[str, Any] = {
+        "schema": 1,
+        "pile": {"id": "SX-TAP-0001", "operator_id": "MA00DEMO1", "profile": "dc-60kw"},
+        "paths": {"state": str(folder.resolve() / "state"), "runtime": str(folder.resolve() / "run")},
+        "bus": {
+            "modbus": [{"name": "tap", "port": str(dev / TAP_WIRE), "baud": 9600}],
+            "can": [
+                {"name": "vehicle", "interface": "slcan", "channel": str(dev / VEHICLE_TAP), "bitrate_bps": 250000}
+            ],
+        },
+        "connector": {
+            "role": "monitor",
+            "vehicle_bus": "vehicle",
+            "meter": {"bus": "tap", "address": 1, "model": "acrel-djsf1352-rn"},
+            "inputs": {"bus": "tap", "address": 2, **contacts},
+        },
+        "tariff": {"id": "shanxi-example"},
+        "uplink": {"host": "127.0.0.1", "port": mqtt_port, "tls": False},
+    }
+    _merge(site, overrides)
+    path = folder / "pile.toml"
+    path.write_text("\n".join(_table("", site)).strip() + "\n", encoding="utf-8")
+    return path
+
+
 def _merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
     for key, value in changes.items():
         if value is None:
             target.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(target.get(key), list):
+            entries = {entry["name"]: entry for entry in target[key]}
+            for name, change in value.items():
+                _merge(entries[name], change)
         elif isinstance(value, Mapping):
             inner = target.setdefault(key, {})
             _merge(inner, value)

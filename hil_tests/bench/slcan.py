@@ -39,6 +39,10 @@ class SlcanAdapter:
     def __init__(self) -> None:
         self.is_open = False
         self.listen_only = False
+        self.opened_with: list[str] = []
+        """How the channel was opened, in order: O, or L for listen-only."""
+        self.frames_asked = 0
+        """Frames that the computer has asked to send, whether or not they went out."""
         self._line = bytearray()
 
     def hang_up(self) -> None:
@@ -68,12 +72,14 @@ class SlcanAdapter:
     def _command(self, line: str) -> tuple[bytes, CanFrame | None]:
         letter = line[:1]
         if letter in ("t", "T"):
+            self.frames_asked += 1
             frame = decode_frame(line)
             if frame is None or not self.is_open or self.listen_only:
                 return _BELL, None
             return (b"Z\r" if frame.extended else b"z\r"), frame
         if letter in ("O", "L"):
             self.is_open, self.listen_only = True, letter == "L"
+            self.opened_with.append(letter)
             return _RETURN, None
         if letter == "C":
             self.is_open = False

@@ -106,6 +106,8 @@ class CanNode:
         self.is_cut = False
         self.deliver = deliver
         self.waiting: deque[CanFrame] = deque()
+        self.frames_sent = 0
+        """Frames of this participant that were on the line."""
         self._wire = wire
 
     def send(self, frame: CanFrame) -> None:
@@ -127,8 +129,15 @@ class CanWire:
         self._loop = asyncio.get_running_loop()
         self._nodes: list[CanNode] = []
         self._ports: list[PtyPort] = []
+        self._taps: list[Callable[[CanFrame, float], None]] = []
+        self.adapters: dict[str, SlcanAdapter] = {}
+        """Adapters by the name of their port."""
         self._busy = False
         self._last_end_s = 0.0
+
+    def add_tap(self, take: Callable[[CanFrame, float], None]) -> None:
+        """Somebody who only looks on: gets each frame and when it was over (monotonic s)."""
+        self._taps.append(take)
 
     def add_listener(self, name: str, deliver: Callable[[CanFrame], None]) -> CanNode:
         """A participant inside the bench; ``deliver`` gets every frame of the other participants."""
@@ -152,6 +161,7 @@ class CanWire:
 
         node = self.add_listener(link.name, to_computer)
         port = PtyPort(from_computer, adapter.hang_up, link)
+        self.adapters[link.name] = adapter
         self._ports.append(port)
         return node
 
@@ -182,6 +192,9 @@ class CanWire:
 
     def _finish(self, sender: CanNode, frame: CanFrame) -> None:
         if not sender.is_cut:
+            for take in self._taps:
+                take(frame, self._loop.time())
+            sender.frames_sent += 1
             for node in self._nodes:
                 if node is not sender and not node.is_cut:
                     node.deliver(frame)

@@ -35,8 +35,9 @@ OPERATOR_ID, PILE_ID = "MA00DEMO1", "SX-DEMO-0001"
 class Pile:
     """Use it in a ``with`` statement. Times are monotonic seconds of this machine, as on the bench."""
 
-    def __init__(self, *, vehicle_profile: str = "demo-car", **site: Mapping[str, Any]) -> None:
+    def __init__(self, *, vehicle_profile: str = "demo-car", tap: bool = False, **site: Mapping[str, Any]) -> None:
         self._vehicle_profile = vehicle_profile
+        self._tap = tap
         self._site = site
         self._stack = contextlib.ExitStack()
         self._processes: dict[Side, subprocess.Popen[bytes]] = {}
@@ -51,7 +52,7 @@ class Pile:
             # A short path: the address of a unix socket holds 108 bytes.
             self.folder = Path(tempfile.mkdtemp(prefix="pile-"))
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            self.bench: Bench = start_bench(self.folder, vehicle_profile=self._vehicle_profile)
+            self.bench: Bench = start_bench(self.folder, vehicle_profile=self._vehicle_profile, tap=self._tap)
             stack.callback(self.bench.stop)
             self._all_pids += list(self.bench.info["pids"].values())
             self.config = write_site_file(self.folder, mqtt_port=self.bench.mqtt_port, **self._site)
@@ -119,6 +120,10 @@ class Pile:
         """Let a frozen process go on."""
         self._processes[side].send_signal(signal.SIGCONT)
         self._stopped.discard(side)
+
+    def pid(self, side: Side) -> int:
+        """Process id."""
+        return self._processes[side].pid
 
     def is_running(self, side: Side) -> bool:
         """Whether the process lives."""

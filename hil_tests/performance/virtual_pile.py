@@ -142,6 +142,12 @@ class VirtualPile:
             "insulation_minus_kohm": plant.insulation_kohm,
         }
 
+    def hear(self, frame: CanFrame) -> None:
+        """A frame on the vehicle's bus: taken in, and what is due answered at once, as the field loop does it."""
+        self.core.on_frame(_arrived(frame, self.now_s), self.now_s)
+        for reply in self.core.replies(self.now_s):
+            self.vehicle.receive(_arrived(reply, self.now_s), self.now_s)
+
     def obey(self, outputs: Outputs) -> None:
         """Relays, power stage and vehicle take what the core has decided."""
         for name, on in outputs.relays.items():
@@ -173,7 +179,7 @@ class VirtualPile:
             now_s,
         )
         for frame in vehicle.poll(now_s):
-            self.core.on_frame(_arrived(frame, now_s), now_s)
+            self.hear(frame)
         source = vehicle.source
         plant.battery.open_circuit_voltage_v = source.open_circuit_voltage_v
         plant.battery.resistance_ohm = max(source.resistance_ohm, 1e-3)

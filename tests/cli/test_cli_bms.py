@@ -169,8 +169,12 @@ def test_one_of_several_channels_is_chosen(pile: Pile, tmp_path: Path) -> None:
 
 
 def cut(path: Path, share: float) -> None:
+    """Cut the file off in the middle of a record: in a text, so many letters after the begin of a line."""
     data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * share)])
+    end = int(len(data) * share)
+    if path.suffix != ".blf":
+        end = data.index(b"\n", end) + 1 + 25
+    path.write_bytes(data[:end])
 
 
 @pytest.mark.parametrize("ending", ["log", "blf", "trc", "csv"])
@@ -383,10 +387,20 @@ def test_the_message_table(pile: Pile) -> None:
     assert "(4000 - raw) / 10 A" in pile("bms", "messages", "BCL").stdout
     document = pile.json("bms", "messages", "BCL")
     assert document[0]["fields"][0] == {
-        "name": "voltage_v", "spn": 3072, "byte": 1, "bit": 1, "bits": 16, "kind": "number", "per_unit": 10, "zero": 0,
+        "name": "voltage_v", "title_en": "Voltage demand", "title_zh": "电压需求",
+        "spn": 3072, "byte": 1, "bit": 1, "bits": 16, "kind": "number", "per_unit": 10, "zero": 0,
         "direction": 1, "unit": "V", "minimum": 0.0, "maximum": 1500.0, "choices": {}, "optional": False,
     }  # fmt: skip
     assert len(pile.json("bms", "messages")) == len(TABLE)
+
+
+def test_the_message_table_as_a_can_database(pile: Pile) -> None:
+    result = pile("bms", "messages", "--dbc")
+    assert result.exit_code == 0
+    assert result.stdout == (Path(__file__).parents[2] / "docs" / "gbt27930.dbc").read_text(encoding="utf-8")
+    assert pile("bms", "messages", "BCL", "--dbc").exit_code == 2
+    states = pile.json("bms", "messages", "BSM")[0]["fields"][5]["choices"]
+    assert states["1"] == {"en": "too high", "zh": "过高"}
 
 
 def test_a_message_that_does_not_exist(pile: Pile) -> None:

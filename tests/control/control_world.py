@@ -119,6 +119,7 @@ def check_outputs(core: ControlCore, outputs: Outputs) -> None:
     assert outputs.demand.current_a <= core.parameters.maximum_current_a
     assert outputs.demand.voltage_v <= core.parameters.maximum_voltage_v
     assert not (relays["discharge"] and outputs.demand.on), "discharge resistor under load"
+    assert core.state not in ("reconnecting", "stopping") or outputs.demand.current_a == 0.0
     in_session_state = core.state not in ("idle", "plugged", "settled", "faulted")
     assert in_session_state == (core.session is not None)
     if core.session is None:

@@ -31,7 +31,20 @@ _ACTS = st.one_of(
     ),
     st.tuples(
         st.just("vehicle"),
-        st.sampled_from(["silence BCL", "silence BSD", "silence BRM", "fault over_temperature", "freeze"]),
+        st.sampled_from(
+            [
+                "silence BCL",
+                "silence BSD",
+                "silence BRM",
+                "fault over_temperature",
+                "freeze",
+                "permit off",
+                "permit on",
+                "demand 1500 400",
+                "demand 400 0",
+                "normal",
+            ]
+        ),
         st.none(),
     ),
     st.tuples(st.just("plug"), st.booleans(), st.none()),
@@ -77,12 +90,15 @@ def _do(world: World, kind: str, name: Any, value: Any) -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
+    st.sampled_from(["2015", "2023"]),
     st.sampled_from(["idle", "plugged", "locked", "insulation", "parameters", "precharge", "charging"]),
     st.lists(st.tuples(_ACTS, st.sampled_from([0.05, 0.3, 2.0])), max_size=10),
 )
-def test_nothing_that_happens_breaks_the_rules(state: str, course: list[tuple[tuple[str, Any, Any], float]]) -> None:
+def test_nothing_that_happens_breaks_the_rules(
+    edition: str, state: str, course: list[tuple[tuple[str, Any, Any], float]]
+) -> None:
     """``check_outputs`` and ``check_end`` of the world hold at every step."""
-    world = World(step_s=0.05).until(state)
+    world = World(step_s=0.05, edition=edition).until(state)
     for (kind, name, value), seconds in course:
         _do(world, kind, name, value)
         world.run(seconds)

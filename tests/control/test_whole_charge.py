@@ -8,7 +8,8 @@ from control_world import BEGIN_WALL_MS, World
 
 from agent.control.vehicle import local_time
 from drivers.bms.charger import EventKind
-from drivers.bms.messages import decode, identifier_of
+from drivers.bms.messages import decode, encode, identifier_of
+from drivers.can.frame import CanFrame
 
 
 def test_a_whole_charge() -> None:
@@ -355,3 +356,21 @@ def test_every_vehicle_charges_and_stops(name: str) -> None:
     body: dict[str, Any] = world.run_to_end(30.0)
     assert body["result"] == "settled"
     assert world.log.alarms() == []
+
+
+@pytest.mark.parametrize(("below_v", "ends"), [(-0.1, False), (0.0, False), (0.1, True)])
+@pytest.mark.parametrize("stage", ["close", "raise", "measure"])
+def test_a_vehicle_that_bears_less_than_the_test_voltage_ends_the_test(stage: str, below_v: float, ends: bool) -> None:
+    """BHM is repeated; the first one chose the test voltage."""
+    world = World().until("insulation")
+    while world.core.memory.stage != stage:
+        world.step()
+    world.vehicle_mute = True
+    test_v = world.core.memory.test_voltage_v
+    payload = encode("BHM", {"maximum_voltage_v": round(test_v - below_v, 1)})
+    world.core.on_frame(CanFrame(identifier_of("BHM"), payload), world.now_s)
+    outputs = world.step()
+    assert not (ends and outputs.demand.on)
+    world.run(0.1)
+    assert ("parameter_mismatch" in world.log.alarms()) is ends
+    assert (world.core.state == "insulation") is not ends

@@ -73,8 +73,9 @@ def test_a_wrong_site_file_is_exit_code_2(installed: Path, tmp_path: Path) -> No
     assert "cycle_ms" in answer.stdout + answer.stderr
 
 
-def test_the_example_s_keys_are_legal(installed: Path) -> None:
-    example = installed / "etc" / "pile-agent" / "pile.toml.example"
+@pytest.mark.parametrize("name", ["pile.toml.example", "pile-monitor.toml.example"])
+def test_the_examples_keys_are_legal(installed: Path, name: str) -> None:
+    example = installed / "etc" / "pile-agent" / name
     answer = run(installed, "--config", str(example), "check")
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
@@ -90,6 +91,7 @@ def test_everything_is_in_its_place_and_nothing_else(installed: Path) -> None:
         "usr/lib/sysusers.d/pile-agent.conf",
         "usr/lib/tmpfiles.d/pile-agent.conf",
         "etc/pile-agent/pile.toml.example",
+        "etc/pile-agent/pile-monitor.toml.example",
     }
     for source in (ROOT / "config").rglob("*.toml"):
         assert (library / "agent" / "data" / source.relative_to(ROOT / "config")).read_bytes() == source.read_bytes()

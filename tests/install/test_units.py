@@ -84,6 +84,7 @@ def test_the_record_stops_after_the_charge() -> None:
         ("pile-agent-control.service", "LimitMEMLOCK", "infinity"),
         ("pile-agent-control.service", "RestrictRealtime", "no"),
         ("pile-agent-control.service", "TimeoutStopSec", "40"),
+        ("pile-agent-control.service", "RestrictAddressFamilies", "AF_UNIX AF_CAN AF_NETLINK"),
         ("pile-agent.service", "Type", "notify"),
         ("pile-agent.service", "WatchdogSec", "30"),
         ("pile-agent.service", "User", "pile-agent"),

@@ -187,12 +187,14 @@ def _is_talk(node: ast.AST) -> bool:
         return True
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
         return True
-    # ``Rule = Callable[...]``
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
+        return True
+    # ``Rule = Callable[...]``, ``_Step = tuple[...]``
     return (
         isinstance(node, ast.Assign)
         and isinstance(node.value, ast.Subscript)
         and not node.value.ctx._fields
-        and (isinstance(node.value.value, ast.Name) and node.value.value.id == "Callable")
+        and (isinstance(node.value.value, ast.Name) and node.value.value.id in ("Callable", "tuple"))
     )
 
 

@@ -1,8 +1,8 @@
-"""Proves that the tests of the control can fail: every small change to it must be noticed.
+"""Proves that the tests of control and vehicle protocol can fail: every small change to these must be noticed.
 
     python tests/mutation/mutation_run.py              everything, and the table in docs/mutation.md must be right
     python tests/mutation/mutation_run.py --write      the same, and the table is written anew; explanations are kept
-    python tests/mutation/mutation_run.py --only interlocks.py --every 9
+    python tests/mutation/mutation_run.py --only agent/control/interlocks.py --every 9
 
 Each mutant runs in a process of its own, forked from one in which everything but the code under test is loaded.
 A mutant that no test notices must be explained in the table, one by one; an explanation of a mutant that is
@@ -21,31 +21,65 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "mutation.md"
+STEP_NAMES = sorted(path.stem for path in (ROOT / "agent" / "control" / "steps").glob("[!_]*.py"))
+_BMS_TRANSPORT = ("bms/test_bms_transport.py",)
+_BMS_MESSAGES = ("bms/test_bms_messages.py", "bms/test_bms_codec_kinds.py")
+_BMS_CHARGER = ("bms/test_bms_charger.py", "bms/test_bms_timeouts.py", "bms/test_bms_charger_events.py")
+_TOO_SLOW = ("test_core_machine.py", "test_any_dialogue.py")
+_SEQUENCE = (
+    "control/test_whole_charge.py",
+    *sorted(
+        f"control/{path.name}"
+        for path in (ROOT / "tests" / "control").glob("test_*.py")
+        if path.name not in ("test_whole_charge.py", *_TOO_SLOW)
+    ),
+)
+"""The core and its steps answer to every test of the control, the one that finds most first."""
 TARGETS: dict[str, tuple[str, ...]] = {
-    "interlocks.py": ("test_interlocks.py", "test_contactor_rules.py"),
-    "fault_register.py": ("test_fault_register.py",),
-    "machine.py": ("test_sequence_machine.py",),
-    "limits.py": ("test_output_limits.py",),
-    "image.py": ("test_process_image.py",),
-    "billing.py": ("test_billing.py",),
-    "envelope.py": ("test_output_limits.py",),
-    "plausibility.py": ("test_plausibility.py",),
-    "backlog.py": ("test_control_memory.py",),
-    "commands.py": ("test_control_memory.py",),
+    "drivers/bms/segments.py": _BMS_TRANSPORT,
+    "drivers/bms/transfer_in.py": _BMS_TRANSPORT,
+    "drivers/bms/transfer_out.py": _BMS_TRANSPORT,
+    "drivers/bms/transport.py": _BMS_TRANSPORT,
+    "drivers/bms/fields.py": _BMS_MESSAGES,
+    "drivers/bms/codec.py": _BMS_MESSAGES,
+    "drivers/bms/messages.py": _BMS_MESSAGES,
+    "drivers/bms/phases.py": _BMS_CHARGER,
+    "drivers/bms/timers.py": _BMS_CHARGER,
+    "drivers/bms/expectations.py": _BMS_CHARGER,
+    "drivers/bms/sendings.py": _BMS_CHARGER,
+    "drivers/bms/reports.py": _BMS_CHARGER,
+    "drivers/bms/charger.py": _BMS_CHARGER,
+    "agent/control/interlocks.py": ("control/test_interlocks.py", "control/test_contactor_rules.py"),
+    "agent/control/fault_register.py": ("control/test_fault_register.py",),
+    "agent/control/machine.py": ("control/test_sequence_machine.py",),
+    "agent/control/limits.py": ("control/test_output_limits.py",),
+    "agent/control/image.py": ("control/test_process_image.py",),
+    "agent/control/billing.py": ("control/test_billing.py",),
+    "agent/control/envelope.py": ("control/test_output_limits.py",),
+    "agent/control/plausibility.py": ("control/test_plausibility.py",),
+    "agent/control/backlog.py": ("control/test_control_memory.py",),
+    "agent/control/commands.py": ("control/test_control_memory.py",),
+    "agent/control/core.py": _SEQUENCE,
+    "agent/control/reactions.py": _SEQUENCE,
+    "agent/control/vehicle.py": _SEQUENCE,
+    **{f"agent/control/steps/{name}.py": _SEQUENCE for name in STEP_NAMES},
 }
-"""Module of the control and the tests, in tests/control, that must notice every change to it."""
+"""Module under test and the tests, below tests/, that must notice every change to it. The protocol comes first."""
 _WORKERS = 2
 _LONGEST_S = 60.0
 """A mutant that runs longer hangs, which a person would notice as well."""
 _BEGIN, _END = "<!-- survivors -->\n", "<!-- /survivors -->\n"
+_SCORES_BEGIN, _SCORES_END = "<!-- scores -->\n", "<!-- /scores -->\n"
 _UNEXPLAINED = "UNEXPLAINED"
+PIPE = r"\|"
+"""A bar inside a cell of a table."""
 
 
 @dataclass(frozen=True)
@@ -83,30 +117,43 @@ def _child(job: Job) -> int:
     signal.alarm(int(_LONGEST_S))
     settings.register_profile("mutation", database=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
     settings.load_profile("mutation")
-    name = f"agent.control.{job.module.removesuffix('.py')}"
-    sys.meta_path.insert(0, _Swapped(name, ROOT / "agent" / "control" / job.module, job.tree()))
-    tests = [str(ROOT / "tests" / "control" / test) for test in TARGETS[job.module]]
+    sys.meta_path.insert(0, _Swapped(_dotted(job.module), ROOT / job.module, job.tree()))
+    tests = [str(ROOT / "tests" / test) for test in TARGETS[job.module]]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
         return int(pytest.main([*tests, "-x", "-q", "-p", "no:cacheprovider", "--no-header", "--no-cov"]))
 
 
-def _preload() -> None:
-    """Load what every mutant needs and none of them changes."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "control")]
+def _dotted(module: str) -> str:
+    return module.removesuffix(".py").replace("/", ".")
+
+
+def _preload(modules: Sequence[str]) -> None:
+    """Load what every mutant of these modules needs and none of them changes."""
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "control"), str(ROOT / "tests" / "bms")]
     os.chdir(ROOT)
-    for name in (
-        "pytest", "hypothesis", "msgspec", "transitions", "agent.settings.files", "drivers.bms.charger",
-        "hil_tests.bench.plant", "hil_tests.bench.vehicle.vehicle", "hil_tests.bench.wiring",
-    ):  # fmt: skip
+    names = ["pytest", "hypothesis", "hypothesis.stateful", "msgspec", "transitions"]
+    protocol = any(module.startswith("drivers") for module in modules)
+    if not protocol:
+        names += ["agent.settings.files", "drivers.bms.charger", "hil_tests.bench.plant"]
+        names += ["hil_tests.bench.vehicle.vehicle", "hil_tests.bench.wiring"]
+    for name in names:
         importlib.import_module(name)
-    assert not any(name.startswith("agent.control") for name in sys.modules), "the code under test is loaded already"
+    loaded = "drivers.bms" if protocol else "agent.control"
+    assert not any(name.startswith(loaded) for name in sys.modules), "the code under test is loaded already"
 
 
-def run(jobs: Sequence[Job], *, workers: int = _WORKERS) -> list[Job]:
-    """Run the mutants and return those that no test noticed."""
-    _preload()
+def run(jobs: Sequence[Job], *, workers: int = _WORKERS) -> Iterator[Job]:
+    """Run the mutants and return those that no test noticed. First those of the protocol: the control loads it."""
+    for protocol in (True, False):
+        part = [job for job in jobs if job.module.startswith("drivers") is protocol]
+        if part:
+            yield from _run(part, workers)
+
+
+def _run(jobs: Sequence[Job], workers: int) -> list[Job]:
+    _preload([job.module for job in jobs])
     waiting, survivors = list(reversed(jobs)), []
     running: dict[int, tuple[Job, int]] = {}
     while waiting or running:
@@ -142,7 +189,7 @@ def jobs_of(modules: Sequence[str], every: int = 1) -> list[Job]:
 
     found: list[Job] = []
     for module in modules:
-        source = (ROOT / "agent" / "control" / module).read_text(encoding="utf-8")
+        source = (ROOT / module).read_text(encoding="utf-8")
         found += [Job(module, each.key, each.line, each.tree) for each in mutants(source)]
     return found[::every]
 
@@ -150,17 +197,52 @@ def jobs_of(modules: Sequence[str], every: int = 1) -> list[Job]:
 def explanations(document: str) -> dict[tuple[str, str], str]:
     """Module and key of each survivor in the table, and why it is accepted."""
     inside = document.partition(_BEGIN)[2].partition(_END)[0]
-    rows = re.findall(r"^\| `([a-z_]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
-    return {(module, key.replace(r"\|", "|")): why for module, key, why in rows}
+    rows = re.findall(r"^\| `([a-z_/]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
+    return {(module, key.replace(PIPE, "|")): why for module, key, why in rows}
 
 
-def table(survivors: Sequence[Job], known: dict[tuple[str, str], str]) -> str:
+def table(rows: dict[tuple[str, str], str]) -> str:
     """The table of survivors with what is known about each."""
-    rows = ["| module | change that no test notices | why it may stand |", "|---|---|---|"]
-    for job in survivors:
-        key = job.key.replace("|", r"\|")
-        rows.append(f"| `{job.module}` | `` {key} `` | {known.get((job.module, job.key), _UNEXPLAINED)} |")
-    return "\n".join(rows) + "\n"
+    lines = ["| module | change that no test notices | why it may stand |", "|---|---|---|"]
+    for (module, key), why in rows.items():
+        lines.append(f"| `{module}` | `` {key.replace('|', PIPE)} `` | {why} |")
+    return "\n".join(lines) + "\n"
+
+
+def scores(document: str) -> dict[str, tuple[int, int]]:
+    """Mutants and how many of them were noticed, by module, as the document has it."""
+    inside = document.partition(_SCORES_BEGIN)[2].partition(_SCORES_END)[0]
+    rows = re.findall(r"^\| `([a-z_/]+\.py)` \| (\d+) \| (\d+) \|", inside, re.MULTILINE)
+    return {module: (int(count), int(noticed)) for module, count, noticed in rows}
+
+
+def score_table(rows: dict[str, tuple[int, int]]) -> str:
+    """The table of scores in the order of the modules, with their sum."""
+    lines = ["| module | mutants | noticed | score |", "|---|---|---|---|"]
+    known = [(module, *rows[module]) for module in TARGETS if module in rows]
+    for module, count, noticed in known:
+        lines.append(f"| `{module}` | {count} | {noticed} | {100 * noticed / count:.1f} % |")
+    count, noticed = sum(row[1] for row in known), sum(row[2] for row in known)
+    if count:
+        lines.append(f"| all | {count} | {noticed} | {100 * noticed / count:.1f} % |")
+    return "\n".join(lines) + "\n"
+
+
+def _written(document: str, modules: Sequence[str], jobs: Sequence[Job], survivors: Sequence[Job]) -> str:
+    """The document with the rows of the modules that were run made anew; those of the others stay."""
+    known = explanations(document)
+    left = {(job.module, job.key): known.get((job.module, job.key), _UNEXPLAINED) for job in survivors}
+    left |= {row: why for row, why in known.items() if row[0] not in modules}
+    order = list(TARGETS)
+    left = dict(sorted(left.items(), key=lambda row: order.index(row[0][0])))
+    counted = scores(document)
+    for module in modules:
+        count = sum(job.module == module for job in jobs)
+        counted[module] = (count, count - sum(job.module == module for job in survivors))
+    for begin, end, text in ((_SCORES_BEGIN, _SCORES_END, score_table(counted)), (_BEGIN, _END, table(left))):
+        head, _, rest = document.partition(begin)
+        document = head + begin + text + end + rest.partition(end)[2]
+    return document
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -170,11 +252,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1, help="only each n-th mutant")
     parser.add_argument("--write", action="store_true", help="write the table in docs/mutation.md anew")
     chosen = parser.parse_args(arguments)
+    if chosen.write and chosen.every != 1:
+        parser.error("--write needs every mutant: leave --every out")
     sys.path.insert(0, str(Path(__file__).parent))
     modules = chosen.only or list(TARGETS)
     jobs = jobs_of(modules, chosen.every)
     began_s = time.monotonic()
-    survivors = run(jobs)
+    survivors = list(run(jobs))
     document = DOCUMENT.read_text(encoding="utf-8")
     known = explanations(document)
     noticed = len(jobs) - len(survivors)
@@ -183,14 +267,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(f" {time.monotonic() - began_s:.0f} s")
     if chosen.write:
-        head, _, rest = document.partition(_BEGIN)
-        DOCUMENT.write_text(head + _BEGIN + table(survivors, known) + _END + rest.partition(_END)[2], encoding="utf-8")
+        DOCUMENT.write_text(_written(document, modules, jobs, survivors), encoding="utf-8")
     left = {(job.module, job.key) for job in survivors}
     bad = 0
     for job in survivors:
         if known.get((job.module, job.key), _UNEXPLAINED) == _UNEXPLAINED:
             bad += 1
-            print(f"not noticed and not explained: agent/control/{job.module}:{job.line}: {job.key}")
+            print(f"not noticed and not explained: {job.module}:{job.line}: {job.key}")
     if chosen.every == 1:
         for module, key in known:
             if module in modules and (module, key) not in left:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mutation_mutants import mutants
-from mutation_run import DOCUMENT, TARGETS, Job, explanations, jobs_of, table
+from mutation_run import DOCUMENT, TARGETS, Job, _written, explanations, jobs_of, score_table, scores, table
 
 TOOL = Path(__file__).with_name("mutation_run.py")
 
@@ -56,15 +56,36 @@ def test_every_mutant_is_a_program_of_its_own_with_a_name_of_its_own() -> None:
     assert not any("talk" in each.key.lower() and "g(" not in each.key for each in found), "messages are left alone"
 
 
-def _no_program() -> ast.Module:
-    return ast.parse("")
-
-
 def test_the_table_is_read_as_it_is_written() -> None:
-    jobs = [Job("limits.py", "f: a | b -> a & b", 1, _no_program), Job("image.py", "g: x -> y (no. 2)", 2, _no_program)]
-    known = {("limits.py", "f: a | b -> a & b"): "the same"}
-    text = f"<!-- survivors -->\n{table(jobs, known)}<!-- /survivors -->\n"
-    assert explanations(text) == {**known, ("image.py", "g: x -> y (no. 2)"): "UNEXPLAINED"}
+    known = {
+        ("agent/control/limits.py", "f: a | b -> a & b"): "the same",
+        ("agent/control/image.py", "g: x -> y (no. 2)"): "UNEXPLAINED",
+    }
+    assert explanations(f"<!-- survivors -->\n{table(known)}<!-- /survivors -->\n") == known
+
+
+def test_the_scores_are_read_as_they_are_written_and_added_up() -> None:
+    rows = {"drivers/bms/codec.py": (200, 199), "agent/control/limits.py": (50, 50)}
+    text = score_table(rows)
+    assert scores(f"<!-- scores -->\n{text}<!-- /scores -->\n") == rows
+    assert text.splitlines()[-1] == "| all | 250 | 249 | 99.6 % |"
+
+
+def test_rows_of_modules_that_were_not_run_stay() -> None:
+    document = (
+        "<!-- scores -->\n| `agent/control/image.py` | 10 | 9 | 90.0 % |\n"
+        "| `agent/control/limits.py` | 7 | 7 | 100.0 % |\n"
+        "<!-- /scores -->\n<!-- survivors -->\n| `agent/control/image.py` | `` old `` | a reason |\n"
+        "| `agent/control/limits.py` | `` gone `` | a reason |\n<!-- /survivors -->\nend\n"
+    )
+    job = Job("agent/control/limits.py", "new", 1, lambda: ast.parse(""))
+    written = _written(document, ["agent/control/limits.py"], [job] * 4, [job])
+    assert scores(written) == {"agent/control/limits.py": (4, 3), "agent/control/image.py": (10, 9)}
+    assert explanations(written) == {
+        ("agent/control/limits.py", "new"): "UNEXPLAINED",
+        ("agent/control/image.py", "old"): "a reason",
+    }
+    assert written.endswith("end\n")
 
 
 def test_every_explanation_names_a_mutant_that_exists() -> None:
@@ -76,7 +97,7 @@ def test_every_explanation_names_a_mutant_that_exists() -> None:
 
 def test_a_sample_of_the_interlocks_is_noticed() -> None:
     done = subprocess.run(
-        [sys.executable, str(TOOL), "--only", "interlocks.py", "--every", "23"],
+        [sys.executable, str(TOOL), "--only", "agent/control/interlocks.py", "--every", "23"],
         capture_output=True,
         text=True,
         check=False,

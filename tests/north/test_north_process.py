@@ -86,6 +86,7 @@ def test_records_are_kept_acknowledged_and_published(site: World) -> None:
     births = platform.of("birth")
     assert births[0]["online"] is True
     assert births[0]["versions"] == {"agent": "0.1.0", "scheme": 1}
+    assert births[0]["role"] == "charger"
     assert site.north.stop() == 0
     eventually(lambda: platform.of("birth")[-1].get("graceful") is True)
     assert _verify(site)["records"]["state"] == 1

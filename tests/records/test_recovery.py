@@ -201,3 +201,72 @@ def test_progress_across_the_end_of_the_register() -> None:
     assert events == []
     assert body["energy_wh"] == 310
     assert sum(part["energy_wh"] for part in body["slices"]) == 310
+
+
+# Charges that were only followed.
+
+_HEARD = {"role": "monitor", "origin": "observed", "from_start": True, "started_wall_ms": WALL_MS}
+
+
+def _followed(*more: tuple[str, dict[str, Any]], metered: bool) -> list[Record]:
+    started: dict[str, Any] = {**_HEARD, "energy_source": "meter" if metered else "vehicle_bus"}
+    if metered:
+        started |= {"register_wh": 1_000, "tariff": _TARIFF.as_record()}
+    bodies = [("session_started", started), *more]
+    return [
+        _record(message(number, kind, session="s", body=body, wall_ms=WALL_MS + 1000 * number))
+        for number, (kind, body) in enumerate(bodies, 1)
+    ]
+
+
+_ALARMS = (
+    ("alarm_raised", {"fault": "bms_fault", "level": 1, "action": "log", "role": "monitor"}),
+    ("alarm_raised", {"fault": "protocol_violation", "level": 3, "action": "log", "role": "monitor"}),
+)
+
+
+@pytest.mark.parametrize("reason", ["power_lost", "control_restarted"])
+def test_a_followed_charge_without_a_meter_is_closed_with_what_was_heard(reason: str) -> None:
+    records = _followed(
+        ("session_vehicle", {"vin": "V" * 17}),
+        ("session_progress", {"energy_wh": 300, "soc_percent": 40}),
+        ("session_progress", {"energy_wh": 700, "soc_percent": 42}),
+        ("session_progress", {}),
+        *_ALARMS,
+        metered=False,
+    )
+    body, events = recovered_end(records, register_wh=5_000, last_wall_ms=WALL_MS + 60_000, stop_reason=reason)
+    assert events == []
+    assert body == {
+        "role": "monitor",
+        "result": "failed",
+        "stop_reason": "listener_lost",
+        "faults": ["bms_fault"],
+        "origin": "observed",
+        "energy_source": "vehicle_bus",
+        "energy_wh": 700,
+        "energy_quality": "estimate",
+        "billing_grade": False,
+        "duration_s": 60,
+        "started_wall_ms": WALL_MS,
+        "ended_wall_ms": WALL_MS + 60_000,
+        "closed_by": "recovery",
+        "vin": "V" * 17,
+        "soc_start_percent": 40,
+        "soc_end_percent": 42,
+    }
+
+
+def test_a_followed_charge_with_a_meter_is_closed_with_its_register() -> None:
+    records = _followed(("session_progress", {"register_wh": 1_200, "soc_percent": 40}), *_ALARMS, metered=True)
+    body, events = recovered_end(records, register_wh=1_500, last_wall_ms=WALL_MS, stop_reason="power_lost")
+    assert events == []
+    assert (body["role"], body["energy_source"], body["stop_reason"]) == ("monitor", "meter", "listener_lost")
+    assert (body["energy_wh"], body["register_source"], body["faults"]) == (500, "meter", ["bms_fault"])
+
+
+def test_a_charge_of_our_own_keeps_its_words() -> None:
+    _, records, last_ms = _charge([(10, 50)], every=1)
+    body, _ = recovered_end(records, register_wh=None, last_wall_ms=last_ms, stop_reason="power_lost")
+    assert body["stop_reason"] == "power_lost"
+    assert "role" not in body

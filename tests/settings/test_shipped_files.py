@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agent.control.interlocks import EVENT_FAULTS, RULES, SAFETY_INPUTS, START_INPUTS
+from agent.control.monitor_faults import FAULT_IDS
 from agent.control.signals import SIGNALS
 from agent.settings import catalogue, schema
 from agent.settings.files import (
@@ -16,7 +17,7 @@ from agent.settings.files import (
     load_profile,
     load_tariff,
 )
-from agent.settings.load import SettingsError, load_site
+from agent.settings.load import SettingsError, load_any_site
 
 CONFIG = Path(__file__).parents[2] / "config"
 FAULTS = load_fault_catalogue(CONFIG / "faults.toml")
@@ -73,6 +74,10 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "meter_verification_refused": (2, "inhibit", "self", 0.0, None, ""),
     "power_stage_lost": (2, "stop", "self", 0.0, None, ""),
     "power_stage_fault": (2, "stop", "self", 1.0, None, ""),
+    "charger_fault": (2, "log", "unplug", 0.0, None, ""),
+    "measurements_disagree": (2, "log", "self", 10.0, 10.0, "%"),
+    "protocol_violation": (3, "log", "self", 0.0, None, ""),
+    "listen_only_off": (3, "log", "self", 0.0, None, ""),
     "recorder_lost": (2, "stop", "self", 0.0, 60.0, "s"),
     "recorder_absent": (2, "inhibit", "self", 0.0, None, ""),
     "start_timeout": (3, "stop", "self", 0.0, None, ""),
@@ -116,6 +121,10 @@ def test_every_fault_of_the_interlocks_is_in_the_catalogue() -> None:
     assert {name for name, _ in RULES} | EVENT_FAULTS <= set(FAULTS)
 
 
+def test_every_fault_of_a_monitor_is_in_the_catalogue() -> None:
+    assert set(FAULTS) >= FAULT_IDS
+
+
 def test_every_board_delivers_what_the_interlocks_ask_for() -> None:
     wired = {*catalogue.DISCRETE_INPUTS, *catalogue.ANALOG_INPUTS}
     assert wired <= set(SIGNALS)
@@ -150,7 +159,7 @@ def test_the_example_tariff_uses_all_four_rates_and_says_that_it_is_an_example()
 
 @pytest.mark.parametrize("path", sorted(CONFIG.glob("*example*")), ids=lambda path: path.name)
 def test_every_example_site_file_is_right(path: Path) -> None:
-    site = load_site(path)
+    site = load_any_site(path)
     assert site.settings.uplink.tls, "an example must not teach an open connection"
 
 
@@ -215,6 +224,9 @@ def test_defaults_are_pinned() -> None:
     )
     monitor = schema.InsulationMonitor(bus="io")
     assert (monitor.address, monitor.model, monitor.poll_interval_ms) == (2, "acrel-aim-d100", 1000)
+    inputs = schema.Inputs(bus="io")
+    assert (inputs.address, inputs.channels, inputs.interval_ms) == (1, 8, 100)
+    assert schema.Contact(channel=0).active_low is True
     modules = schema.PowerStage(bus="io")
     assert (modules.family, modules.command_interval_ms) == ("infypower", 100)
 

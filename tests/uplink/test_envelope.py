@@ -86,9 +86,16 @@ def test_response_birth_and_will() -> None:
     }
     content = json.loads(
         birth(
-            boot_id="n", ledger_id="l", version="1", wall_ms=5, unacknowledged={"tele": (3, 9)}, watermarks={"tele": 2}
+            boot_id="n",
+            ledger_id="l",
+            version="1",
+            role="monitor",
+            wall_ms=5,
+            unacknowledged={"tele": (3, 9)},
+            watermarks={"tele": 2},
         )
     )
+    assert content["role"] == "monitor"
     assert content["unacknowledged"] == {"tele": [3, 9]}
     assert json.loads(farewell(boot_id="n", graceful=False)) == {"v": 1, "online": False, "b": "n", "graceful": False}
 

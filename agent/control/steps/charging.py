@@ -112,7 +112,8 @@ def _tell_vehicle(core: "ControlCore", permitted: bool) -> None:
     """CCS carries what is measured at the output; what cannot be measured is told as zero."""
     image, now_s = core.image, core.now_s
     session = core.session
-    voltage_v = image.value("meter_voltage_v", now_s) or image.value("outside_voltage_v", now_s) or 0.0
+    # The analogue board measures twenty times a second; the meter's value is up to a second old and lags on a ramp.
+    voltage_v = image.value("outside_voltage_v", now_s) or image.value("meter_voltage_v", now_s) or 0.0
     current_a = image.value("module_current_a", now_s)
     if current_a is None:
         current_a = image.value("meter_current_a", now_s) or 0.0

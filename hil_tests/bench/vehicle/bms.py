@@ -126,13 +126,15 @@ class Bms:
         self._ending_s = 0.0
         self._first_current_s: float | None = None
         self._cadences = {
-            name: Cadence(MESSAGES[name].period_s, self._manners.jitter, rng) for name in _spoken(self._manners.lists)
+            name: Cadence(MESSAGES[name].period_s, self._manners.jitter, rng, self._manners.interval_s(name))
+            for name in _spoken(self._manners.lists)
         }
+        self._trailing: dict[str, float] = {}
         self._values: dict[str, Callable[[float], Values]] = {
             "BHM": lambda _: payloads.bhm(battery),
             "BRM": lambda _: payloads.brm(battery),
             "BCP": lambda _: payloads.bcp(battery, mischief),
-            "BRO": lambda _: {"ready": self.phase is Phase.READY},
+            "BRO": lambda _: {"ready": self.phase is not Phase.PREPARING and not mischief.never_ready},
             "BCL": lambda _: payloads.bcl(self.demand()),
             "BCS": lambda _: payloads.bcs(battery, self._inlet.terminal_voltage_v, self._inlet.current_a),
             "BSM": self._bsm,
@@ -206,6 +208,10 @@ class Bms:
         self._drive_contactors(now_s)
         return [(name, self._values[name](now_s)) for name, each in self._cadences.items() if each.take(now_s)]
 
+    def values(self, name: str, now_s: float) -> Values:
+        """What message ``name`` would say now, whether or not it is its time."""
+        return self._values[name](now_s)
+
     def next_due(self) -> float | None:
         """When the next message is due, or None while the BMS is silent."""
         return min((each.due_s for each in self._cadences.values() if each.due_s is not None), default=None)
@@ -261,6 +267,9 @@ class Bms:
 
     def _advance(self, now_s: float) -> None:
         since_s = now_s - self.since_s
+        for name in [name for name, end_s in self._trailing.items() if now_s >= end_s]:
+            del self._trailing[name]
+            self._set_running(name, False, now_s)
         if self.phase is Phase.WAKING and since_s >= self._manners.wake_s:
             self._enter(Phase.HANDSHAKE, now_s)
         elif self.phase is Phase.HANDSHAKE:
@@ -345,10 +354,23 @@ class Bms:
         self.phase = phase
         self.since_s = now_s
         self._guard.reset()
-        for name in self._cadences:
-            self._set_running(name, name in _SENT.get(phase, ()) and name not in ("BHM", "BEM"), now_s)
+        for name, cadence in self._cadences.items():
+            if name in _SENT.get(phase, ()):
+                self._trailing.pop(name, None)
+                self._set_running(name, name not in ("BHM", "BEM"), now_s)
+            elif phase is Phase.ASLEEP or cadence.due_s is None or name in self._trailing:
+                self._set_running(name, name in self._trailing and phase is not Phase.ASLEEP, now_s)
+            elif name not in self._mischief.kept:
+                self._let_trail(name, now_s)
         if phase is Phase.TIMED_OUT and self.timed_out is not None:
             self._set_running("BEM", True, now_s)
+
+    def _let_trail(self, name: str, now_s: float) -> None:
+        """The phase of this message is over: it ends at once or, with a sluggish BMS, a little later."""
+        if name in self._manners.trailing_s:
+            self._trailing[name] = now_s + self._manners.trailing_s[name]
+        else:
+            self._set_running(name, False, now_s)
 
     def _set_running(self, name: str, running: bool, now_s: float) -> None:
         cadence = self._cadences[name]
@@ -358,6 +380,7 @@ class Bms:
             cadence.stop()
 
     def _fall_asleep(self, now_s: float) -> None:
+        self._trailing.clear()
         self._enter(Phase.ASLEEP, now_s)
         self.attempts = 0
         self.timed_out = None

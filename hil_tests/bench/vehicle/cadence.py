@@ -7,10 +7,14 @@ class Cadence:
     """One period: starts, stops, and says when the next message is due.
 
     The sends keep to a grid, each moved by up to ``jitter`` of the period to either side, so the mean period is exact.
-    Sends that were missed because the caller was late are left out, not made up for.
+    ``interval_s`` (shortest, longest) instead says what was measured between two sends: every interval lies within it,
+    and the grid keeps the mean. Sends that were missed because the caller was late are left out, not made up for.
     """
 
-    def __init__(self, period_s: float, jitter: float, rng: random.Random) -> None:
+    def __init__(
+        self, period_s: float, jitter: float, rng: random.Random, interval_s: tuple[float, float] | None = None
+    ) -> None:
+        self._interval_s = interval_s
         self._period_s = period_s
         self._jitter = jitter
         self._rng = rng
@@ -40,6 +44,11 @@ class Cadence:
         self._grid_s += self._period_s
         if self._grid_s <= now_s - self._period_s:
             self._grid_s = now_s
+        if self._interval_s is not None:
+            shortest_s, longest_s = self._interval_s
+            moved_s = self._rng.uniform(shortest_s, longest_s) - self._period_s
+            self._due_s = now_s + min(longest_s, max(shortest_s, self._grid_s + moved_s - now_s))
+            return True
         moved_s = self._rng.uniform(-self._jitter, self._jitter) * self._period_s if self._jitter else 0.0
         self._due_s = max(now_s, self._grid_s + moved_s)
         return True

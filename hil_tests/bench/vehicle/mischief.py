@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from drivers.bms.messages import MESSAGES, Sender
 
@@ -10,7 +11,11 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("silence NAME|all", "stop sending a message of the BMS"),
     ("speak NAME|all", "send it again"),
     ("length NAME BYTES|right", "send a message with a wrong length"),
-    ("ready no|yes", "never report ready: BRO stays 00"),
+    ("payload NAME HEX|own", "send these bytes as the message, as long as they are"),
+    ("single NAME|none", "send a long message without the transport protocol: one frame with its first 8 bytes"),
+    ("replace NAME WITH|none", "whenever NAME is due, send the message WITH instead"),
+    ("keep NAME|none", "go on sending NAME in all later phases once it has begun"),
+    ("ready no|yes", "report not ready: BRO stays 00, or falls back to 00"),
     ("mismatch PERCENT", "announce a battery voltage in BCP that is off by so much"),
     ("demand VOLTS AMPERES|own", "demand this, whatever CML allows"),
     ("fault NAME", "raise a state of BSM, for example over_temperature"),
@@ -22,12 +27,15 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("thaw", "go on after freeze"),
     ("contactors open|follow", "force K5/K6 open"),
     ("raw IDENTIFIER DATA", "send one frame, both hexadecimal, 29-bit identifier"),
+    ("when SIGN [SECONDS] COMMAND", "do COMMAND once, so long after the charger's message SIGN is next heard"),
+    ("when none", "forget all commands that wait for a sign"),
     ("soc PERCENT", "set the state of charge"),
     ("target PERCENT", "set the end of the charge"),
     ("temperature DEGREES", "set the temperature of the pack"),
     ("insulation KILOOHM", "set the insulation resistance of the pack"),
     ("normal", "take all misbehaviour back; the battery stays as it is"),
     ("state", "say what the vehicle is doing, as JSON"),
+    ("stalls", "say by how many ms this process was late at worst since this was last asked"),
     ("help", "list these commands"),
 )
 """What a vehicle can be told, and what it then does."""
@@ -47,6 +55,15 @@ BSM_STATES: dict[str, tuple[str, int]] = {
 }
 """States of BSM by the name a command uses: field and value."""
 
+SIGNS: tuple[str, ...] = (
+    "CHM", "CRM-00", "CRM-AA", "CTS", "CML", "CRO-00", "CRO-AA", "CCS", "CST", "CSD", "CEM",
+)  # fmt: skip
+"""What a command can wait for: messages of the charger, CRM and CRO by what they say."""
+
+LONGEST_DELAY_S = 3600.0
+LONGEST_PAYLOAD = 1785
+ORDERS_AT_MOST = 64
+
 STOP_REASONS: tuple[str, ...] = tuple(entry.name for entry in MESSAGES["BST"].fields)
 """Fields of BST."""
 
@@ -55,12 +72,32 @@ class CommandError(ValueError):
     """A command that cannot be understood; the text says what is allowed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command that waits for a sign and then ``delay_s`` seconds."""
+
+    sign: str
+    delay_s: float
+    command: str
+
+
+def sign_of(name: str, values: Mapping[str, Any]) -> str:
+    """The sign a message of the charger is: its name, with -00 or -AA for CRM and CRO."""
+    field_name = {"CRM": "recognised", "CRO": "ready"}.get(name)
+    return name if field_name is None else f"{name}-{'AA' if values[field_name] else '00'}"
+
+
 @dataclass(slots=True)
 class Mischief:
     """All that makes the vehicle differ from a well-behaved one. The defaults are good behaviour."""
 
     silenced: set[str] = field(default_factory=set)
     lengths: dict[str, int] = field(default_factory=dict)
+    payloads: dict[str, bytes] = field(default_factory=dict)
+    singles: set[str] = field(default_factory=set)
+    replaced: dict[str, str] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+    orders: list[Order] = field(default_factory=list)
     never_ready: bool = False
     mismatch_percent: float = 0.0
     demand: tuple[float, float] | None = None
@@ -101,6 +138,69 @@ class Mischief:
             return f"{message} has its right length"
         self.lengths[message] = int(_number(size, 1, 1785))
         return f"{message} has {self.lengths[message]} bytes"
+
+    def _payload(self, name: str, text: str) -> str:
+        (message,) = _messages(name, everything=False)
+        if text == "own":
+            self.payloads.pop(message, None)
+            return f"{message} says what it should"
+        try:
+            payload = bytes.fromhex(text)
+        except ValueError:
+            raise CommandError(f"{text!r} is not hexadecimal") from None
+        if not 1 <= len(payload) <= LONGEST_PAYLOAD:
+            raise CommandError(f"a message has 1 to {LONGEST_PAYLOAD} bytes")
+        self.payloads[message] = payload
+        return f"{message} says {payload.hex()}"
+
+    def _single(self, name: str) -> str:
+        if name == "none":
+            self.singles.clear()
+            return "everything long goes by the transport protocol"
+        (message,) = _messages(name, everything=False)
+        self.singles.add(message)
+        return f"in one frame: {', '.join(sorted(self.singles))}"
+
+    def _keep(self, name: str) -> str:
+        if name == "none":
+            self.kept.clear()
+            return "nothing goes on beyond its phase"
+        (message,) = _messages(name, everything=False)
+        self.kept.add(message)
+        return f"goes on: {', '.join(sorted(self.kept))}"
+
+    def _replace(self, name: str, by: str) -> str:
+        (message,) = _messages(name, everything=False)
+        if by == "none":
+            self.replaced.pop(message, None)
+            return f"{message} is itself"
+        (self.replaced[message],) = _messages(by, everything=False)
+        return f"{self.replaced[message]} instead of {message}"
+
+    def wait_for(self, arguments: list[str]) -> str:
+        """``when SIGN [SECONDS] COMMAND`` or ``when none``; whether COMMAND makes sense shows when it is done."""
+        if arguments == ["none"]:
+            self.orders.clear()
+            return "nothing waits"
+        usage = f"write: when SIGN [SECONDS] COMMAND; SIGN is one of {', '.join(SIGNS)}"
+        if len(arguments) < 2 or arguments[0].upper() not in SIGNS:
+            raise CommandError(usage)
+        sign, rest, delay_s = arguments[0].upper(), arguments[1:], 0.0
+        if rest[0][0].isdigit():
+            delay_s, rest = _number(rest[0], 0.0, LONGEST_DELAY_S), rest[1:]
+        if not rest or rest[0] not in _VERBS or rest[0] in ("when", "help", "state", "stalls"):
+            raise CommandError(usage)
+        if len(self.orders) >= ORDERS_AT_MOST:
+            raise CommandError(f"{ORDERS_AT_MOST} commands wait already; `when none` forgets them")
+        self.orders.append(Order(sign, delay_s, " ".join(rest)))
+        return f"after {sign}{f' and {delay_s:g} s' if delay_s else ''}: {' '.join(rest)}"
+
+    def due_orders(self, sign: str) -> list[Order]:
+        """Orders that wait for this sign; they wait no more."""
+        found = [order for order in self.orders if order.sign == sign]
+        if found:
+            self.orders = [order for order in self.orders if order.sign != sign]
+        return found
 
     def _ready(self, answer: str) -> str:
         self.never_ready = not _choice(answer, yes="yes", no="no")
@@ -164,6 +264,10 @@ _HANDLERS: Mapping[str, tuple[int, str, Callable[..., str]]] = {
     "silence": (1, "silence NAME, or silence all", Mischief._silence),
     "speak": (1, "speak NAME, or speak all", Mischief._speak),
     "length": (2, "length NAME BYTES, or length NAME right", Mischief._length),
+    "payload": (2, "payload NAME HEX, or payload NAME own", Mischief._payload),
+    "single": (1, "single NAME, or single none", Mischief._single),
+    "replace": (2, "replace NAME WITH, or replace NAME none", Mischief._replace),
+    "keep": (1, "keep NAME, or keep none", Mischief._keep),
     "ready": (1, "ready yes, or ready no", Mischief._ready),
     "mismatch": (1, "mismatch PERCENT", Mischief._mismatch),
     "fault": (1, "fault NAME", Mischief._fault),
@@ -175,6 +279,8 @@ _HANDLERS: Mapping[str, tuple[int, str, Callable[..., str]]] = {
     "thaw": (0, "thaw", Mischief._thaw),
     "contactors": (1, "contactors open, or contactors follow", Mischief._contactors),
 }
+
+_VERBS = frozenset(usage.split()[0] for usage, _ in COMMANDS)
 
 
 def number(text: str, low: float, high: float) -> float:

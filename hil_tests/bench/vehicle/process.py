@@ -42,6 +42,7 @@ class Process:
         self._phase = vehicle.bms.phase
         self._alone: AloneInlet | None = None
         self._running = True
+        self._planned_s: float | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(port.fileno(), selectors.EVENT_READ)
 
@@ -76,9 +77,14 @@ class Process:
 
     def _turn(self) -> float:
         """Wait until something is to be done, and do it. Returns the time it was done at."""
-        wait_s = max(0.0, self._vehicle.next_due(time.monotonic()) - time.monotonic())
-        ready = self._selector.select(wait_s)
+        before_s = time.monotonic()
+        due_s = max(before_s, self._vehicle.next_due(before_s))
+        ready = self._selector.select(due_s - before_s)
         now_s = time.monotonic()
+        # Waking up late and being held up since the last turn are the same to whoever measures.
+        planned_s = due_s if self._planned_s is None else min(due_s, self._planned_s)
+        self._vehicle.longest_stall_s = max(self._vehicle.longest_stall_s, now_s - planned_s)
+        self._planned_s = now_s + STEP_S
         for key, _ in ready:
             if key.data is not None:
                 key.data(now_s)

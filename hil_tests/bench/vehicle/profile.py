@@ -7,6 +7,8 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from drivers.bms.messages import MESSAGES, Sender
+
 Kind = TypeVar("Kind")
 
 _HERE = Path(__file__).parent
@@ -86,13 +88,33 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     software_version: str
 
 
+class Foreign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A frame of somebody else on the bus: 29-bit identifier and up to 8 bytes, both hexadecimal, again and again."""
+
+    identifier_hex: Annotated[str, msgspec.Meta(pattern="^[01]?[0-9A-Fa-f]{1,7}$")]
+    data_hex: Annotated[str, msgspec.Meta(pattern="^([0-9A-Fa-f]{2}){0,8}$")]
+    period_s: Positive
+
+    @property
+    def identifier(self) -> int:
+        """The identifier."""
+        return int(self.identifier_hex, 16)
+
+    @property
+    def payload(self) -> bytes:
+        """The data."""
+        return bytes.fromhex(self.data_hex)
+
+
 class Manners(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the BMS behaves on the bus.
 
     ``wake_s``: from auxiliary supply to the first message understood. ``prepare_s``: BRO 00 is sent for so long before
     the contactors close. ``jitter``: largest deviation of a send time from its grid, as a fraction of the period.
     ``lists``: which of the optional BMV, BMT and BSP are sent. ``pause_after_s`` after the first charging current the
-    BMS forbids charging (BSM permit 00) once, for ``pause_s``; 0 for never.
+    BMS forbids charging (BSM permit 00) once, for ``pause_s``; 0 for never. ``intervals_ms``: for single messages the
+    shortest and longest interval measured on a real vehicle, in place of ``jitter``. ``trailing_s``: messages that go
+    on so long after their phase has ended. ``foreign``: frames of other senders on the bus while the vehicle is awake.
     """
 
     wake_s: NotNegative = 0.4
@@ -101,6 +123,14 @@ class Manners(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lists: list[str] = []
     pause_after_s: NotNegative = 0.0
     pause_s: NotNegative = 0.0
+    intervals_ms: dict[str, tuple[float, float]] = {}
+    trailing_s: dict[str, Positive] = {}
+    foreign: list[Foreign] = []
+
+    def interval_s(self, name: str) -> tuple[float, float] | None:
+        """Shortest and longest interval of a message in seconds, or None where only ``jitter`` is known."""
+        found = self.intervals_ms.get(name)
+        return None if found is None else (found[0] / 1000, found[1] / 1000)
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,6 +211,15 @@ def _check(path: Path, profile: Profile) -> None:
     unknown = set(profile.manners.lists) - {"BMV", "BMT", "BSP"}
     if unknown:
         raise ProfileError(f"{path.name}: lists knows only BMV, BMT and BSP, not {', '.join(sorted(unknown))}")
+    vehicle = {name: message for name, message in MESSAGES.items() if message.sender is Sender.VEHICLE}
+    unknown = {*profile.manners.intervals_ms, *profile.manners.trailing_s} - vehicle.keys()
+    if unknown:
+        raise ProfileError(f"{path.name}: a vehicle does not send {', '.join(sorted(unknown))}")
+    for name, (shortest_ms, longest_ms) in profile.manners.intervals_ms.items():
+        if not 0 < shortest_ms <= vehicle[name].period_s * 1000 <= longest_ms:
+            raise ProfileError(
+                f"{path.name}: intervals_ms.{name} must be around its period of {vehicle[name].period_s * 1000:g} ms"
+            )
 
 
 def _load_chemistries() -> Mapping[str, Chemistry]:

@@ -12,13 +12,23 @@ from drivers.bms.messages import (
     MessageError,
     decode,
     encode,
+    identifier_of,
     message_of,
 )
 from drivers.bms.transport import Transport
 from drivers.can.frame import CanFrame
 from hil_tests.bench.vehicle.battery import Battery
 from hil_tests.bench.vehicle.bms import Bms, Inlet, Phase
-from hil_tests.bench.vehicle.mischief import STOP_REASONS, CommandError, Mischief, help_text, number
+from hil_tests.bench.vehicle.cadence import Cadence
+from hil_tests.bench.vehicle.mischief import (
+    STOP_REASONS,
+    CommandError,
+    Mischief,
+    Order,
+    help_text,
+    number,
+    sign_of,
+)
 from hil_tests.bench.vehicle.profile import Profile
 
 STEP_S = 0.02
@@ -61,8 +71,16 @@ class Vehicle:
         self.heard: dict[str, int] = {}
         self.said: dict[str, int] = {}
         self.unreadable = 0
+        self.longest_stall_s = 0.0
+        """By how much whoever polls this vehicle was late at worst since that was last asked."""
         self._stepped_s: float | None = None
         self._raw: list[CanFrame] = []
+        self._orders: list[tuple[float, Order]] = []
+        foreign = [(each.identifier, each.payload, each.period_s) for each in profile.manners.foreign]
+        self._foreign = [
+            (CanFrame(identifier, data), Cadence(period_s, 0.0, random.Random(seed)))
+            for identifier, data, period_s in foreign
+        ]
 
     @property
     def source(self) -> Source:
@@ -88,11 +106,15 @@ class Vehicle:
                 self.unreadable += 1
                 continue
             self.heard[known.name] = self.heard.get(known.name, 0) + 1
+            for order in self.mischief.due_orders(sign_of(known.name, values)):
+                self._orders.append((now_s + order.delay_s, order))
+            self._do_orders(now_s)
             self.bms.hear(known.name, values, now_s)
 
     def poll(self, now_s: float) -> list[CanFrame]:
         """Let time act; frames to put on the bus now. Call it after ``receive`` and when ``next_due`` has come."""
         self._step_battery(now_s)
+        self._do_orders(now_s)
         was = self.bms.phase
         self.bms.sense(self.inlet, now_s)
         if self.bms.phase is Phase.ASLEEP:
@@ -102,7 +124,13 @@ class Vehicle:
         if self.bms.phase is Phase.ASLEEP:
             if was is not Phase.ASLEEP:
                 self.transport.reset()
+                for _, cadence in self._foreign:
+                    cadence.stop()
             return []
+        for frame, cadence in self._foreign:
+            cadence.start(now_s)
+            if cadence.take(now_s):
+                self._raw.append(frame)
         for name, values in self.bms.poll(now_s):
             self._say(name, values, now_s)
         frames, self._raw = self._raw, []
@@ -112,7 +140,9 @@ class Vehicle:
         """When to poll next, at most STEP_S from now."""
         dues = [now_s + STEP_S]
         if not self.mischief.frozen:
-            dues += [due for due in (self.bms.next_due(), self.transport.next_due()) if due is not None]
+            foreign = [cadence.due_s for _, cadence in self._foreign]
+            dues += [due for due in (self.bms.next_due(), self.transport.next_due(), *foreign) if due is not None]
+        dues += [at_s for at_s, _ in self._orders]
         return min(dues)
 
     def command(self, text: str, now_s: float) -> Reply:
@@ -153,6 +183,7 @@ class Vehicle:
             "last_heard": {name: _plain(values) for name, values in bms.last_heard.items()},
             "said": dict(self.said),
             "unreadable": self.unreadable,
+            "waiting": [f"{order.sign}: {order.command}" for order in self.mischief.orders],
         }
 
     # ---------------------------------------------------------------------------------------------------- internals
@@ -168,8 +199,15 @@ class Vehicle:
     def _say(self, name: str, values: dict[str, Any], now_s: float) -> None:
         if name in self.mischief.silenced:
             return
+        other = self.mischief.replaced.get(name)
+        if other is not None:
+            name, values = other, self.bms.values(other, now_s)
         message = MESSAGES[name]
-        payload = encode(name, values)
+        payload = self.mischief.payloads.get(name) or encode(name, values)
+        if name in self.mischief.singles:
+            self._raw.append(CanFrame(identifier_of(name), payload[:8]))
+            self.said[name] = self.said.get(name, 0) + 1
+            return
         length = self.mischief.lengths.get(name)
         if length is not None:
             payload = payload[:length].ljust(length, b"\xff")
@@ -182,6 +220,11 @@ class Vehicle:
             return json.dumps(self.report(now_s))
         if verb == "help":
             return help_text()
+        if verb == "stalls":
+            worst_s, self.longest_stall_s = self.longest_stall_s, 0.0
+            return f"{worst_s * 1000:.1f}"
+        if verb == "when":
+            return self.mischief.wait_for(arguments)
         if verb == "stop":
             return self._stop(arguments, now_s)
         if verb == "normal":
@@ -206,7 +249,15 @@ class Vehicle:
             raise CommandError(f"nothing to stop: the vehicle is {self.bms.phase.value}")
         return f"stopping: {reason}"
 
+    def _do_orders(self, now_s: float) -> None:
+        due = [order for at_s, order in self._orders if at_s <= now_s]
+        if due:
+            self._orders = [(at_s, order) for at_s, order in self._orders if at_s > now_s]
+        for order in due:
+            self.command(order.command, now_s)
+
     def _behave(self) -> None:
+        self._orders.clear()
         for name in Mischief.__slots__:
             setattr(self.mischief, name, getattr(Mischief(), name))
 

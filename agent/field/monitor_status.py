@@ -1,0 +1,53 @@
+"""The status snapshot of a pile that only listens, with the keys of a charging pile where they mean the same."""
+
+from typing import Any
+
+from agent.control.monitor import MonitorCore
+from agent.control.monitor_recording import vehicle_values
+
+
+def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]:
+    """What the core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
+    session = core.session
+    bill = None if session is None or session.billing is None else session.billing.bill()
+    return {
+        "pile_id": core.parameters.pile_id,
+        "boot_id": core.parameters.boot_id,
+        "version": core.parameters.version,
+        "connector": core.parameters.connector,
+        "role": "monitor",
+        "uptime_s": round(uptime_s, 1),
+        "state": core.state,
+        "state_since_s": round(now_s - core.state_since_s, 2),
+        "stage": core.stage.value,
+        "session": None if session is None else session.id,
+        "stop_reason": None if session is None else session.stop_reason,
+        "shutting_down": core.shutting_down,
+        "faults": [
+            {
+                "id": item.fault.id,
+                "level": item.fault.level,
+                "action": "log",
+                "since_s": round(now_s - item.since_s, 1),
+                "latched": not item.present,
+            }
+            for item in core.active_faults
+        ],
+        "may_start": False,
+        "may_energise": False,
+        "start_blockers": ["monitor_only"],
+        "energise_blockers": ["monitor_only"],
+        "values": core.image.snapshot(now_s),
+        "bms": vehicle_values(core),
+        "energy_wh": None if session is None else session.energy_wh,
+        "energy_source": None if session is None else session.energy_source,
+        "amount_e4": None if bill is None else bill.amount_e4,
+        "duration_s": None if session is None else session.duration_s(now_s),
+        "rate": None if session is None or session.billing is None else session.billing.rate,
+        "violations": 0 if session is None else session.observed.violations,
+        "records": {
+            "last_number": core.backlog.last_number,
+            "acknowledged": core.backlog.acknowledged,
+            "backlog": core.backlog.last_number - core.backlog.acknowledged,
+        },
+    }

@@ -1,0 +1,88 @@
+"""Command line: ``python -m hil_tests.conformance``, or ``make conformance ARGS="..."``."""
+
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import click
+
+from hil_tests.conformance.case import Case
+from hil_tests.conformance.catalogue import CASES, select
+from hil_tests.conformance.report import write_report
+from hil_tests.conformance.run import misses, run_cases
+
+EXPLAINED_FILE = Path(__file__).with_name("explained.toml")
+_OUTPUT = Path("build") / "conformance"
+
+
+@click.command()
+@click.option(
+    "--only", multiple=True, metavar="ID", help="Only this case, item, or all that begin so; may be repeated."
+)
+@click.option("--short", is_flag=True, help="Only the handful of cases that `make test` runs.")
+@click.option("--table", is_flag=True, help="Print the list of cases as docs/conformance.md has it, and run none.")
+@click.option("--list", "list_only", is_flag=True, help="Say which cases there are, and run none.")
+@click.option(
+    "--piles", type=click.IntRange(1, 8), default=2, show_default=True, help="Piles that run at the same time."
+)
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), default=_OUTPUT, show_default=True, help="Folder."
+)
+def main(only: tuple[str, ...], short: bool, table: bool, list_only: bool, piles: int, output: Path) -> None:
+    """Run the conformance cases of GB/T 34658-2017 for a charger against the real field process.
+
+    Writes index.html, conformance.json and one recording a case. Ends with 0 only when nothing is missed unexplained.
+    """
+    try:
+        cases = select(only) if only else [case for case in CASES if case.short or not short]
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    if table:
+        click.echo("\n".join(table_rows(cases)))
+        return
+    if list_only:
+        for case in cases:
+            click.echo(f"{case.id:15} {case.edition} {case.seconds:4.0f} s  {case.title.en} / {case.title.zh}")
+        return
+    sys.exit(run(cases, piles, output))
+
+
+def table_rows(cases: list[Case]) -> list[str]:
+    """The list of cases in Markdown."""
+    head = ["| case | edition | what | 内容 |", "|---|---|---|---|"]
+    return [*head, *(f"| `{case.id}` | {case.edition} | {case.title.en} | {case.title.zh} |" for case in cases)]
+
+
+def run(cases: list[Case], piles: int, output: Path) -> int:
+    """Run these cases and write the report. Returns the exit code."""
+    explanations = load_explanations(EXPLAINED_FILE)
+    begin_s, begin_wall_s = time.monotonic(), time.time()
+    results = run_cases(cases, output, piles=piles, say=_say, explanations=explanations)
+    page = write_report(output, results, begun_wall_s=begin_wall_s, took_s=time.monotonic() - begin_s, piles=piles)
+    problems = list(misses(results, explanations))
+    for problem in problems:
+        _say(problem.en)
+    _say(f"{len(results)} cases in {(time.monotonic() - begin_s) / 60:.1f} min, {len(problems)} problems: {page}")
+    return 1 if problems else 0
+
+
+def load_explanations(path: Path) -> dict[str, str]:
+    """Why known misses stand. Raises click.ClickException when the file names no case or is not readable."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise click.ClickException(f"{path.name}: {error}") from None
+    strange = sorted(set(found) - {case.id for case in CASES})
+    if strange:
+        raise click.ClickException(f"{path.name}: there is no case {', '.join(strange)}")
+    return {name: str(reason) for name, reason in found.items()}
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""A board whose contacts are read and on which nothing is ever written."""
+
+import pytest
+
+from drivers.inputs_outputs.input_board import InputBoard
+from drivers.inputs_outputs.waveshare import InputWiring
+from drivers.modbus import codec
+from drivers.modbus.master import ModbusMaster
+
+WIRING = {"door_open": InputWiring(1, True), "smoke_detected": InputWiring(3, False)}
+
+
+def test_it_asks_for_inputs_and_for_nothing_else() -> None:
+    board = InputBoard(WIRING, 5, 0.1)
+    asked = [
+        request for step in range(200) for request in board.requests(step * 0.05) if not board_done(board, request)
+    ]
+    assert len(asked) > 50
+    assert {(request.address, request.function, request.register, request.count) for request in asked} == {
+        (5, codec.READ_DISCRETE_INPUTS, 0, 8)
+    }
+
+
+def board_done(board: InputBoard, request: codec.Request) -> bool:
+    board._block.done()
+    return False
+
+
+def exchange(board: InputBoard, reply: bytes | None) -> list[tuple[str, bool]]:
+    """One request and its answer through the owner of a line."""
+    master = ModbusMaster(115200)
+    master.attach(board.address, board.timing)
+    now_s = 10.0
+    (request,) = board.requests(now_s)
+    assert board.requests(now_s) == [], "one at a time"
+    master.submit(request, now_s)
+    while master.poll(now_s) is None or not master.idle:
+        now_s += 0.001
+        if reply is not None and now_s > 10.004:
+            master.receive(reply, now_s)
+            reply = None
+        if master.has_results:
+            break
+    return [(name, bool(reading.value)) for result in master.results() for name, reading in board.accept(result)]
+
+
+def framed(data: bytes) -> bytes:
+    return data + codec.checksum(data)
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected"),
+    [
+        (0b0000_0000, [("door_open", True), ("smoke_detected", False)]),
+        (0b0000_0010, [("door_open", False), ("smoke_detected", False)]),
+        (0b0000_1010, [("door_open", False), ("smoke_detected", True)]),
+    ],
+)
+def test_the_contacts_by_name(bits: int, expected: list[tuple[str, bool]]) -> None:
+    board = InputBoard(WIRING, 5, 0.1)
+    assert exchange(board, framed(bytes((5, 2, 1, bits)))) == expected
+    assert board.next_due(10.05) == pytest.approx(10.1)
+
+
+def test_a_board_that_is_silent_says_nothing() -> None:
+    assert exchange(InputBoard(WIRING, 5, 0.1), None) == []
+
+
+def test_a_channel_stands_once_and_exists() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        InputBoard({"a": InputWiring(0, True), "b": InputWiring(0, True)}, 1, 0.1)
+    with pytest.raises(ValueError, match="not within"):
+        InputBoard({"a": InputWiring(8, True)}, 1, 0.1)
+    InputBoard({"a": InputWiring(15, True)}, 1, 0.1, channels=16)
