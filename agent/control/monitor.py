@@ -126,7 +126,7 @@ class MonitorCore:
         self.backlog.acknowledge(number)
 
     def on_recorder(self, *, ready: bool, uplink: str, at_s: float, meter_proof: str = "") -> None:
-        """The recorder reported its health. A listener's meter makes no bill, so a proof of its unit changes nothing."""
+        """The recorder reported its health. A listener asks for no proof of its meter's unit."""
         self.image.put("recorder_ready", Reading(ready, "bool", at_s))
         self._ready_for_sessions = self._ready_for_sessions or ready
         self.around.uplink_lost = uplink not in ("off", "connected")
