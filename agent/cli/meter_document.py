@@ -16,7 +16,7 @@ from agent.settings.walk import bare, limits_of, type_of
 from drivers.meters.identifier_map import IdentifierMap, Item, ItemBlock, LineDefaults
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
 from drivers.meters.register_map import AnyMap, load_map
-from drivers.meters.sections import Intervals, NeverWrite, Text
+from drivers.meters.sections import Intervals, NeverWrite, SerialDefaults, Text
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPS = ROOT / "config" / "meters"
@@ -26,7 +26,7 @@ DOCUMENT_PATH = ROOT / "docs" / "meters.md"
 _HEAD = """\
 # Meters
 
-<!-- Written by `python scripts/meter_documents.py` from config/meters; change the maps, not this file. -->
+<!-- Written by `make meters` from config/meters; change the maps, not this file. -->
 
 A meter is a file in `config/meters`; adding a model needs no Python. A map of your own is `meters/NAME.toml` beside the
 site file, with `id = "NAME"` in it.
@@ -74,6 +74,7 @@ _TYPES: dict[Any, str] = {
 _SECTIONS: tuple[tuple[str, type], ...] = (
     ('Top level, `protocol = "modbus"`', RegisterMap),
     ('Top level, `protocol = "dlt645-2007"`', IdentifierMap),
+    ("`serial` of a Modbus meter", SerialDefaults),
     ("`serial` of a DL/T 645 meter", LineDefaults),
     ("`fields`", Field),
     ("`ratios`", Ratio),

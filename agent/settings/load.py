@@ -22,6 +22,7 @@ from agent.settings.problems import Language, Problem, SettingsError, Text, did_
 from agent.settings.schema import AnySettings, Connector, MonitorConnector, MonitorSettings, Settings
 from agent.settings.walk import Walk, type_of
 from drivers.meters.register_form import RegisterForm, register_form
+from drivers.meters.register_map import AnyMap
 
 T = TypeVar("T")
 
@@ -89,12 +90,10 @@ def _load_monitor_site(path: Path, data: dict[str, Any]) -> MonitorSite:
     search = _Search((path.resolve().parent, data_folder()))
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter = search.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
+    meter = search.meter(tree)
     faults = search.catalogue()
     problems = [_not_for_a_monitor(problem) for problem in walk.problems]
     problems += [*search.problems, *cross.bus_problems(tree), *cross.contact_problems(tree)]
-    if meter is not None:
-        problems += cross.meter_problems(meter[1])
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
     settings = convert(data, MonitorSettings, path) if not problems else None
     if settings is None or profile is None or tariff is None:
@@ -133,13 +132,11 @@ def _load_site(path: Path, data: dict[str, Any]) -> Site:
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     board = search.load(tree, "connector.inputs_outputs.board", "boards", load_board)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter = search.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
+    meter = search.meter(tree)
     faults = search.catalogue()
     problems = [*walk.problems, *search.problems, *cross.bus_problems(tree)]
     if profile is not None:
         problems += cross.rating_problems(tree, profile)
-    if meter is not None:
-        problems += cross.meter_problems(meter[1])
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
     settings = convert(data, Settings, path) if not problems else None
     if settings is None or profile is None or board is None or tariff is None or meter is None:
@@ -166,6 +163,14 @@ class _Search:
             self.problems.append(Problem(place, what, did_you_mean(name, names)))
             return None
         return self._guarded(path, f"{kind}/{path.name}", loader)
+
+    def meter(self, tree: cross.Tree) -> tuple[Path, AnyMap] | None:
+        """File and map of the connector's meter, None if the meter cannot be used there."""
+        found = self.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
+        if found is None:
+            return None
+        self.problems += cross.meter_problems(found[1])
+        return found
 
     def catalogue(self) -> dict[str, Fault]:
         """The shipped fault catalogue; a site cannot bring its own."""

@@ -75,7 +75,8 @@ def ratio_value(ratio: Ratio, start: int, registers: tuple[int, ...]) -> Fractio
     if not math.isfinite(raw):
         return None
     value = Fraction(raw) * Fraction(str(ratio.scale))
-    return value if ratio.minimum <= value <= ratio.maximum else None
+    # Exactly: as binary fractions a limit such as 999.9 would shut out 999.9 itself.
+    return value if Fraction(str(ratio.minimum)) <= value <= Fraction(str(ratio.maximum)) else None
 
 
 def item_raw(item: Item, data: bytes) -> int | None:
@@ -85,19 +86,14 @@ def item_raw(item: Item, data: bytes) -> int | None:
     """
     if len(data) != item.bytes:
         raise ValueError(f"{item.di}: {len(data)} bytes instead of {item.bytes}")
-    number = data[::-1]
-    negative = False
-    if item.signed:
-        negative = bool(number[0] & 0x80)
-        number = bytes((number[0] & 0x7F, *number[1:]))
     if item.encoding == "binary":
-        magnitude = int.from_bytes(number, "big")
-    else:
-        digits = number.hex()
-        if not digits.isdecimal():
-            return None
-        magnitude = int(digits)
-    return -magnitude if negative else magnitude
+        absent = data == b"\xff" * len(data)
+        return None if absent else int.from_bytes(data, "little", signed=item.signed)
+    highest = data[-1] & 0x7F if item.signed else data[-1]
+    digits = bytes((highest, *data[-2::-1])).hex()
+    if not digits.isdecimal():
+        return None
+    return -int(digits) if highest != data[-1] else int(digits)
 
 
 def item_value(item: Item, data: bytes, energy_unit_wh: Fraction = Fraction(1)) -> Value | None:

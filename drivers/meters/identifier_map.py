@@ -31,8 +31,8 @@ class LineDefaults(SerialDefaults, frozen=True, kw_only=True):
 class Item(Quantity, frozen=True, kw_only=True):
     """One quantity: value = raw * 10 ** -decimals, in ``unit``.
 
-    ``signed``: the top bit of the highest byte is the sign, the other bits the magnitude. A pattern that is no decimal
-    number (0xFF...) means that there is no value.
+    ``signed``: the top bit of the highest byte is the sign, the other bits the magnitude (in binary: two's complement).
+    A pattern that is no decimal number, and 0xFF throughout, mean that there is no value.
     """
 
     di: Identifier

@@ -14,7 +14,7 @@ from drivers.meters.signals import SIGNAL_UNITS
 from drivers.meters.variants import VariantChooser
 from drivers.modbus.codec import Request
 from drivers.modbus.device import PollBlock
-from drivers.modbus.master import ERROR_EXCEPTION, DeviceTiming, Result
+from drivers.modbus.master import ERROR_EXCEPTION, ERROR_TIMEOUT, DeviceTiming, Result
 from drivers.reading import Reading
 
 _ILLEGAL_FUNCTION = 1
@@ -23,6 +23,9 @@ _ILLEGAL_REGISTERS = (2, 3)
 
 _REFUSALS_TO_SPLIT = 2
 """A joined request that is refused so often in a row is asked for in parts from then on."""
+_SILENCES_TO_REFUSE = 3
+"""A probe without an answer so often in a row, while the meter answers others, is refused: some meters are silent on
+registers that they do not have."""
 _RATIO_AGE_INTERVALS = 3
 """A ratio counts for so many of its own intervals; then values that need it are absent."""
 
@@ -34,6 +37,8 @@ class _Poll:
         self.read = read
         self.probe = probe
         self.refusals = 0
+        self.silences = 0
+        self.answers_before = 0
         tag = f"{probe or 'read'} {read.function}:{read.start}+{read.count}"
         every_s = interval_s * read.every
         self.block = PollBlock(
@@ -107,6 +112,7 @@ class Meter:
         self._energy_unit = Fraction(str(energy_unit_wh))
         self._chooser = VariantChooser(register_map, self._signals)
         self._ratios: dict[str, tuple[Fraction, float]] = {}
+        self._answers = 0
         self._polls: dict[str, _Poll] = {}
         self._arrange()
 
@@ -128,9 +134,13 @@ class Meter:
         poll.block.done()
         if not result.ok:
             if result.error == ERROR_EXCEPTION:
+                self._answers += 1
                 self._refused(poll, result.exception_code)
+            elif result.error == ERROR_TIMEOUT and poll.probe:
+                self._silent(poll)
             return []
-        poll.refusals = 0
+        self._answers += 1
+        poll.refusals = poll.silences = 0
         if poll.probe:
             self._probed(poll, result)
             return []
@@ -149,10 +159,13 @@ class Meter:
             for members in self._plan.members.values()
             for field in members.fields
         }
-        polls = [_Poll(read, self.address, self._interval_s) for read in self._plan.reads]
+        # Ratios first: the values that need them come right after, some not again for a while.
+        reads = sorted(self._plan.reads, key=lambda read: not self._plan.ratios(read))
+        polls = [_Poll(read, self.address, self._interval_s) for read in reads]
+        every = self._map.intervals.ratio if self._chooser.hopeless else 1
         for name, field in self._chooser.probes().items():
             [members] = members_of(self._map, [_bare(field)])
-            read = msgspec.structs.replace(alone(members.need, self._plan.limits), every=1)
+            read = msgspec.structs.replace(alone(members.need, self._plan.limits), every=every)
             polls.append(_Poll(read, self.address, self._interval_s, probe=name))
         self._install(polls)
 
@@ -169,12 +182,20 @@ class Meter:
             self._chooser = VariantChooser(self._map, self._signals)
             self._arrange()
         elif code in (_ILLEGAL_FUNCTION, *_ILLEGAL_REGISTERS) and poll.probe:
-            if self._chooser.heard(poll.probe, None):
-                self._arrange()
+            self._chooser.heard(poll.probe, None)
+            self._arrange()
         elif code in _ILLEGAL_REGISTERS and len(poll.read.keys) > 1:
             poll.refusals += 1
             if poll.refusals >= _REFUSALS_TO_SPLIT:
                 self._split(poll)
+
+    def _silent(self, poll: _Poll) -> None:
+        if not poll.silences:
+            poll.answers_before = self._answers
+        poll.silences += 1
+        if poll.silences >= _SILENCES_TO_REFUSE and self._answers > poll.answers_before:
+            self._chooser.heard(poll.probe, None)
+            self._arrange()
 
     def _split(self, poll: _Poll) -> None:
         needs = {key: members.need for key, members in self._plan.members.items()}

@@ -63,8 +63,8 @@ class InRegisters:
 class Field(Quantity, InRegisters, frozen=True, kw_only=True):
     """One quantity: value = sign * raw * scale * 10 ** (exponent register + exponent_bias) * ratios, in ``unit``.
 
-    A raw value that is in ``sentinels`` (as unsigned number) or ``missing``, or an exponent outside 0 to ``exponent_maximum``, means
-    that there is no value. ``function`` and ``word_order`` are by default those of the map.
+    A raw value that is in ``sentinels`` (as unsigned number) or ``missing``, or an exponent outside 0 to
+    ``exponent_maximum``, means that there is no value. ``function`` and ``word_order`` are by default those of the map.
     """
 
     register: Register

@@ -42,18 +42,28 @@ class VariantChooser:
         return len(self.chosen) < len(self._choices)
 
     def probes(self) -> Mapping[str, Field]:
-        """The field to read for each variant of an open choice, by variant."""
-        return {
-            variant.name: self._fields[variant.name]
-            for choice, variants in self._choices.items()
-            if choice not in self.chosen
-            for variant in variants
-        }
+        """The field to read for each variant of an open choice, by variant; refused ones only when all are."""
+        found = {}
+        for choice, variants in self._choices.items():
+            if choice in self.chosen:
+                continue
+            names = [variant.name for variant in variants]
+            worth = [name for name in names if not self._is_refused(name)] or names
+            found.update({name: self._fields[name] for name in worth})
+        return found
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether all that is left to probe has been refused: then asking seldom is enough."""
+        return all(self._is_refused(name) for name in self.probes())
+
+    def _is_refused(self, name: str) -> bool:
+        return name in self._heard and self._heard[name] is None
 
     def heard(self, name: str, answer: Answer) -> bool:
         """Take the answer to a probe. Returns whether a choice has been made with it.
 
-        A time-out is no answer: it must not be handed in.
+        A single time-out is no answer and must not be handed in; silence while the meter answers others is a refusal.
         """
         choice = next((c for c, variants in self._choices.items() if any(v.name == name for v in variants)), None)
         if choice is None or choice in self.chosen:
