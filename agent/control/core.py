@@ -19,6 +19,8 @@ from agent.control.limits import pile_limit
 from agent.control.machine import Sequence
 from agent.control.metering import new_metering
 from agent.control.parameters import ControlParameters
+from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
+from agent.control.power_quality.watch import PowerQuality
 from agent.control.quarter_hours import QuarterHours
 from agent.control.reactions import fill_situation, react
 from agent.control.session import REPLUG_STOPS, Session
@@ -84,6 +86,7 @@ class ControlCore:
         self.reset_until_s = float("-inf")
         """Until when a person's reset clears latches."""
         self.metering = new_metering(parameters)
+        self.power_quality = None if parameters.power_quality is None else PowerQuality(parameters.power_quality)
         self.quarter_hours = QuarterHours(parameters.tariff.utc_offset_minutes)
         self.telemetry_pace = recording.Pace()
         self._commands: list[CommandInput] = []
@@ -113,6 +116,9 @@ class ControlCore:
                 self.situation.events.add("meter_register_moved")
             if not taken.accepted:
                 return
+        if self.power_quality is not None and name in GRID_SIGNALS:
+            self.power_quality.take(name, reading)
+            return
         self.image.put(name, reading)
 
     def on_frame(self, frame: CanFrame, now_s: float) -> None:

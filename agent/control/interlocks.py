@@ -12,6 +12,7 @@ from agent.control.fault_register import ActiveFault
 from agent.control.image import ProcessImage
 from agent.control.metering import METER_FINDINGS
 from agent.control.parameters import ControlParameters
+from agent.control.power_quality.limits import GRID_FINDINGS
 
 SAFETY_INPUTS = (
     "emergency_stop_pressed",
@@ -88,6 +89,8 @@ class Situation:
     """Faults of ``VEHICLE_FINDINGS`` that the vehicle's words show now."""
     meter_findings: frozenset[str] = frozenset()
     """Faults of ``METER_FINDINGS`` that are present now."""
+    grid_findings: frozenset[str] = frozenset()
+    """Faults of ``GRID_FINDINGS`` that the last ten minutes of the supply show."""
     events: set[str] = field(default_factory=set)
     """Faults that the sequence itself has found and that stay until their clear rule is met."""
 
@@ -378,7 +381,7 @@ VEHICLE_FINDINGS = frozenset(
 )
 """Faults found by comparing what the vehicle says with its own limits and with what is measured."""
 
-FAULT_IDS = EVENT_FAULTS | VEHICLE_FINDINGS | METER_FINDINGS | {fault_id for fault_id, _ in RULES}
+FAULT_IDS = EVENT_FAULTS | VEHICLE_FINDINGS | METER_FINDINGS | GRID_FINDINGS | {fault_id for fault_id, _ in RULES}
 """Every fault that the control core may raise."""
 
 
@@ -404,6 +407,8 @@ def conditions(image: ProcessImage, situation: Situation, parameters: ControlPar
         found += sorted(situation.vehicle_findings.difference(found))
     if situation.meter_findings:
         found += sorted(situation.meter_findings.difference(found))
+    if situation.grid_findings:
+        found += sorted(situation.grid_findings.difference(found))
     if situation.reconnect_cause is not None and situation.reconnect_cause not in found:
         found.append(situation.reconnect_cause)
     return tuple(found)

@@ -6,6 +6,7 @@ from typing import Any
 
 from agent.control.billing import BillingTariff
 from agent.control.numbers import NUMBERS, TIMES, SequenceEdition, SequenceNumbers, StepTimes
+from agent.control.power_quality.limits import PowerQualityParameters
 from agent.settings.catalogue import Fault
 from drivers.meters.register_form import RegisterForm
 
@@ -33,6 +34,8 @@ class ControlParameters:
     verification_due_day: int | None = None
     """Last day of the meter's verification, a day number as ``date.toordinal`` counts; None: not known."""
     refuse_after_verification_due: bool = False
+    power_quality: PowerQualityParameters | None = None
+    """The meter at the grid side, None without one."""
     recorder_lost_stop_s: float = 60.0
     start_time_limit_s: float = 90.0
     telemetry_interval_s: float = 15.0

@@ -31,6 +31,7 @@ def fill_situation(core: "ControlCore") -> None:
     situation.current_expected_since_s = memory.current_expected_since_s if charging else None
     situation.vehicle_findings = memory.watch.findings(core.now_s) if charging else frozenset()
     situation.meter_findings = meter_findings(core)
+    situation.grid_findings = frozenset() if core.power_quality is None else core.power_quality.findings
     situation.battery_limits_violated = charging and vehicle.battery_limits_violated(
         core.charger.vehicle, core.parameters.numbers
     )

@@ -46,6 +46,9 @@ def record_periodically(core: "ControlCore") -> None:
             core.record("session_progress", {**measured(core), "rate": session.billing.rate})
     interval_s = parameters.telemetry_interval_s if charging else parameters.telemetry_idle_interval_s
     _record_quarter_hour(core)
+    if core.power_quality is not None:
+        for kind, body in core.power_quality.turn(now_s, core.wall_ms, core.wall_quality):
+            core.record(kind, body)
     if not core.backlog.crowded and core.telemetry_pace.due(now_s, interval_s):
         core.record("telemetry", {"state": core.state, **measured(core)})
 

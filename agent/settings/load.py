@@ -18,6 +18,7 @@ from agent.settings.files import (
     read_toml,
 )
 from agent.settings.meter_map import load_meter_map
+from agent.settings.power_quality import SupplyLimits, load_supply_limits
 from agent.settings.problems import Language, Problem, SettingsError, Text, did_you_mean
 from agent.settings.schema import AnySettings, Connector, MonitorConnector, MonitorSettings, Settings
 from agent.settings.walk import Walk, type_of
@@ -41,6 +42,9 @@ class Site:
     """Register map of the meter; ``drivers.meters.register_map`` reads it."""
     register_form: RegisterForm
     """What that map says about the energy register."""
+    auxiliary_maps: tuple[tuple[Path, AnyMap], ...]
+    """File and map of each auxiliary meter, in the order of the site file."""
+    supply_limits: SupplyLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +137,18 @@ def _load_site(path: Path, data: dict[str, Any]) -> Site:
     board = search.load(tree, "connector.inputs_outputs.board", "boards", load_board)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
     meter = search.meter(tree)
+    auxiliary = search.auxiliary_meters(tree)
     faults = search.catalogue()
-    problems = [*walk.problems, *search.problems, *cross.bus_problems(tree)]
+    supply_limits = search.supply_limits()
+    problems = [*walk.problems, *search.problems, *cross.bus_problems(tree), *cross.role_problems(tree)]
     if profile is not None:
         problems += cross.rating_problems(tree, profile)
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
     settings = convert(data, Settings, path) if not problems else None
-    if settings is None or profile is None or board is None or tariff is None or meter is None:
+    if settings is None or profile is None or board is None or tariff is None or meter is None or supply_limits is None:
         raise SettingsError(str(path), problems)
     form = register_form(meter[1], settings.connector.meter.energy_unit_wh)
-    return Site(path, settings, profile, board, tariff, faults, meter[0], form)
+    return Site(path, settings, profile, board, tariff, faults, meter[0], form, auxiliary, supply_limits)
 
 
 class _Search:
@@ -171,6 +177,21 @@ class _Search:
             return None
         self.problems += cross.meter_problems(found[1])
         return found
+
+    def auxiliary_meters(self, tree: cross.Tree) -> tuple[tuple[Path, AnyMap], ...]:
+        """File and map of each auxiliary meter that can be used."""
+        found = []
+        for index in range(len(tree.get("auxiliary_meter") or ())):
+            place = f"auxiliary_meter[{index}].model"
+            loaded = self.load(tree, place, "meters", lambda path: (path, load_meter_map(path)))
+            if loaded is not None:
+                self.problems += cross.auxiliary_problems(place, loaded[1])
+                found.append(loaded)
+        return tuple(found)
+
+    def supply_limits(self) -> SupplyLimits | None:
+        """The shipped limits of the supply; a site cannot bring its own."""
+        return self._guarded(data_folder() / "power_quality.toml", "power_quality.toml", load_supply_limits)
 
     def catalogue(self) -> dict[str, Fault]:
         """The shipped fault catalogue; a site cannot bring its own."""

@@ -130,6 +130,25 @@ class PowerStage(Section, frozen=True, kw_only=True):
     command_interval_ms: Annotated[int, Meta(ge=50, le=200, description="repetition of the set point")] = 100
 
 
+class AuxiliaryMeter(Section, frozen=True, kw_only=True):
+    """A meter besides those of the connectors, for the record and the power quality; it never makes a bill."""
+
+    role: Annotated[Literal["incomer"], Meta(description="what it measures: incomer is the grid side of the pile")]
+    bus: BusName
+    address: UnitAddress
+    model: Annotated[Identifier, Meta(description="register map of an AC meter, a file in config/meters")]
+    poll_interval_ms: Annotated[int, Meta(ge=200, le=10000, description="time between two readings, milliseconds")] = (
+        1000
+    )
+    nominal_voltage_v: Annotated[
+        float, Meta(ge=50, le=1000, description="nominal voltage between phase and neutral as the meter shows it")
+    ] = 220.0
+    measurement_class: Annotated[
+        Literal["", "A", "S"],
+        Meta(description="class of IEC 61000-4-30 if it has one; without, its power quality is only indicative"),
+    ] = ""
+
+
 class Connector(Section, frozen=True, kw_only=True):
     """One charging connector and what hangs on it."""
 
@@ -248,6 +267,7 @@ class Settings(Section, frozen=True, kw_only=True):
     control: Control = Control()
     bus: Buses
     connector: Connector
+    auxiliary_meter: list[AuxiliaryMeter] = []
     tariff: Tariff = Tariff()
     limits: Limits = Limits()
     uplink: Uplink = Uplink()

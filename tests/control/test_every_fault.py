@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from control_world import BEGIN_WALL_MS, FAULTS, World
+from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 
 from agent.control.steps import STEPS
 from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
@@ -15,6 +15,7 @@ from drivers.bms.timers import LONGEST_RECONNECTS
 from drivers.bms.transport import Transport
 from drivers.can.frame import CanFrame
 from drivers.meters.register_form import RegisterForm
+from drivers.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,23 @@ def _tomorrow(world: World) -> None:
     world.wall_ms += 86_400_000
 
 
+SUPPLY = supply_parameters()
+
+
+def _supply(**readings: float) -> Callable[[World], object]:
+    """Ten whole minutes of these readings; the catalogue's faults come at their end."""
+
+    def spoil(world: World) -> None:
+        for _ in range(2):
+            world.wall_ms += 600_000
+            world.step()
+        for name, value in readings.items():
+            world.core.on_reading(name, Reading(value, "1", world.now_s))
+        world.wall_ms += 600_000
+
+    return spoil
+
+
 def _shorter(fault_id: str) -> dict[str, Any]:
     """The catalogue with a time that a test can wait for."""
     fault = FAULTS[fault_id]
@@ -199,6 +217,12 @@ SCENES: dict[str, Scene] = {
     "meter_verification_refused": Scene(
         "plugged", _tomorrow, 0.1, {"verification_due_day": TODAY, "refuse_after_verification_due": True}
     ),
+    "power_quality_voltage": Scene("charging", _supply(voltage_l1_v=235.5), 0.1, {"power_quality": SUPPLY}),
+    "power_quality_frequency": Scene("charging", _supply(frequency_hz=50.21), 0.1, {"power_quality": SUPPLY}),
+    "power_quality_unbalance": Scene(
+        "charging", _supply(voltage_unbalance_percent=2.1), 0.1, {"power_quality": SUPPLY}
+    ),
+    "power_quality_harmonics": Scene("charging", _supply(thd_voltage_l2_percent=5.1), 0.1, {"power_quality": SUPPLY}),
     "power_stage_lost": Scene("charging", missing("module_voltage_v"), 3.1),
     "power_stage_fault": Scene("charging", override(module_fault=True), 1.1),
     "recorder_lost": Scene("charging", attribute(recorder_ok=False), 60.2),
