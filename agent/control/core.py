@@ -17,7 +17,7 @@ from agent.control.image import ProcessImage
 from agent.control.interlocks import Permission, Situation
 from agent.control.limits import pile_limit
 from agent.control.machine import Sequence
-from agent.control.metering import new_metering
+from agent.control.metering import NO_METER, MeterInLedger, new_metering
 from agent.control.parameters import ControlParameters
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.control.power_quality.watch import PowerQuality
@@ -136,11 +136,16 @@ class ControlCore:
         """Records up to ``number`` are durable."""
         self.backlog.acknowledge(number)
 
-    def on_recorder(self, *, ready: bool, uplink: str, at_s: float, meter_proof: str = "") -> None:
-        """The recorder reported its health; ``meter_proof`` is the last proof of the meter's unit in the ledger."""
+    def on_recorder(self, *, ready: bool, uplink: str, at_s: float, meter: MeterInLedger = NO_METER) -> None:
+        """The recorder reported its health, and what the ledger knows of the meter."""
         self.image.put("recorder_ready", Reading(ready, "bool", at_s))
-        if meter_proof:
-            self.metering.proof = meter_proof
+        if meter.proof:
+            self.metering.proof = meter.proof
+        if ready and self.session is None and meter.register_end_wh is not None:
+            moved = self.metering.register.compare(meter.register_end_wh)
+            if moved is not None:
+                self.record("event", moved)
+                self.situation.events.add("meter_register_moved")
         if ready:
             self.situation.recorder_ready_at_s = at_s
         self.uplink_state = uplink

@@ -14,6 +14,8 @@ _POWER_MARGIN = 1.2
 """Over the rated power: 10 % over-current (GB 44263-2024), the error of the meter, and reserve (own)."""
 _LAG_S = 5.0
 """A register may show this much energy late and all at once: it is updated and polled in steps of time (own)."""
+_UNSEEN_S = 120.0
+"""So long energy may have flowed after the last register of a session (own): a lost meter ends it within seconds."""
 _LAG_STEPS = 2
 """Digits that resolution alone may add (own)."""
 
@@ -106,6 +108,8 @@ class RegisterWatch:
         """The reading of this session that was held off, and why; None while there is none."""
         self.before_move_wh: int | None = None
         """Last good reading before the register moved without a session, until an exchange explains it."""
+        self.compared = False
+        """The register was compared with the ledger, or a session has made that pointless."""
         self._maximum_power_w = maximum_power_w
         self._full_wh = lag_wh(maximum_power_w, form)
         self._reserve_wh = self._full_wh
@@ -121,8 +125,27 @@ class RegisterWatch:
         """The newest good reading, counted on over the roll-overs of this session."""
         return None if self.last_wh is None else self.last_wh + self._rolled_wh
 
+    def compare(self, end_wh: int) -> dict[str, Any] | None:
+        """Compare with where the ledger says that the last session ended, once in a run of the program.
+
+        A meter is mostly exchanged while everything is off: then nobody sees the register move. Returns the event for
+        the record if it stands where it cannot, else None. Energy that flowed after a meter was lost may be missing.
+        """
+        if self.compared or self.last_wh is None:
+            return None
+        self.compared = True
+        allowance_wh = self._full_wh + flowed_wh(self._maximum_power_w, _UNSEEN_S)
+        judgement = judge(end_wh, self.last_wh, allowance_wh, self.form)
+        if judgement.good:
+            return None
+        if self.before_move_wh is None:
+            self.before_move_wh = end_wh
+        name = _EVENT_NAMES[judgement.verdict]
+        return {"event": name, "former_wh": end_wh, "register_wh": self.last_wh, "since": "last_session"}
+
     def begin_session(self) -> None:
         """A session begins at the register as it stands."""
+        self.compared = True
         self._rolled_wh = 0
         self.rejected = None
 

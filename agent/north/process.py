@@ -198,6 +198,7 @@ class NorthProcess:
                 uplink_pending=0 if uplink is None else uplink.pending,
                 open_session=recorder.open_session,
                 meter_proof=recorder.meter_proof,
+                register_end_wh=recorder.register_end_wh,
             ),
             now_s,
         )

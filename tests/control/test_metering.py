@@ -10,6 +10,7 @@ from agent.control.metering import (
     METER_FINDINGS,
     FrozenRegister,
     Metering,
+    MeterInLedger,
     days_left,
     verification_findings,
 )
@@ -164,10 +165,10 @@ def test_the_proof_in_the_ledger_counts_for_this_meter_and_this_unit_only() -> N
     world.run(0.1)
     assert world.log.alarms() == ["meter_unit_unproven"]
     for other in ("n/s/1", "m/t/1", "m/s/0.1"):
-        world.core.on_recorder(ready=True, uplink="off", at_s=world.now_s, meter_proof=other)
+        world.core.on_recorder(ready=True, uplink="off", at_s=world.now_s, meter=MeterInLedger(other))
         world.run(1.0)
         assert world.log.cleared() == []
-    world.core.on_recorder(ready=True, uplink="off", at_s=world.now_s, meter_proof="m/s/1")
+    world.core.on_recorder(ready=True, uplink="off", at_s=world.now_s, meter=MeterInLedger("m/s/1"))
     world.run(1.0)
     assert world.log.cleared() == ["meter_unit_unproven"]
 

@@ -113,7 +113,7 @@ class Supply:
         self.watch = PowerQuality(supply_parameters(**changes))
         self.now_s, self.wall_ms, self.quality = 100.0, T, "synced"
 
-    def take(self, quality: Quality = Quality.GOOD, **readings: float) -> None:
+    def take(self, quality: Quality = Quality.GOOD, /, **readings: float) -> None:
         for name, value in readings.items():
             self.watch.take(name, Reading(value, "1", self.now_s, quality))
 

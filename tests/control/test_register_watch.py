@@ -7,6 +7,7 @@ from control_world import World
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.control.metering import MeterInLedger
 from agent.control.register_watch import Judgement, RegisterWatch, Verdict, flowed_wh, judge, lag_wh
 from drivers.meters.register_form import RegisterForm
 
@@ -257,3 +258,74 @@ def test_a_charge_across_a_roll_over_is_billed_whole() -> None:
     assert body["register_end_wh"] < 1000
     assert body["energy_wh"] == body["register_end_wh"] + 1_000_000 - begun_wh > 0
     assert "meter_abnormal" not in world.log.alarms()
+
+
+# 60 kW * 1.2 for 120 s that nobody saw, besides the lag.
+_UNSEEN_WH = 2400 + LAG_WH
+
+
+@pytest.mark.parametrize(
+    ("end_wh", "name"),
+    [
+        (1001, "register_lower"),
+        (1000, None),
+        (-1400 - LAG_WH, None),
+        (-1401 - LAG_WH, "register_jumped"),
+    ],
+)
+def test_where_the_last_session_ended_by_the_ledger(end_wh: int, name: str | None) -> None:
+    made = RegisterWatch(PLAIN, POWER_W)
+    assert made.compare(end_wh) is None
+    made.take(1000, 100.0, in_session=False)
+    event = made.compare(end_wh)
+    if name is None:
+        assert event is None
+        assert made.before_move_wh is None
+    else:
+        assert event == {"event": name, "former_wh": end_wh, "register_wh": 1000, "since": "last_session"}
+        assert made.before_move_wh == end_wh
+    # Once in a run of the program.
+    assert made.compare(9_999_999) is None
+
+
+def test_a_session_makes_the_comparison_pointless_and_an_earlier_move_is_not_forgotten() -> None:
+    assert watch().compare(9_999_999) is None
+    made = RegisterWatch(PLAIN, POWER_W)
+    made.take(1000, 100.0, in_session=False)
+    made.take(7, 101.0, in_session=False)
+    assert made.compare(1000) is not None
+    assert made.before_move_wh == 1000
+    made.exchanged()
+    assert made.before_move_wh is None
+
+
+def test_a_meter_that_was_exchanged_while_everything_was_off_is_noticed() -> None:
+    world = World()
+    world.override["meter_energy_wh"] = 5
+    ledger = MeterInLedger(register_end_wh=8_000_000)
+    world.recorder_there = False
+    world.step()
+    # Not while a former session is still to be closed.
+    world.core.on_recorder(ready=False, uplink="off", at_s=world.now_s, meter=ledger)
+    world.step()
+    assert world.log.alarms() == []
+    world.core.on_recorder(ready=True, uplink="off", at_s=world.now_s, meter=ledger)
+    world.run(1.0)
+    assert world.log.alarms() == ["meter_register_moved"]
+    assert world.log.events("register_lower") == [
+        {"event": "register_lower", "former_wh": 8_000_000, "register_wh": 5, "since": "last_session"}
+    ]
+    world.core.on_recorder(ready=True, uplink="off", at_s=world.now_s, meter=ledger)
+    world.step()
+    assert len(world.log.events("register_lower")) == 1
+
+
+def test_a_meter_that_stands_where_it_stood_says_nothing() -> None:
+    world = World()
+    world.run(0.1)
+    assert world.core.last_register_wh is not None
+    ledger = MeterInLedger(register_end_wh=world.core.last_register_wh)
+    world.core.on_recorder(ready=True, uplink="off", at_s=world.now_s, meter=ledger)
+    world.run(0.5)
+    assert world.log.alarms() == []
+    assert world.core.metering.register.compared
