@@ -37,7 +37,9 @@ open that socket (the group `pile-agent`) may use them. `sessions`, `session` an
 the service writes it and also when it is not running.
 
 `bms decode` and `bms messages` need neither service nor site file; they are told in [bms-decode.md](bms-decode.md).
-Nor does `meter check`; what it checks is told in [meters.md](meters.md).
+Nor does `meter check`; what it checks is told in [meters.md](meters.md). The other `meter` commands talk to a meter
+themselves and refuse a line that the running service owns; they are told in
+[meter-commissioning.md](meter-commissioning.md).
 """
 
 

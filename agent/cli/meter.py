@@ -11,6 +11,7 @@ import click
 from agent.cli.context import Context, json_option
 from agent.cli.meter_exchange import exchange
 from agent.cli.meter_prove import prove
+from agent.cli.meter_tools import TOOLS
 
 
 @click.group()
@@ -68,3 +69,5 @@ def check(
 
 meter.add_command(exchange)
 meter.add_command(prove)
+for tool in TOOLS:
+    meter.add_command(tool)

@@ -13,6 +13,7 @@ from msgspec import inspect
 
 from agent.cli.meter_words import CONFIDENCE, GROUPS, KINDS, PROTOCOLS, signal_text
 from agent.settings.walk import bare, limits_of, type_of
+from drivers.meters.commissioning import IdentityCode, Setting, Settings
 from drivers.meters.identifier_map import IdentifierMap, Item, ItemBlock, LineDefaults
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
 from drivers.meters.register_map import AnyMap, load_map
@@ -40,7 +41,9 @@ pile-agent meter check NAME        # a shipped map, or a file: all mistakes, or 
 - Every register stands as it goes over the wire, counted from 0. Where a manual counts differently, the map says so.
 - *Billing* means that the energy register is a whole number; a float of kWh cannot resolve single Wh from 8192 kWh on.
 - *Disputed* facts are those on which the sources differ: prove them when commissioning.
-- A map never permits to write, and names the registers that do harm when written.
+- The agent never writes to a meter, and a map names the registers that do harm when written. `settings` names the only
+  ones that `pile-agent meter set-address` and `set-serial` write, on request: see
+  [meter-commissioning.md](meter-commissioning.md).
 - Only a DC meter is fit for the connector of a DC pile. The AC meters are for the grid side and the auxiliary supply.
 
 ## Overview
@@ -84,6 +87,9 @@ _SECTIONS: tuple[tuple[str, type], ...] = (
     ("`blocks`", ItemBlock),
     ("`intervals`", Intervals),
     ("`never_write`", NeverWrite),
+    ("`identify`", IdentityCode),
+    ("`settings`", Settings),
+    ("`settings.address`, `settings.baud`, `settings.frame`", Setting),
 )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.field.lines import CanLine, ModbusLine
+from agent.field.meters import build_meter
 from agent.settings.catalogue import Board
 from agent.settings.load import Site
 from drivers.inputs_outputs.waveshare import (
@@ -67,12 +68,7 @@ def build_hardware(site: Site) -> Hardware:
         inputs_outputs.analog_address,
         inputs_outputs.analog_interval_ms / 1000.0,
     )
-    meter = Meter(
-        load_register_map(site.meter_map),
-        connector.meter.address,
-        connector.meter.poll_interval_ms / 1000.0,
-        connector.meter.energy_unit_wh,
-    )
+    meter = build_meter(connector.meter, site.meter_map)
     insulation_monitor = AimD100(
         connector.insulation_monitor.address, connector.insulation_monitor.poll_interval_ms / 1000.0
     )

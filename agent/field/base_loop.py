@@ -400,5 +400,5 @@ class BaseLoop(Generic[C]):
                 "longest_ms": round(self.longest_cycle_s * 1000, 2),
                 "scheduler": self.scheduler,
             },
-            "buses": {line.name: line.status() for line in self._lines},
+            "buses": {line.name: line.status(now_s) for line in self._lines},
         }

@@ -2,20 +2,28 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from drivers.can.frame import CanFrame
 from drivers.can.port import CanPort, open_can_port
 from drivers.errors import PortError
+from drivers.exchange import Address
 from drivers.modbus.device import Device
 from drivers.modbus.master import ModbusMaster
+from drivers.modbus.tcp import MbapFraming
 from drivers.reading import Reading
 from drivers.serial_port import SerialPort
+from drivers.tcp_port import TCP, TcpPort, is_tcp, split_url
 
 _LOG = logging.getLogger(__name__)
 
 REOPEN_INTERVAL_S = 1.0
 """Time between two attempts to open a lost port."""
+RECONNECT_LONGEST_S = 30.0
+"""Longest time between two attempts to connect: it doubles from REOPEN_INTERVAL_S, to spare small gateways."""
+NETWORK_S = 0.3
+"""Added to every time-out on a network: a gateway may first wait for another master on its line."""
+_SILENT_CONNECTION_S = 30.0
 
 
 class Port(Protocol):
@@ -54,9 +62,10 @@ class Line:
         """Open the port if it is time to try. Returns whether it has just been opened."""
         if self.is_open or now_s < self._retry_at_s:
             return False
-        self._retry_at_s = now_s + REOPEN_INTERVAL_S
+        self._retry_at_s = now_s + self._pause_s()
         try:
-            self._open()
+            if not self._open(now_s):
+                return False
         except PortError as error:
             # Said once per cause, not once per attempt.
             if str(error) != self.trouble:
@@ -79,38 +88,80 @@ class Line:
         """Give the port back."""
         raise NotImplementedError
 
-    def status(self) -> dict[str, object]:
+    def status(self, now_s: float) -> dict[str, object]:
         """Port, trouble and counters."""
         raise NotImplementedError
 
-    def _open(self) -> None:
+    def _open(self, now_s: float) -> bool:
+        """Open the port; False while that is still under way. Raises PortError."""
         raise NotImplementedError
+
+    def _pause_s(self) -> float:
+        return REOPEN_INTERVAL_S
 
 
 class ModbusLine(Line):
-    """One RS-485 line with its owner and its devices."""
+    """One RS-485 line, or one TCP connection, with its owner and its devices (Modbus, or DL/T 645 on a serial line).
+
+    ``port`` is a serial port, ``tcp://address:port`` or ``rtu+tcp://address:port`` (see ``drivers.tcp_port``).
+    """
 
     def __init__(self, name: str, port: str, baud: int, parity: str, stop_bits: int, devices: Sequence[Device]) -> None:
         super().__init__(name, port)
         self._baud, self._parity, self._stop_bits = baud, parity, stop_bits
         bits = 9 + stop_bits + (parity != "N")
-        self.master = ModbusMaster(baud, bits)
-        self.devices = {device.address: device for device in devices}
+        self._is_tcp = is_tcp(port)
+        framing = MbapFraming() if self._is_tcp and split_url(port)[0] == TCP else None
+        self.master = ModbusMaster(baud, bits, framing=framing, network_s=NETWORK_S if self._is_tcp else 0.0)
+        self.devices: dict[Address, Device] = {device.address: device for device in devices}
         for device in devices:
             self.master.attach(device.address, device.timing)
-        self._port: SerialPort | None = None
+        self._port: SerialPort | TcpPort | None = None
+        self._connecting: TcpPort | None = None
+        self._attempts = 0
+        self._asked_since_s: float | None = None
         self._device_due_s = float("-inf")
 
     def fileno(self) -> int:
         """See Line."""
         return -1 if self._port is None else self._port.fileno()
 
-    def _open(self) -> None:
+    def _open(self, now_s: float) -> bool:
+        if self._is_tcp:
+            return self._connect(now_s)
         self._port = SerialPort(self.where, self._baud, self._parity, self._stop_bits)
         self._device_due_s = float("-inf")
+        return True
+
+    def _connect(self, now_s: float) -> bool:
+        """Begin to connect, or look what has come of it: the handshake must not be waited for."""
+        port = self._connecting
+        try:
+            if port is None:
+                self._attempts += 1
+                port = self._connecting = TcpPort(self.where, now_s)
+            if not port.is_ready(now_s):
+                self._retry_at_s = now_s
+                return False
+        except PortError:
+            self._drop_attempt()
+            raise
+        self._port, self._connecting = port, None
+        self._asked_since_s = None
+        self._device_due_s = float("-inf")
+        return True
+
+    def _drop_attempt(self) -> None:
+        if self._connecting is not None:
+            self._connecting.close()
+            self._connecting = None
+
+    def _pause_s(self) -> float:
+        return min(REOPEN_INTERVAL_S * 2.0 ** min(self._attempts, 16), RECONNECT_LONGEST_S)
 
     def close(self, now_s: float) -> None:
         """See Line. What waits for the line is given up, so that nothing old goes out later."""
+        self._drop_attempt()
         if self._port is not None:
             self._port.close()
             self._port = None
@@ -126,6 +177,9 @@ class ModbusLine(Line):
             self.lost(error, now_s)
             return
         self.master.receive(data, now_s)
+        if data and self._is_tcp:
+            self._attempts = 0
+            self._asked_since_s = None
 
     def take_results(self, deliver: Callable[[str, Reading], None]) -> None:
         """Hand results to the devices and their readings to ``deliver``."""
@@ -157,17 +211,44 @@ class ModbusLine(Line):
         data = master.poll(now_s)
         if data:
             try:
+                self._look_for_silence(now_s)
                 self._port.write(data)
             except PortError as error:
                 self.lost(error, now_s)
                 return now_s + REOPEN_INTERVAL_S
+        if master.has_results:
+            # Something was given up: its device must know, or it waits for the result for ten seconds more.
+            return now_s
         master_due_s = master.next_due(now_s)
         return self._device_due_s if master_due_s is None else min(self._device_due_s, master_due_s)
 
-    def status(self) -> dict[str, object]:
-        """Counters by device name."""
-        counters = {device.name: self.master.counters[address].as_dict() for address, device in self.devices.items()}
-        return {"port": self.where, "trouble": self.trouble, "opened": self.opened, "devices": counters}
+    def _look_for_silence(self, now_s: float) -> None:
+        """A connection that takes everything and answers nothing is made anew. Raises PortError."""
+        if not self._is_tcp:
+            return
+        if self._asked_since_s is None:
+            self._asked_since_s = now_s
+        elif now_s - self._asked_since_s >= _SILENT_CONNECTION_S:
+            hint = "Check the unit ids and the line behind the gateway."
+            raise PortError(f"no reply for {_SILENT_CONNECTION_S:.0f} s, connecting anew", self.where, hint)
+
+    def status(self, now_s: float) -> dict[str, object]:
+        """Counters by device name, and how busy the line is (shares 0 to 1 of the last 10 to 20 s)."""
+        devices: dict[str, dict[str, Any]] = {}
+        for address, device in self.devices.items():
+            silent_since_s = self.master.failing_since_s(address)
+            silent_s = None if silent_since_s is None else round(now_s - silent_since_s, 1)
+            devices[device.name] = {**self.master.counters[address].as_dict(), "silent_for_s": silent_s}
+        wire, taken = self.master.use.shares(now_s)
+        return {
+            "port": self.where,
+            "trouble": self.trouble,
+            "opened": self.opened,
+            "wire_share": round(wire, 3),
+            "taken_share": round(taken, 3),
+            "echo": self.master.echoes,
+            "devices": devices,
+        }
 
 
 class CanLine(Line):
@@ -185,8 +266,9 @@ class CanLine(Line):
         """See Line."""
         return -1 if self._port is None else self._port.fileno()
 
-    def _open(self) -> None:
+    def _open(self, now_s: float) -> bool:
         self._port = open_can_port(self._interface, self.where, self._bitrate_bps)
+        return True
 
     def close(self, now_s: float) -> None:
         """See Line."""
@@ -219,7 +301,7 @@ class CanLine(Line):
         except PortError as error:
             self.lost(error, now_s)
 
-    def status(self) -> dict[str, object]:
+    def status(self, now_s: float) -> dict[str, object]:
         """Counters."""
         return {
             "port": self.where,

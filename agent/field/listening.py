@@ -24,8 +24,9 @@ class ListeningLine(Line):
         """See Line."""
         return -1 if self._port is None else self._port.fileno()
 
-    def _open(self) -> None:
+    def _open(self, now_s: float) -> bool:
         self._port = ListeningPort(self._interface, self.where, self._bitrate_bps)
+        return True
 
     def close(self, now_s: float) -> None:
         """See Line."""
@@ -45,7 +46,7 @@ class ListeningLine(Line):
         self.frames_in += len(frames)
         return frames
 
-    def status(self) -> dict[str, object]:
+    def status(self, now_s: float) -> dict[str, object]:
         """Counters, and what is known of the interface."""
         return {
             "port": self.where,

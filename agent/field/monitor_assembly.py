@@ -88,20 +88,15 @@ def build_monitor_loop(
 def build_modbus_lines(site: MonitorSite) -> "list[ModbusLine]":
     """The lines on which something of ours hangs, with devices that only read. Nothing is opened yet."""
     from agent.field.lines import ModbusLine
+    from agent.field.meters import build_meter
     from drivers.inputs_outputs.input_board import InputBoard
     from drivers.inputs_outputs.waveshare import InputWiring
     from drivers.insulation.aim_d100 import AimD100
-    from drivers.meters.meter import Meter
-    from drivers.meters.register_map import load_register_map
 
     connector = site.settings.connector
     on_bus: list[tuple[str, Device]] = []
     if connector.meter is not None and site.meter_map is not None:
-        meter = connector.meter
-        driver = Meter(
-            load_register_map(site.meter_map), meter.address, meter.poll_interval_ms / 1000.0, meter.energy_unit_wh
-        )
-        on_bus.append((meter.bus, driver))
+        on_bus.append((connector.meter.bus, build_meter(connector.meter, site.meter_map)))
     if connector.insulation_monitor is not None:
         monitor = connector.insulation_monitor
         on_bus.append((monitor.bus, AimD100(monitor.address, monitor.poll_interval_ms / 1000.0)))

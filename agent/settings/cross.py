@@ -12,6 +12,7 @@ from agent.settings.catalogue import Fault, PileProfile
 from agent.settings.problems import Problem, Text, did_you_mean
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.sections import MeterMap
+from drivers.tcp_port import is_tcp, split_url
 
 Tree = Mapping[str, Any]
 
@@ -83,8 +84,17 @@ def _ports(tree: Tree) -> Iterator[Problem]:
     for place, port in lines:
         if port is None:
             continue
-        # Two names in /dev/serial may lead to one adapter.
-        real = os.path.realpath(port) if "/" in port else port
+        if is_tcp(port):
+            try:
+                # Some devices serve one connection only, however their address is written.
+                real = "{}:{}".format(*split_url(port)[1:])
+            except ValueError as error:
+                hint = Text("例如 tcp://192.168.1.50:502", "for example tcp://192.168.1.50:502")
+                yield Problem(place, Text(f"网络地址不对:{error}", str(error)), hint)
+                continue
+        else:
+            # Two names in /dev/serial may lead to one adapter.
+            real = os.path.realpath(port) if "/" in port else port
         if real in first:
             what = Text(f"端口 {port} 已用于 {first[real]}", f"the port {port} is used by {first[real]}")
             yield Problem(place, what, Text("每条总线用自己的端口", "each bus needs a port of its own"))
@@ -132,7 +142,7 @@ def _modbus_addresses(tree: Tree) -> Iterator[Problem]:
         first.setdefault((bus, address), place)
 
 
-def meter_problems(meter_map: MeterMap) -> Iterator[Problem]:
+def meter_problems(tree: Tree, meter_map: MeterMap) -> Iterator[Problem]:
     """The meter of a DC connector measures DC, and over the protocol that its bus speaks."""
     place = "connector.meter.model"
     hint = Text("直流电表见 docs/meters.md", "docs/meters.md lists the DC meters")
@@ -141,20 +151,26 @@ def meter_problems(meter_map: MeterMap) -> Iterator[Problem]:
             f"{meter_map.id} 是交流电表,不能用于直流枪", f"{meter_map.id} is an AC meter, not fit for a DC connector"
         )
         yield Problem(place, what, hint)
-    yield from _protocol_problems(place, meter_map, hint)
-
-
-def _protocol_problems(place: str, meter_map: MeterMap, hint: Text) -> Iterator[Problem]:
-    if not isinstance(meter_map, RegisterMap):
+    if isinstance(meter_map, RegisterMap):
+        return
+    if at(tree, "connector.meter.number") == "":
         what = Text(
-            f"{meter_map.id} 使用 DL/T 645,此处的总线是 Modbus",
-            f"{meter_map.id} is read over DL/T 645, the bus here is Modbus",
+            f"缺少:{meter_map.id} 使用 DL/T 645,按表号寻址",
+            f"is missing: {meter_map.id} speaks DL/T 645 and is addressed by its number",
         )
-        yield Problem(place, what, hint)
+        hint = Text("填写铭牌上的 12 位表号,前面的 0 也要写", "the twelve digits printed on the meter, zeros included")
+        yield Problem("connector.meter.number", what, hint)
+    for place, bus in _entries(tree, "bus.modbus"):
+        if bus.get("name") == at(tree, "connector.meter.bus") and str(bus.get("port")).startswith("tcp://"):
+            what = Text("Modbus TCP 不能传送 DL/T 645", "Modbus TCP does not carry DL/T 645")
+            hint = Text(
+                "串口服务器设为透传,写 rtu+tcp://", "set the serial server to pass bytes on, and write rtu+tcp://"
+            )
+            yield Problem(f"{place}.port", what, hint)
 
 
 def auxiliary_problems(place: str, meter_map: MeterMap) -> Iterator[Problem]:
-    """A meter at the grid side measures AC, shows a voltage, and speaks the protocol of its bus."""
+    """A meter at the grid side measures AC, shows a voltage, and is read over Modbus."""
     hint = Text("交流电表见 docs/meters.md", "docs/meters.md lists the AC meters")
     if meter_map.kind == "dc":
         what = Text(
@@ -164,7 +180,12 @@ def auxiliary_problems(place: str, meter_map: MeterMap) -> Iterator[Problem]:
     elif isinstance(meter_map, RegisterMap) and "voltage_l1_v" not in meter_map.signals():
         what = Text(f"{meter_map.id} 不提供相电压", f"{meter_map.id} does not deliver a phase voltage")
         yield Problem(place, what, hint)
-    yield from _protocol_problems(place, meter_map, hint)
+    if not isinstance(meter_map, RegisterMap):
+        what = Text(
+            f"{meter_map.id} 使用 DL/T 645,此处的总线是 Modbus",
+            f"{meter_map.id} is read over DL/T 645, the bus here is Modbus",
+        )
+        yield Problem(place, what, hint)
 
 
 def role_problems(tree: Tree) -> Iterator[Problem]:

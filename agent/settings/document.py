@@ -67,6 +67,8 @@ _CROSS_CHECKS = """\
 - A bus name stands once, a port is used by one bus (two names of one adapter count as one port).
 - Meter, insulation monitor and boards name a Modbus bus; vehicle and power modules name two different CAN buses.
 - Each Modbus address is used once on a bus.
+- A network port has a numeric address (looking a name up may take seconds, and the field process never waits); one
+  device is one bus. A DL/T 645 meter has its number; `tcp://` (Modbus TCP) does not carry it, `rtu+tcp://` does.
 - With `role = "monitor"`: at least one contact stands in `[connector.inputs]` if that is there, each on an input of its
   own that the board has; nothing of a charger (outputs, power modules, ratings of the connector) is named.
 - Profile, wiring, register map and tariff exist and are right themselves.

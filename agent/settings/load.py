@@ -175,7 +175,7 @@ class _Search:
         found = self.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
         if found is None:
             return None
-        self.problems += cross.meter_problems(found[1])
+        self.problems += cross.meter_problems(tree, found[1])
         return found
 
     def auxiliary_meters(self, tree: cross.Tree) -> tuple[tuple[Path, AnyMap], ...]:

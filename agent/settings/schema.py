@@ -46,11 +46,18 @@ class Control(Section, frozen=True, kw_only=True):
     lock_memory: Annotated[bool, Meta(description="keep the field process in memory (mlockall)")] = True
 
 
+PORT = (
+    "serial port, by its by-id or by-path name; or `tcp://192.168.1.50:502` (Modbus TCP); or "
+    "`rtu+tcp://192.168.1.50:8899` (serial server that passes bytes on); with TCP, speed and parity are those of the "
+    "line behind the gateway"
+)
+
+
 class ModbusBus(Section, frozen=True, kw_only=True):
-    """One RS-485 line."""
+    """One RS-485 line, or one connection to a Modbus TCP meter or gateway."""
 
     name: BusName
-    port: Annotated[str, Meta(min_length=1, description="serial port; use a by-id or by-path name")]
+    port: Annotated[str, Meta(min_length=1, description=PORT)]
     baud: Annotated[
         Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200], Meta(description="bits per second")
     ] = 9600
@@ -81,6 +88,9 @@ class Meter(Section, frozen=True, kw_only=True):
 
     bus: BusName
     address: UnitAddress = 1
+    number: Annotated[
+        str, Meta(pattern=r"^([0-9]{12})?$", description="number of a DL/T 645 meter as printed on it, zeros included")
+    ] = ""
     model: Annotated[Identifier, Meta(description="register map, a file in config/meters")] = "acrel-djsf1352-rn"
     poll_interval_ms: Annotated[int, Meta(ge=100, le=10000, description="time between two readings, milliseconds")] = (
         1000

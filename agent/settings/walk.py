@@ -46,6 +46,7 @@ _PATTERN_WORDS = {
     ),
     r"^[0-9A-F]{8}$": Text("8 位大写十六进制数字", "eight hexadecimal digits, letters in upper case"),
     r"^([0-9]{12}|A{12})$": Text("12 位数字,或 12 个 A", "twelve digits, or twelve times A"),
+    r"^([0-9]{12})?$": Text("空,或恰好 12 位数字", "nothing, or exactly twelve digits"),
     r"^[A-Za-z0-9]{9}$": Text("恰好 9 个字母或数字", "exactly nine letters or digits"),
 }
 

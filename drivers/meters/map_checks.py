@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+from drivers.meters.commissioning import commissioning_mistakes
 from drivers.meters.identifier_map import IdentifierMap
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap
 from drivers.meters.read_plan import Members, members_of
@@ -37,8 +38,10 @@ def mistakes(meter_map: RegisterMap | IdentifierMap) -> list[Mistake]:
     """Everything in the map that does not fit together."""
     found = list(_common(meter_map))
     if isinstance(meter_map, RegisterMap):
+        forbidden = [(entry.first, entry.last) for entry in meter_map.never_write]
         found += [
             *_sections(meter_map),
+            *(Mistake(*each) for each in commissioning_mistakes(meter_map.identify, meter_map.settings, forbidden)),
             *_fields(meter_map),
             *_bundles(meter_map),
             *_completeness(meter_map, meter_map.fields, "fields"),

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from drivers.meters.commissioning import IdentityCode, Settings
 from drivers.meters.sections import MeterMap, Quantity, Section, SerialDefaults, Text
 
 Register = Annotated[int, Meta(ge=0, le=0xFFFF, description="address on the wire, 0-based")]
@@ -169,6 +170,10 @@ class RegisterMap(MeterMap, frozen=True, kw_only=True):
         default_factory=list
     )
     fields: Annotated[list[Field], Meta(min_length=1, description="what it measures")]
+    identify: Annotated[list[IdentityCode], Meta(description="codes by which the model is known")] = msgspec.field(
+        default_factory=list
+    )
+    settings: Annotated[Settings, Meta(description="settings of its line that can be written")] | None = None
 
     def ratio(self, name: str) -> Ratio | None:
         """The ratio of this name."""

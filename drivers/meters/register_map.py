@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from drivers.meters.commissioning import IdentityCode, Setting, Settings
 from drivers.meters.identifier_map import IdentifierMap, Item, ItemBlock, LineDefaults
 from drivers.meters.map_checks import Mistake, mistakes, near
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
@@ -25,7 +26,20 @@ PROTOCOLS: dict[str, type[RegisterMap] | type[IdentifierMap]] = {
 
 _UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
 _PARTS = {
-    "modbus": (RegisterMap, SerialDefaults, Field, Ratio, Variant, Span, Intervals, NeverWrite, Text),
+    "modbus": (
+        RegisterMap,
+        SerialDefaults,
+        Field,
+        Ratio,
+        Variant,
+        Span,
+        Intervals,
+        NeverWrite,
+        IdentityCode,
+        Settings,
+        Setting,
+        Text,
+    ),
     "dlt645-2007": (IdentifierMap, LineDefaults, Item, ItemBlock, Intervals, NeverWrite, Text),
 }
 

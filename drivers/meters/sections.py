@@ -78,7 +78,7 @@ class MeterMap(Section, frozen=True, kw_only=True):
     billing: Annotated[bool, Meta(description="the energy register is fit for billing")]
     billing_reason: Annotated[Text, Meta(description="why it is or is not")]
     energy_unit_disputed: Annotated[bool, Meta(description="sources differ on the unit of energy")]
-    writable: Annotated[Literal[False], Meta(description="always false: a map never permits to write")]
+    writable: Annotated[Literal[False], Meta(description="always false: the agent never writes to a meter")]
     never_write: Annotated[list[NeverWrite], Meta(description="what must not be written")] = msgspec.field(
         default_factory=list
     )

@@ -5,7 +5,7 @@ address, function code, byte count (or echo) and checksum all fit the request th
 Clauses: Modbus application protocol V1.1b3 clause 6, Modbus over serial line V1.02 clause 2.5.
 """
 
-import enum
+from collections.abc import Set
 from functools import lru_cache
 
 import msgspec
@@ -26,6 +26,8 @@ from pymodbus.pdu.register_message import (
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
 )
+
+from drivers.exchange import Found, Match, Result
 
 READ_COILS = 1
 READ_DISCRETE_INPUTS = 2
@@ -48,6 +50,8 @@ _EXCEPTION_FRAME_BYTES = 5
 _WRITE_REPLY_BYTES = 8
 _READ_OVERHEAD_BYTES = 5
 _LARGEST_ADDRESS = 247
+_SIBLINGS = {READ_COILS: READ_DISCRETE_INPUTS, READ_DISCRETE_INPUTS: READ_COILS}
+_SIBLINGS |= {READ_HOLDING_REGISTERS: READ_INPUT_REGISTERS, READ_INPUT_REGISTERS: READ_HOLDING_REGISTERS}
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
@@ -78,26 +82,38 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         """Whether the request only reads."""
         return self.function in _READS
 
+    def encode(self) -> bytes:
+        """See ``drivers.exchange.LineRequest``, also for what follows."""
+        return encode(self)
 
-class Match(enum.Enum):
-    """What the bytes received so far hold."""
+    def reply_bytes(self) -> int:
+        """Length of the normal reply."""
+        return reply_bytes(self)
 
-    NOTHING = "nothing"
-    REPLY = "reply"
-    BAD_CHECKSUM = "bad checksum"
-    FOREIGN = "foreign"
+    def find_reply(self, data: bytes) -> Found:
+        """Look for the reply."""
+        return find_reply(data, self)
 
+    def reply_shape(self) -> bytes:
+        """Function and length of a read, function and echo of a write."""
+        return reply_shape(self)
 
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """Outcome of a search. ``frame`` and ``end`` are set for ``Match.REPLY`` only.
+    def exception_shape(self) -> bytes:
+        """The function of a refusal."""
+        return exception_shape(self)
 
-    ``foreign_frames`` counts sound frames that do not answer the request.
-    """
+    def exception_code(self, frame: bytes) -> int | None:
+        """The code of a refusal."""
+        return exception_code(frame)
 
-    match: Match
-    frame: bytes = b""
-    end: int = 0
-    foreign_frames: int = 0
+    def probe(self, outstanding: Set[bytes]) -> "Request | None":
+        """A read of another length or function."""
+        return probe(self, outstanding)
+
+    def result(self, frame: bytes, at_s: float) -> Result:
+        """Registers or bits."""
+        registers, bits = decode(frame, self)
+        return Result(self, registers, bits, at_s=at_s)
 
 
 class _WriteCoilValueRequest(WriteSingleRegisterRequest):
@@ -245,3 +261,23 @@ def decode(frame: bytes, request: Request) -> tuple[tuple[int, ...], tuple[bool,
         bits.decode(body)
         return (), tuple(bits.bits[: request.count])
     return (), ()
+
+
+def probe(request: Request, outstanding: Set[bytes]) -> Request | None:
+    """A harmless read whose reply cannot be taken for any reply still outstanding, or None if there is none.
+
+    Reads that the device knows come first; to the others it answers with an exception, which proves as much.
+    """
+    same, other = request.function, _SIBLINGS[request.function]
+    if same in _BIT_READS:
+        candidates = [(other, 1), (same, 1), (3, 1), (4, 1), (3, 2), (4, 2)]
+    else:
+        candidates = [(same, 1), (same, 2), (same, 3), (other, 1), (other, 2)]
+    for function, count in candidates:
+        candidate = Request(request.address, function, request.register, count, priority=request.priority)
+        if reply_shape(candidate) not in outstanding:
+            return candidate
+    return None
+
+
+__all__ = ["Found", "Match", "Request", "checksum", "decode", "encode", "exception_code", "find_reply", "reply_bytes"]

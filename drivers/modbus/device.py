@@ -1,9 +1,10 @@
 """What the owner of a line needs from a device on it, and the timetable of its polled blocks."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
 
-from drivers.modbus.codec import Request
-from drivers.modbus.master import DeviceTiming, Result
+from drivers.exchange import Address, LineRequest, Result
+from drivers.modbus.master import DeviceTiming
 from drivers.reading import Reading
 
 # A request gets its result within its lifetime plus one time-out; after this much more the result is lost.
@@ -11,21 +12,21 @@ _RESULT_LOST_S = 10.0
 
 
 class Device(Protocol):
-    """A device on a Modbus line, sans-I/O."""
+    """A device on a line, sans-I/O, whatever it speaks."""
 
     @property
     def name(self) -> str:
         """What people call it."""
 
     @property
-    def address(self) -> int:
-        """Its Modbus address."""
+    def address(self) -> Address:
+        """Its address: a number with Modbus, twelve digits with DL/T 645."""
 
     @property
     def timing(self) -> DeviceTiming:
         """How patient the owner of the line has to be."""
 
-    def requests(self, now_s: float) -> list[Request]:
+    def requests(self, now_s: float) -> Sequence[LineRequest]:
         """The requests that are due, never a second one for a block whose result is outstanding."""
 
     def accept(self, result: Result) -> list[tuple[str, Reading]]:
@@ -35,10 +36,13 @@ class Device(Protocol):
         """Earliest time at which ``requests`` may return something."""
 
 
-class PollBlock:
+R = TypeVar("R", bound=LineRequest)
+
+
+class PollBlock(Generic[R]):
     """One read that repeats every ``interval_s`` seconds."""
 
-    def __init__(self, request: Request, interval_s: float) -> None:
+    def __init__(self, request: R, interval_s: float) -> None:
         if interval_s <= 0:
             raise ValueError("interval_s must be positive")
         self.request = request
@@ -46,7 +50,7 @@ class PollBlock:
         self._due_s: float | None = None
         self._lost_at_s: float | None = None
 
-    def take(self, now_s: float) -> Request | None:
+    def take(self, now_s: float) -> R | None:
         """The request if it is due and not outstanding."""
         if now_s < self.next_due():
             return None

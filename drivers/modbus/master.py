@@ -1,33 +1,37 @@
-"""The owner of one RS-485 line: who may speak when, and which reply belongs to which request.
+"""The owner of one line: who may speak when, and which reply belongs to which request.
 
 Sans-I/O: bytes and the time go in, bytes to write and results come out. Per wake-up the caller
-first hands in what was received, then asks ``poll`` for what to write.
+first hands in what was received, then asks ``poll`` for what to write. What the bytes mean is the
+request's own (``drivers.exchange``): Modbus and DL/T 645 may share a line.
 
-Modbus RTU replies carry no number, so a late reply can look like the answer to the next request.
-Three rules keep it from being taken for one: after a failure the line must fall silent before
+Replies of both carry no number, so a late reply can look like the answer to the next request.
+Four rules keep it from being taken for one: after a failure the line must fall silent before
 anything is sent; bytes that nobody asked for are discarded; and a read whose reply could still be
-outstanding is not sent again until a probe, whose reply looks different, was answered (devices
-answer in order) or until no device answers any more (``late_limit_s``). The echo of a write says
+outstanding is not sent again until something that was asked later, and whose reply looks different,
+was answered (devices answer in order), or until no device answers any more (``late_limit_s``). A
+probe is asked for that if there is nothing else. And after a reply, a request of the same device
+with a reply alike waits as long as a second copy of that reply would take. The echo of a write says
 the same whichever of two identical writes it belongs to; states are confirmed by reading back.
 """
 
 import bisect
 from dataclasses import dataclass, field
 
-import msgspec
-
-from drivers.modbus import codec
-from drivers.modbus.codec import Match, Request
-
-_SIBLINGS = {1: 2, 2: 1, 3: 4, 4: 3}
-
-ERROR_TIMEOUT = "timeout"
-ERROR_CHECKSUM = "crc"
-ERROR_MISMATCHED = "mismatched"
-ERROR_EXCEPTION = "exception"
-ERROR_EXPIRED = "expired"
-ERROR_REPLACED = "replaced"
-ERROR_PORT_LOST = "port lost"
+from drivers.exchange import (
+    ERROR_CHECKSUM,
+    ERROR_EXCEPTION,
+    ERROR_EXPIRED,
+    ERROR_MISMATCHED,
+    ERROR_PORT_LOST,
+    ERROR_REPLACED,
+    ERROR_TIMEOUT,
+    Address,
+    Framing,
+    LineRequest,
+    Match,
+    Result,
+)
+from drivers.modbus.line_use import LineUse
 
 SWITCH_OFF_PRIORITY = 0
 # A queue that always serves the higher priority first starves the lower one as soon as the line is full, and a slow
@@ -42,28 +46,14 @@ _HOST_ALLOWANCE_S = 0.02
 # stale: so long after the first failure the pause stays short.
 _BRIEF_OUTAGE_S = 1.0
 _BRIEF_PAUSE_S = 0.1
+# After that its pause follows the length of the outage: it is heard again at most so much later than it could be.
+_OUTAGE_SHARE = 0.25
+# Gateway path unavailable, target does not respond (application protocol V1.1b3 clause 7): that device is dead.
+_GATEWAY_EXCEPTIONS = frozenset({0x0A, 0x0B})
+# A meter that missed one poll may have been disturbed; after two in a row it counts as silent.
+SILENT_AFTER_FAILURES = 2
 # Twice the longest frame: room for one late reply before the awaited one.
 _LARGEST_BUFFER_BYTES = 512
-
-
-class Result(msgspec.Struct, frozen=True, gc=False):
-    """Outcome of one request; every submitted request gets exactly one.
-
-    ``error`` is None when the request succeeded, else one of the ERROR_ words. ``at_s`` is the time at
-    which the reply arrived, or at which the request was given up.
-    """
-
-    request: Request
-    registers: tuple[int, ...] = ()
-    bits: tuple[bool, ...] = ()
-    error: str | None = None
-    at_s: float = 0.0
-    exception_code: int | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the device did what was asked."""
-        return self.error is None
 
 
 @dataclass(slots=True)
@@ -97,6 +87,15 @@ class DeviceTiming:
     period_s: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """A request to which a reply may still come."""
+
+    sent_at_s: float
+    reply: bytes
+    exception: bytes
+
+
 @dataclass(slots=True)
 class _DeviceState:
     timing: DeviceTiming
@@ -105,13 +104,16 @@ class _DeviceState:
     backoff_until_s: float = 0.0
     ready_s: float = 0.0
     urgent_ready_s: float = 0.0
-    suspect: set[bytes] = field(default_factory=set)
-    suspect_until_s: float = 0.0
+    copy_shape: bytes = b""
+    copy_until_s: float = 0.0
+    """Until then a second copy of the last reply may still be coming in."""
+    unanswered: list[_Unanswered] = field(default_factory=list)
+    """In the order in which they were asked."""
 
 
 @dataclass(slots=True)
 class _Queued:
-    request: Request
+    request: LineRequest
     order: int
     due_s: float
     """Who is due earliest goes first; switching off is always due."""
@@ -123,22 +125,32 @@ class _Queued:
 
 @dataclass(slots=True)
 class _InFlight:
-    request: Request
+    request: LineRequest
+    frame: bytes
     sent_at_s: float
     deadline_s: float
     is_probe: bool
     buffer: bytearray = field(default_factory=bytearray)
     verdict: Match = Match.NOTHING
     last_byte_s: float | None = None
+    received: int = 0
+    echo_looked_for: bool = False
 
 
 class ModbusMaster:
-    """Bus owner of one RS-485 line.
+    """Bus owner of one line.
 
     ``baud`` and ``bits_per_character`` (10 for 8N1, 11 with parity or two stop bits) give the time on the wire.
     ``drain_s`` is the silence required after a failure, ``backoff_maximum_s`` the longest pause before a device
     that does not answer is tried again, ``late_limit_s`` the time after which no device answers any more. The
     defaults are this project's own; the slowest device of the shipped set answers within 1.5 s.
+
+    ``framing`` stands for a stream whose frames are numbered (Modbus TCP): late replies are told by their number, so
+    neither silence nor probes are needed; ``network_s`` is then added to every time-out, and baud and bits are those
+    of the line behind the gateway.
+
+    Adapters for two wires hand back what is sent. The owner notices it by a read that comes back as it went, and takes
+    the echo away from then on: else the echo of a write would pass for its confirmation. ``echoes`` tells.
     """
 
     def __init__(
@@ -149,18 +161,25 @@ class ModbusMaster:
         drain_s: float = 0.03,
         backoff_maximum_s: float = 5.0,
         late_limit_s: float = 2.0,
+        framing: Framing | None = None,
+        network_s: float = 0.0,
     ) -> None:
         if baud <= 0 or bits_per_character <= 0:
             raise ValueError("baud and bits_per_character must be positive")
         self._character_s = bits_per_character / baud
-        self._urgent_gap_s = _FRAME_GAP_CHARACTERS * self._character_s
-        self._frame_gap_s = max(self._urgent_gap_s, _LEAST_FRAME_GAP_S)
-        self._drain_s = max(drain_s, self._frame_gap_s)
+        self._framing = framing
+        self._allowance_s = _HOST_ALLOWANCE_S + network_s
+        if framing is None:
+            self._urgent_gap_s = _FRAME_GAP_CHARACTERS * self._character_s
+            self._frame_gap_s = max(self._urgent_gap_s, _LEAST_FRAME_GAP_S)
+            self._drain_s = max(drain_s, self._frame_gap_s)
+        else:
+            self._urgent_gap_s = self._frame_gap_s = self._drain_s = 0.0
         # A line that never falls silent must not keep an output from being switched off.
         self._drain_limit_s = 5 * self._drain_s
         self._backoff_maximum_s = backoff_maximum_s
         self._late_limit_s = late_limit_s
-        self._devices: dict[int, _DeviceState] = {}
+        self._devices: dict[Address, _DeviceState] = {}
         self._queue: list[_Queued] = []
         self._results: list[Result] = []
         self._order = 0
@@ -168,25 +187,38 @@ class ModbusMaster:
         self._silent_from_s = 0.0
         self._urgent_from_s = 0.0
         self._drain_begin_s: float | None = None
-        self._last_address = 0
-        self.counters: dict[int, Counters] = {}
+        self._last_address: Address = 0
+        # Since when a read that was dropped unsent has been waiting: asked for again, it keeps its place. Else a line
+        # that is too full would always drop the same ones.
+        self._waiting_since_s: dict[tuple[Address, str], float] = {}
+        self.counters: dict[Address, Counters] = {}
+        self.use = LineUse()
+        self.echoes = False
+        self.last_reply_s: float | None = None
 
-    def attach(self, address: int, timing: DeviceTiming) -> None:
+    def attach(self, address: Address, timing: DeviceTiming) -> None:
         """State the timing of the device at ``address``; others get the defaults of ``DeviceTiming``."""
         self._devices[address] = _DeviceState(timing)
         self.counters.setdefault(address, Counters())
 
-    def submit(self, request: Request, now_s: float) -> None:
+    def submit(self, request: LineRequest, now_s: float) -> None:
         """Queue a request. Raises ValueError if it is not legal Modbus."""
-        codec.encode(request)
+        request.encode()
         if request.tag and not request.is_read:
             self._replace(request, now_s)
         self._order += 1
         due_s = now_s + _PATIENCE_S[min(request.priority, len(_PATIENCE_S) - 1)]
+        if request.is_read and self._waiting_since_s:
+            due_s = self._waiting_since_s.pop((request.address, request.tag), due_s)
         if request.priority <= SWITCH_OFF_PRIORITY:
             due_s = float("-inf")
         entry = _Queued(request, self._order, due_s, now_s + request.lifetime_s)
         bisect.insort(self._queue, entry, key=_Queued.key)
+
+    def failing_since_s(self, address: Address) -> float | None:
+        """Time of the first of the failures in a row of a device that counts as silent, None while it answers."""
+        device = self._device(address)
+        return device.failing_since_s if device.failures >= SILENT_AFTER_FAILURES else None
 
     @property
     def idle(self) -> bool:
@@ -217,19 +249,41 @@ class ModbusMaster:
             self._discard(len(data), now_s)
             return
         flight.last_byte_s = now_s
+        flight.received += len(data)
         flight.buffer += data
         surplus = len(flight.buffer) - _LARGEST_BUFFER_BYTES
         if surplus > 0:
             del flight.buffer[:surplus]
-        found = codec.find_reply(bytes(flight.buffer), flight.request)
+        if not flight.echo_looked_for and len(flight.buffer) >= len(flight.frame):
+            flight.echo_looked_for = True
+            self._take_echo(flight)
+        request = flight.request
+        received = bytes(flight.buffer)
+        framing = self._framing
+        found = request.find_reply(received) if framing is None else framing.find_reply(received, request)
         flight.verdict = found.match
         if found.match is Match.REPLY:
-            rest = len(flight.buffer) - found.end
+            rest = len(received) - found.end
             self._answered(flight, found.frame, now_s)
             if found.foreign_frames:
-                self._counters(flight.request.address).mismatched += found.foreign_frames
+                self._counters(request.address).mismatched += found.foreign_frames
+            if found.late_bytes:
+                self._counters(request.address).late += found.late_bytes
             if rest:
                 self._discard(rest, now_s)
+
+    def _take_echo(self, flight: _InFlight) -> None:
+        """The echo of an adapter is no reply. A write may have a reply like it: only reads teach that there is one."""
+        if self._framing is not None:
+            return
+        if not flight.buffer.startswith(flight.frame):
+            if flight.request.is_read:
+                self.echoes = False
+            return
+        if flight.request.is_read:
+            self.echoes = True
+        if self.echoes:
+            del flight.buffer[: len(flight.frame)]
 
     def poll(self, now_s: float) -> bytes:
         """Time-outs, then the bytes to write now (empty if nothing is to be sent)."""
@@ -264,19 +318,19 @@ class ModbusMaster:
         self._queue.clear()
         self._begin_drain(now_s)
 
-    def _device(self, address: int) -> _DeviceState:
+    def _device(self, address: Address) -> _DeviceState:
         state = self._devices.get(address)
         if state is None:
             state = self._devices[address] = _DeviceState(DeviceTiming())
         return state
 
-    def _counters(self, address: int) -> Counters:
+    def _counters(self, address: Address) -> Counters:
         return self.counters.setdefault(address, Counters())
 
-    def _finish(self, request: Request, error: str, now_s: float) -> None:
+    def _finish(self, request: LineRequest, error: str, now_s: float) -> None:
         self._results.append(Result(request, error=error, at_s=now_s))
 
-    def _replace(self, request: Request, now_s: float) -> None:
+    def _replace(self, request: LineRequest, now_s: float) -> None:
         kept = []
         for entry in self._queue:
             old = entry.request
@@ -295,6 +349,8 @@ class ModbusMaster:
                 kept.append(entry)
             else:
                 self._counters(entry.request.address).expired += 1
+                if entry.request.is_read:
+                    self._waiting_since_s[entry.request.address, entry.request.tag] = entry.due_s
                 self._finish(entry.request, ERROR_EXPIRED, now_s)
         self._queue = kept
 
@@ -325,49 +381,82 @@ class ModbusMaster:
             ready_s = max(line_s, device.urgent_ready_s)
         else:
             ready_s = max(self._silent_from_s, device.ready_s, device.backoff_until_s)
-        if ready_s < device.suspect_until_s and self._is_ambiguous(entry.request, device):
-            return ready_s if _probe(entry.request, device) is not None else device.suspect_until_s
-        return ready_s
+        if ready_s < device.copy_until_s and entry.request.is_read and entry.request.reply_shape() == device.copy_shape:
+            ready_s = device.copy_until_s
+        if not device.unanswered:
+            return ready_s
+        last = self._last_alike(entry.request, device)
+        if last < 0 or self._probe(entry.request, device, last) is not None:
+            return ready_s
+        return max(ready_s, device.unanswered[last].sent_at_s + self._late_limit_s)
 
     @staticmethod
-    def _is_ambiguous(request: Request, device: _DeviceState) -> bool:
-        return request.is_read and codec.reply_shape(request) in device.suspect
+    def _last_alike(request: LineRequest, device: _DeviceState) -> int:
+        """Place of the last unanswered request whose reply could be taken for that of ``request``, -1 if none could."""
+        if not request.is_read:
+            return -1
+        shape = request.reply_shape()
+        alike = [place for place, entry in enumerate(device.unanswered) if entry.reply == shape]
+        return alike[-1] if alike else -1
+
+    @staticmethod
+    def _probe(request: LineRequest, device: _DeviceState, last: int) -> LineRequest | None:
+        """A read whose reply, even one to an earlier probe, proves that ``unanswered[last]`` is answered or lost.
+
+        A device may be silent to what it does not know: what it left unanswered twice is asked last.
+        """
+        shapes = [entry.reply for entry in device.unanswered]
+        useless = set(shapes[: last + 1])
+        twice = {shape for shape in shapes if shapes.count(shape) > 1}
+        return request.probe(useless | twice) or request.probe(useless)
 
     def _send(self, index: int, now_s: float) -> bytes:
         request = self._queue[index].request
         device = self._device(request.address)
-        if now_s >= device.suspect_until_s:
-            device.suspect.clear()
-        probe = _probe(request, device) if self._is_ambiguous(request, device) else None
+        probe = None
+        if device.unanswered:
+            device.unanswered = [e for e in device.unanswered if now_s < e.sent_at_s + self._late_limit_s]
+            last = self._last_alike(request, device)
+            if last >= 0:
+                probe = self._probe(request, device, last)
         if probe is None:
             del self._queue[index]
         sent = probe or request
-        frame = codec.encode(sent)
-        wire_s = (len(frame) + codec.reply_bytes(sent)) * self._character_s
-        deadline_s = now_s + wire_s + 2 * self._frame_gap_s + device.timing.latency_s + _HOST_ALLOWANCE_S
-        self._in_flight = _InFlight(sent, now_s, deadline_s, is_probe=probe is not None)
+        frame = sent.encode() if self._framing is None else self._framing.wrap(sent)
+        wire_s = (len(frame) + sent.reply_bytes()) * self._character_s
+        deadline_s = now_s + wire_s + 2 * self._frame_gap_s + device.timing.latency_s + self._allowance_s
+        self._in_flight = _InFlight(sent, frame, now_s, deadline_s, is_probe=probe is not None)
         self._last_address = request.address
         self._drain_begin_s = None
         return frame
 
+    def _account(self, flight: _InFlight, now_s: float) -> None:
+        wire_s = (len(flight.frame) + flight.received) * self._character_s
+        self.use.add(now_s, wire_s, now_s - flight.sent_at_s)
+
     def _answered(self, flight: _InFlight, frame: bytes, now_s: float) -> None:
         self._in_flight = None
+        self._account(flight, now_s)
+        self.last_reply_s = now_s
         request = flight.request
         device = self._device(request.address)
         counters = self._counters(request.address)
-        device.failures = 0
-        device.backoff_until_s = 0.0
+        code = request.exception_code(frame)
+        if code in _GATEWAY_EXCEPTIONS and self._framing is not None:
+            self._back_off(device, now_s)
+        else:
+            device.failures = 0
+            device.backoff_until_s = 0.0
         device.ready_s = now_s + max(device.timing.minimum_gap_s, self._frame_gap_s)
         device.urgent_ready_s = now_s + max(device.timing.minimum_gap_s, self._urgent_gap_s)
         self._silent_from_s = now_s + self._frame_gap_s
         self._urgent_from_s = now_s + self._urgent_gap_s
-        code = codec.exception_code(frame)
-        shape = codec.exception_shape(request) if code is not None else codec.reply_shape(request)
-        # A device answers in order: a reply that cannot be an old one proves that no old one is outstanding.
-        if shape not in device.suspect:
-            device.suspect.clear()
-        elif flight.is_probe:
-            self._back_off(device, now_s)
+        if self._framing is None and request.is_read:
+            # A device, a repeater or a reflection may send a reply twice: the copy must not meet a request like it.
+            device.copy_shape = request.reply_shape()
+            device.copy_until_s = now_s + flight.received * self._character_s + self._frame_gap_s
+        if device.unanswered:
+            self._vouch(flight, device, request.exception_shape() if code is not None else request.reply_shape())
         if code is not None:
             counters.exceptions += 1
             if not flight.is_probe:
@@ -375,11 +464,23 @@ class ModbusMaster:
             return
         counters.ok += 1
         if not flight.is_probe:
-            registers, bits = codec.decode(frame, request)
-            self._results.append(Result(request, registers, bits, at_s=now_s))
+            self._results.append(request.result(frame, now_s))
+
+    def _vouch(self, flight: _InFlight, device: _DeviceState, shape: bytes) -> None:
+        """A device answers in order: what was asked before the answered request is answered or lost.
+
+        A reply that may belong to an earlier request proves it only up to that one, and its own may still come.
+        """
+        for place, entry in enumerate(device.unanswered):
+            if shape in (entry.reply, entry.exception):
+                del device.unanswered[: place + 1]
+                self._mark_suspect(flight)
+                return
+        device.unanswered.clear()
 
     def _failed(self, flight: _InFlight, now_s: float) -> None:
         self._in_flight = None
+        self._account(flight, now_s)
         request = flight.request
         counters = self._counters(request.address)
         if flight.verdict is Match.BAD_CHECKSUM:
@@ -399,9 +500,11 @@ class ModbusMaster:
             self._finish(request, error, now_s)
 
     def _mark_suspect(self, flight: _InFlight) -> None:
-        device = self._device(flight.request.address)
-        device.suspect.update((codec.reply_shape(flight.request), codec.exception_shape(flight.request)))
-        device.suspect_until_s = flight.sent_at_s + self._late_limit_s
+        if self._framing is not None:
+            return
+        request = flight.request
+        entry = _Unanswered(flight.sent_at_s, request.reply_shape(), request.exception_shape())
+        self._device(request.address).unanswered.append(entry)
 
     def _back_off(self, device: _DeviceState, now_s: float) -> None:
         if not device.failures:
@@ -409,23 +512,22 @@ class ModbusMaster:
         device.failures += 1
         period_s = device.timing.period_s
         pause_s = period_s * 2.0 ** min(device.failures - 1, 16)
-        if period_s < _BRIEF_PAUSE_S and now_s - device.failing_since_s < _BRIEF_OUTAGE_S:
-            pause_s = min(pause_s, _BRIEF_PAUSE_S)
+        if period_s < _BRIEF_PAUSE_S:
+            outage_s = now_s - device.failing_since_s
+            pause_s = min(pause_s, _BRIEF_PAUSE_S if outage_s < _BRIEF_OUTAGE_S else _OUTAGE_SHARE * outage_s)
         device.backoff_until_s = now_s + min(pause_s, self._backoff_maximum_s)
 
 
-def _probe(request: Request, device: _DeviceState) -> Request | None:
-    """A harmless read whose reply cannot be taken for any reply still outstanding, or None if there is none.
-
-    Reads that the device knows come first; to the others it answers with an exception, which proves as much.
-    """
-    same, other = request.function, _SIBLINGS[request.function]
-    if same in (codec.READ_COILS, codec.READ_DISCRETE_INPUTS):
-        candidates = [(other, 1), (same, 1), (3, 1), (4, 1), (3, 2), (4, 2)]
-    else:
-        candidates = [(same, 1), (same, 2), (same, 3), (other, 1), (other, 2)]
-    for function, count in candidates:
-        probe = Request(request.address, function, request.register, count, priority=request.priority)
-        if codec.reply_shape(probe) not in device.suspect:
-            return probe
-    return None
+__all__ = [
+    "ERROR_CHECKSUM",
+    "ERROR_EXCEPTION",
+    "ERROR_EXPIRED",
+    "ERROR_MISMATCHED",
+    "ERROR_PORT_LOST",
+    "ERROR_REPLACED",
+    "ERROR_TIMEOUT",
+    "Counters",
+    "DeviceTiming",
+    "ModbusMaster",
+    "Result",
+]

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import select
 import termios
 import tty
 from collections.abc import Callable
 from pathlib import Path
+
+_BAUD_OF_CODE = {getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
 
 # How soon a port that nobody had open notices that somebody opened it.
 _REOPEN_POLL_S = 0.02
@@ -16,6 +19,19 @@ _READ_SIZE = 4096
 
 def _do_nothing() -> None:
     """Default for callers that do not care whether the port is open."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How a port is set.
+
+    The kernel takes the parity bit itself out of the settings of a pseudo-terminal: what is left of it is whether
+    parity is checked (input) and whether it is odd. An opener that does not check parity seems to have none.
+    """
+
+    baud: int
+    parity: str
+    stop_bits: int
 
 
 class PtyPort:
@@ -40,6 +56,7 @@ class PtyPort:
         # Raw from the start: a cooked terminal would echo the first bytes back onto the wire.
         tty.setraw(slave, termios.TCSANOW)
         os.set_blocking(self._master, False)
+        self._forget_settings()
         self.is_open = False
         self._closed = False
         self._watch: asyncio.TimerHandle | None = None
@@ -49,6 +66,22 @@ class PtyPort:
             link.unlink(missing_ok=True)
             link.symlink_to(self.path)
         self._wait_for_opener()
+
+    def settings(self) -> LineSettings:
+        """What the opener has set."""
+        attributes = termios.tcgetattr(self._master)
+        checks_input, flags = attributes[0] & termios.INPCK, attributes[2]
+        parity = "O" if flags & termios.PARODD else "E" if checks_input else "N"
+        return LineSettings(_BAUD_OF_CODE.get(attributes[5], 0), parity, 2 if flags & termios.CSTOPB else 1)
+
+    def _forget_settings(self) -> None:
+        """Leave no settings behind.
+
+        The C library calls it an error if an opener changes nothing but the parity: the kernel takes that out again.
+        """
+        attributes = termios.tcgetattr(self._master)
+        attributes[4] = attributes[5] = termios.B50
+        termios.tcsetattr(self._master, termios.TCSANOW, attributes)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to whoever has the port open; what does not fit in the terminal's buffer is lost."""
@@ -99,5 +132,6 @@ class PtyPort:
             return
         self.is_open = False
         self._loop.remove_reader(self._master)
+        self._forget_settings()
         self._on_hangup()
         self._wait_for_opener()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from drivers.can.frame import CanFrame
-from hil_tests.bench.ptys import PtyPort
+from hil_tests.bench.ptys import LineSettings, PtyPort
 from hil_tests.bench.slcan import SlcanAdapter, encode_frame
 
 # Bytes are handed on in portions of about this long, so that a receiver sees a frame arrive in pieces.
@@ -36,47 +36,125 @@ class _Lane:
         self._free_at_s = start_s
 
 
+class _Talk:
+    """What one device is saying on a shared line."""
+
+    def __init__(self, sender: object, start_s: float, data: bytes, byte_time_s: float) -> None:
+        self.sender = sender
+        self.start_s = start_s
+        self.end_s = start_s + len(data) * byte_time_s
+        self.data: list[int | None] = list(data)
+        """None: swallowed by a collision."""
+
+
+class _SharedLane:
+    """The direction in which several devices speak: each at the pace of the baud rate, two at once garble both."""
+
+    def __init__(self, byte_time_s: float, deliver: Callable[[bytes], None], dice: random.Random) -> None:
+        self._byte_time_s = byte_time_s
+        self._deliver = deliver
+        self._random = dice
+        self._loop = asyncio.get_running_loop()
+        self._portion = max(1, int(_PORTION_S / byte_time_s))
+        self._talks: list[_Talk] = []
+        self.collisions = 0
+
+    def send(self, sender: object, data: bytes) -> None:
+        now_s = self._loop.time()
+        self._talks = [talk for talk in self._talks if talk.end_s > now_s]
+        start_s = max([now_s, *(talk.end_s for talk in self._talks if talk.sender is sender)])
+        talk = _Talk(sender, start_s, data, self._byte_time_s)
+        for other in self._talks:
+            if other.sender is not sender:
+                self._collide(*sorted((other, talk), key=lambda each: each.start_s))
+        self._talks.append(talk)
+        for offset in range(0, len(data), self._portion):
+            end = min(offset + self._portion, len(data))
+            self._loop.call_at(start_s + end * self._byte_time_s, self._hand_on, talk, offset, end)
+
+    def _collide(self, first: _Talk, second: _Talk) -> None:
+        """Where both speak there is one garbled stream; the rest of each is whole."""
+        ahead = (second.start_s - first.start_s) / self._byte_time_s
+        overlap = min(len(first.data) - int(ahead), len(second.data))
+        if overlap <= 0:
+            return
+        self.collisions += 1
+        for index in range(overlap):
+            first.data[int(ahead) + index] = self._random.randrange(256)
+            second.data[index] = None
+
+    def _hand_on(self, talk: _Talk, begin: int, end: int) -> None:
+        data = bytes(byte for byte in talk.data[begin:end] if byte is not None)
+        if data:
+            self._deliver(data)
+
+
 class SerialWire:
-    """An RS-485 line: the agent's port on one side, any number of device ports on the other.
+    """An RS-485 line: the agent's port on one side, any number of devices on the other.
 
     What the agent sends reaches every device; what a device sends reaches only the agent, because the simulated
-    devices must not mistake each other's replies for requests. 8 data bits, no parity, 1 stop bit: 10 bits a byte.
+    devices must not mistake each other's replies for requests. A byte is a start bit, 8 data bits, the parity bit
+    unless ``parity`` is "N", and the stop bits. How the agent's port is set, ``opened``, is for the devices to look at.
     """
 
-    def __init__(self, name: str, baud: int, link: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        baud: int,
+        link: Path,
+        *,
+        parity: str = "N",
+        stop_bits: int = 1,
+    ) -> None:
         self.name = name
+        self.link = link
         self.baud = baud
+        self.parity = parity
+        self.stop_bits = stop_bits
         self.is_cut = False
         self.noise_per_mille = 0.0
         self._random = random.Random(name)
-        byte_time_s = 10.0 / baud
+        self.byte_time_s = byte_time_s = (9.0 + stop_bits + (parity != "N")) / baud
         self._devices: list[PtyPort] = []
+        self._listeners: list[Callable[[bytes], None]] = []
         self._agent = PtyPort(self._from_agent, link=link)
         self._to_devices = _Lane(byte_time_s, self._deliver_to_devices)
-        self._to_agent = _Lane(byte_time_s, self._deliver_to_agent)
+        self._to_agent = _SharedLane(byte_time_s, self._deliver_to_agent, self._random)
+
+    @property
+    def collisions(self) -> int:
+        """How often two devices spoke at the same time."""
+        return self._to_agent.collisions
 
     def add_device_port(self, link: Path | None = None) -> str:
         """Another port on the device side; returns the path to open."""
-        port = PtyPort(self._from_device, link=link)
+        port = PtyPort(lambda data: self._to_agent.send(port, data), link=link)
         self._devices.append(port)
+        self._listeners.append(port.write)
         return port.path
+
+    def add_device(self, deliver: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """A device inside this process, which gets what the agent sends; returns how it speaks."""
+        self._listeners.append(deliver)
+        return lambda data: self._to_agent.send(deliver, data)
 
     def close(self) -> None:
         """Remove all ports of the wire."""
         for port in (self._agent, *self._devices):
             port.close()
 
+    def opened(self) -> LineSettings:
+        """How the agent's port is set."""
+        return self._agent.settings()
+
     def _from_agent(self, data: bytes) -> None:
         self._to_devices.send(data)
-
-    def _from_device(self, data: bytes) -> None:
-        self._to_agent.send(data)
 
     def _deliver_to_devices(self, data: bytes) -> None:
         if not self.is_cut:
             received = self._disturb(data)
-            for port in self._devices:
-                port.write(received)
+            for deliver in self._listeners:
+                deliver(received)
 
     def _deliver_to_agent(self, data: bytes) -> None:
         if not self.is_cut:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hil_tests.performance import bms, cycle, failsafe, footprint, machine, reaction, records, start
+from hil_tests.performance import bms, bus, cycle, failsafe, footprint, machine, reaction, records, start
 from hil_tests.performance.report import NOT_MEASURED, Figure, not_measured, print_report, write_report
 
 REPORT = Path("build/bench.json")
@@ -23,7 +23,7 @@ class Measure(Protocol):
 
 
 GROUPS: dict[str, Measure] = {
-    module.GROUP: module.measure for module in (start, cycle, bms, records, footprint, failsafe, reaction)
+    module.GROUP: module.measure for module in (start, cycle, bms, bus, records, footprint, failsafe, reaction)
 }
 
 

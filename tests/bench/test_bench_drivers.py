@@ -100,7 +100,9 @@ LINES = {"rs485-meter": 9600, "rs485-io": 115200}
 
 def test_every_signal_arrives_and_every_output_acts(tmp_path: Path) -> None:
     with start_bench(tmp_path, without=["vehicle", "broker"]) as bench, closing(Drivers(bench)) as drivers:
-        wanted = set(SIGNALS) - {"recorder_ready"}
+        # What a listener hears on the vehicle's bus comes from no driver here.
+        heard = {name for name in SIGNALS if name.startswith(("ccs_", "bcs_"))}
+        wanted = set(SIGNALS) - {"recorder_ready"} - heard
         drivers.run_until(
             lambda: (
                 wanted <= set(drivers.readings) and drivers.readings["module_maximum_current_a"].value == 200.0  # both

@@ -4,14 +4,17 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import can
 import pytest
+import serial
 
 from drivers.can.frame import CanFrame
-from hil_tests.bench.ptys import PtyPort
+from drivers.serial_port import SerialPort
+from hil_tests.bench.ptys import LineSettings, PtyPort
 from hil_tests.bench.slcan import SlcanAdapter, decode_frame, encode_frame
 from hil_tests.bench.wires import CanWire, SerialWire, frame_bits
 
@@ -121,8 +124,9 @@ def test_serial_bytes_arrive_at_the_pace_of_the_baud_rate(tmp_path: Path) -> Non
         arrived: list[tuple[float, bytes]] = []
         wire._deliver_to_agent = lambda data: arrived.append((loop.time(), data))  # type: ignore[method-assign]  # ear
         wire._to_agent._deliver = wire._deliver_to_agent
-        wire._from_device(bytes(range(45)))
-        wire._from_device(b"tail")
+        speak = wire.add_device(lambda data: None)
+        speak(bytes(range(45)))
+        speak(b"tail")
         await asyncio.sleep(1.0)
         assert b"".join(data for _, data in arrived) == bytes(range(45)) + b"tail"
         assert arrived[-1][0] == pytest.approx(49 * 10 / 9600)
@@ -130,6 +134,59 @@ def test_serial_bytes_arrive_at_the_pace_of_the_baud_rate(tmp_path: Path) -> Non
         wire.close()
 
     in_virtual_time(scenario())
+
+
+def test_two_devices_that_speak_at_once_garble_each_other(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        wire = SerialWire("line", 9600, tmp_path / "line", parity="E")
+        heard = bytearray()
+        wire._to_agent._deliver = heard.extend
+        one, other = wire.add_device(lambda data: None), wire.add_device(lambda data: None)
+        byte_time_s = 11 / 9600
+        one(b"a" * 20)
+        await asyncio.sleep(10.2 * byte_time_s)
+        other(b"b" * 30)
+        await asyncio.sleep(1.0)
+        assert wire.collisions == 1
+        assert len(heard) == 40, "20 bytes, of which 10 met 10 of the other's, and the other's remaining 20"
+        assert heard.startswith(b"a" * 10)
+        assert heard.endswith(b"b" * 20)
+        assert heard[10:20] not in (b"a" * 10, b"b" * 10)
+        other(b"alone")
+        await asyncio.sleep(1.0)
+        assert heard.endswith(b"alone")
+        assert wire.collisions == 1
+        wire.close()
+
+    in_virtual_time(scenario())
+
+
+@pytest.mark.parametrize(
+    "opened", [LineSettings(9600, "N", 1), LineSettings(19200, "N", 2), LineSettings(2400, "O", 1)]
+)
+def test_the_devices_see_how_the_port_is_set(tmp_path: Path, opened: LineSettings) -> None:
+    async def scenario() -> None:
+        wire = SerialWire("line", 9600, tmp_path / "line")
+        for _ in range(2):  # opened again with the same settings
+            with serial.Serial(
+                str(tmp_path / "line"), opened.baud, parity=opened.parity, stopbits=opened.stop_bits, exclusive=True
+            ):
+                assert wire.opened() == opened
+                await until(lambda: wire._agent.is_open)
+            await until(lambda: not wire._agent.is_open)
+        wire.close()
+
+    asyncio.run(scenario())
+
+
+def test_even_parity_is_seen_where_the_opener_checks_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        wire = SerialWire("line", 9600, tmp_path / "line")
+        with closing(SerialPort(str(tmp_path / "line"), 9600, "E")):
+            assert wire.opened() == LineSettings(9600, "E", 1)
+        wire.close()
+
+    asyncio.run(scenario())
 
 
 def test_noise_disturbs_bytes_and_a_cut_loses_them(tmp_path: Path) -> None:

@@ -157,6 +157,8 @@ MOVES: Mapping[str, frozenset[tuple[Phase, Phase]]] = {
     "time": frozenset(
         {
             (Phase.HANDSHAKE, Phase.ENDED),
+            # Stopped before the charge (2023): a vehicle that does not know CST then may keep silent.
+            (Phase.STOPPING, Phase.ENDED),
             (Phase.READY, Phase.STOPPING),
             (Phase.CHARGING, Phase.STOPPING),
             *((phase, Phase.TIMED_OUT) for phase in _LISTENING if phase not in (Phase.HANDSHAKE, Phase.ENDING)),

@@ -114,9 +114,12 @@ def test_a_number_that_runs_against_the_wire(raw: int, value: float | None) -> N
         assert write(field, value, 1) == bytes((raw,))
 
 
-@pytest.mark.parametrize("value", [-1.1, 1.1, float("nan")])
-def test_a_number_outside_its_range_is_not_written(value: float) -> None:
-    with pytest.raises(MessageError, match=r"outside -1.0 to 1.0 A"):
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(-1.1, "outside -1.0 to 1.0 A"), (1.1, "outside -1.0 to 1.0 A"), (float("nan"), "not a finite number")],
+)
+def test_a_number_outside_its_range_is_not_written(value: float, reason: str) -> None:
+    with pytest.raises(MessageError, match=reason):
         write(Field("thing", 1, 1, 8, per_unit=10, zero=20, unit="A", minimum=-1.0, maximum=1.0), value, 1)
 
 
@@ -150,7 +153,7 @@ def test_versions_are_major_and_minor() -> None:
     field = Field("thing", 1, 1, 24, kind=Kind.VERSION)
     assert read(field, bytes((2, 3, 1))) == "259.2"
     assert write(field, "259.2", 3) == bytes((2, 3, 1))
-    with pytest.raises(MessageError, match="24 bits"):
+    with pytest.raises(MessageError, match="65536.0.* does not fit"):
         write(field, "65536.0", 3)
 
 

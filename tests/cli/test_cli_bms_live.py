@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,14 @@ class Adapter:
 @pytest.fixture
 def pile(tmp_path: Path) -> Pile:
     return Pile(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_works() -> Iterator[None]:
+    # Test workers ignore it, as all processes in the background do.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
 
 
 def stop_when_recorded(path: Path, lines: int) -> None:

@@ -384,21 +384,45 @@ class TestLateReplies:
         clock.submit(SAME_SHAPE)
         clock.expect(SAME_SHAPE, 0.01)
 
-    def test_a_late_exception_does_not_vouch_for_the_line(self) -> None:
+    def test_a_late_exception_vouches_only_for_what_was_asked_before_it(self) -> None:
         clock = self.timed_out(period_s=0.05)
         clock.submit(SAME_SHAPE)
-        clock.expect(Request(METER, 3, 0x20, 1))
+        probe = Request(METER, 3, 0x20, 1)
+        clock.expect(probe)
+        # Whoever's it is, READ is done with; the probe may still be answered.
         assert clock.reply(exception_reply(READ, 2)) == []
-        clock.expect(Request(METER, 3, 0x20, 1))
+        clock.expect(SAME_SHAPE)
+        assert clock.reply(registers_reply(probe, [0xBAD])) == []
+        [result] = clock.reply(registers_reply(SAME_SHAPE, [1, 2]))
+        assert result.registers == (1, 2)
+        clock.submit(Request(METER, 3, 0x40, 1))
+        clock.expect(Request(METER, 3, 0x40, 1))
 
-    def test_a_probe_that_fails_is_followed_by_one_of_another_length(self) -> None:
+    def test_the_answer_to_any_of_several_probes_will_do(self) -> None:
         clock = self.timed_out(period_s=0.05)
         clock.submit(SAME_SHAPE)
-        clock.expect(Request(METER, 3, 0x20, 1))
-        clock.expect(Request(METER, 3, 0x20, 3))
-        assert clock.reply(registers_reply(Request(METER, 3, 0x20, 1), [0xBAD])) == []
-        assert clock.reply(registers_reply(Request(METER, 3, 0x20, 3), [0, 0, 0])) == []
+        probe = Request(METER, 3, 0x20, 1)
+        clock.expect(probe)
+        clock.expect(probe)
+        # The late answer to the first of them: it was asked after READ.
+        assert clock.reply(registers_reply(probe, [0xBAD])) == []
         clock.expect(SAME_SHAPE)
+        assert clock.reply(registers_reply(probe, [0xBAD])) == []
+        [result] = clock.reply(registers_reply(SAME_SHAPE, [1, 2]))
+        assert result.registers == (1, 2)
+
+    def test_a_probe_that_was_asked_before_proves_nothing(self) -> None:
+        clock = Clock(new_master(period_s=0.05))
+        one = Request(METER, 3, 0x20, 1)
+        clock.submit(one)
+        clock.expect(one)
+        clock.wait(0.2)
+        clock.submit(READ)
+        clock.expect(READ)
+        clock.wait(0.25)
+        clock.submit(SAME_SHAPE)
+        # The late answer to a read of one register would not prove that READ is done with.
+        clock.expect(Request(METER, 3, 0x20, 3))
 
     def test_bits_are_probed_with_the_other_bit_function(self) -> None:
         clock = Clock(new_master(period_s=0.02))
@@ -423,6 +447,7 @@ class TestLateReplies:
         clock.wait(0.16)
         clock.submit(inputs)
         clock.expect(Request(METER, 1, 0, 1))
+        clock.expect(Request(METER, 1, 0, 1))
         probe = Request(METER, 3, 0, 1)
         clock.expect(probe)
         assert clock.reply(exception_reply(probe, 2)) == []
@@ -440,7 +465,7 @@ class TestLateReplies:
         # Between two sends of the read itself: an answered probe (there is none here) or the late limit.
         own = [at_s for at_s, data in clock.sent if data == codec.encode(slow)]
         assert all(b - a >= 2.0 for a, b in pairwise(own))
-        assert len(set(sent)) > 3
+        assert len(set(sent)) > 1
 
     def test_a_reply_that_comes_twice_is_used_once(self) -> None:
         clock = Clock(new_master())
@@ -482,8 +507,9 @@ class TestLateReplies:
                     master.receive(replies.pop(0)[1], clock.now_s)
                 for result in master.results():
                     if result.ok:
-                        first = result.request.register
-                        assert result.registers == tuple(range(first, first + result.request.count))
+                        asked = result.request
+                        assert isinstance(asked, Request)
+                        assert result.registers == tuple(range(asked.register, asked.register + asked.count))
                         accepted += 1
         if max(delays) <= 0.05:
             assert accepted >= len(blocks) - 1

@@ -171,11 +171,24 @@ def test_a_turn_asks_what_is_due_and_says_when_it_must_be_called_again() -> None
     due_s = line.turn(0.0, deliver)
     assert port_of(line).written
     assert 0.0 < due_s < 10.0
-    status = line.status()
+    status = line.status(0.05)
     assert (status["port"], status["trouble"], status["opened"]) == ("/dev/x", "", 1)
     line.close(0.1)
     line.close(0.2)
     assert line.fileno() == -1
+
+
+@pytest.mark.usefixtures("serial")
+def test_a_device_is_told_of_a_time_out_at_once() -> None:
+    line = modbus_line()
+    line.try_open(0.0)
+    now_s = 0.0
+    for _ in range(100):
+        now_s = max(line.turn(now_s, deliver), now_s + 0.001)
+        if now_s > 8.0:
+            break
+    # Asked again after pauses of 1, 2 and 4 s, not when the block gives its result up for lost.
+    assert len(port_of(line).written) >= 4
 
 
 @pytest.fixture
@@ -203,7 +216,7 @@ def test_frames_go_both_ways_and_are_counted(can: tuple[CanLine, list[FakeCan]])
     line.write(FRAMES, 0.2)
     ports[0].accepts = False
     line.write(FRAMES[:1], 0.3)
-    status = line.status()
+    status = line.status(0.4)
     assert (status["frames_in"], status["frames_out"], status["frames_refused"]) == (2, 2, 1)
     assert line.fileno() == 43
 
@@ -227,6 +240,6 @@ def test_a_lost_can_port_is_closed_and_opened_again(can: tuple[CanLine, list[Fak
 
 def test_a_bare_line_is_no_line() -> None:
     line = Line("x", "y")
-    for call in (line.fileno, line._open, lambda: line.close(0.0)):
+    for call in (line.fileno, lambda: line._open(0.0), lambda: line.close(0.0)):
         with pytest.raises(NotImplementedError):
             call()

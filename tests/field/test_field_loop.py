@@ -97,10 +97,11 @@ class Line(CanLine):
 
     port: Port
 
-    def _open(self) -> None:
+    def _open(self, now_s: float) -> bool:
         if self.port.gone:
             raise PortError("still gone", "can0", "Plug it in.")
         self._port = self.port
+        return True
 
 
 class Server:

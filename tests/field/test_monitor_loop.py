@@ -24,6 +24,7 @@ from drivers.can.listening import Acknowledging
 from drivers.errors import PortError
 from drivers.inputs_outputs.input_board import InputBoard
 from drivers.modbus import codec
+from drivers.modbus.codec import Request
 from hil_tests.bench.site import TAP_WIRE, VEHICLE_TAP, write_monitor_file
 from hil_tests.bench.slcan import encode_frame
 
@@ -67,7 +68,9 @@ def test_everything_on_a_line_only_reads(tmp_path: Path) -> None:
     now_s, asked = 0.0, set()
     while now_s < 30.0:
         for device in line.devices.values():
-            asked |= {request.function for request in device.requests(now_s)}
+            for request in device.requests(now_s):
+                assert isinstance(request, Request)
+                asked.add(request.function)
         now_s += 0.05
     assert asked <= {codec.READ_DISCRETE_INPUTS, codec.READ_HOLDING_REGISTERS, codec.READ_INPUT_REGISTERS}
 
@@ -190,7 +193,7 @@ def test_a_line_is_opened_read_and_closed(line: ListeningLine) -> None:
     assert (line.fileno(), line.read(0.0), line.acknowledging) == (-1, [], Acknowledging.UNKNOWN)
     assert line.try_open(1.0)
     assert (line.fileno(), line.read(1.0), line.acknowledging) == (9, [CHM], Acknowledging.YES)
-    assert line.status()["acknowledges"] == "yes"
+    assert line.status(0.0)["acknowledges"] == "yes"
     line.close(2.0)
     line.close(2.0)
     assert line.fileno() == -1

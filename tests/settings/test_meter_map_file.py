@@ -163,9 +163,28 @@ class TestConnector:
         [line] = self.told(tmp_path, "eastron-sdm630", "zh")
         assert "是交流电表,不能用于直流枪" in line
 
-    def test_a_meter_of_another_protocol_is_not(self, tmp_path: Path) -> None:
+    def test_a_meter_over_dlt645_needs_its_number(self, tmp_path: Path) -> None:
         [line] = self.told(tmp_path, "yada-dcm3366q")
-        assert "yada-dcm3366q is read over DL/T 645, the bus here is Modbus" in line
+        assert line.startswith("connector.meter.number: is missing: yada-dcm3366q speaks DL/T 645")
+        assert "twelve digits" in line
+
+    def test_a_meter_over_dlt645_has_a_serial_line_or_a_serial_server(self, tmp_path: Path) -> None:
+        port = 'port = "/dev/serial/by-path/platform-1-usb-0:1.1:1.0-port0"'
+        text = (ROOT / "config" / "site-example.toml").read_text(encoding="utf-8")
+        text = text.replace('model = "acrel-djsf1352-rn"', 'model = "yada-dcm3366q"\nnumber = "000000000161"')
+        path = tmp_path / "pile.toml"
+        for fit in (port, 'port = "rtu+tcp://10.0.0.7:8899"'):
+            path.write_text(text.replace(port, fit), encoding="utf-8")
+            meter = load_settings(path).connector.meter
+            assert meter is not None
+            assert meter.number == "000000000161"
+        path.write_text(text.replace(port, 'port = "tcp://10.0.0.7"'), encoding="utf-8")
+        with pytest.raises(SettingsError) as told:
+            load_settings(path)
+        [problem] = told.value.problems
+        assert problem.place == "bus.modbus[0].port"
+        assert "Modbus TCP does not carry DL/T 645" in problem.line("en")
+        assert "rtu+tcp://" in problem.line("zh")
 
     def test_both_are_told(self, tmp_path: Path) -> None:
         assert len(self.told(tmp_path, "dlt645-2007-ac")) == 2
