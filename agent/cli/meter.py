@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from agent.cli.context import Context, json_option
+from agent.cli.meter_exchange import exchange
+from agent.cli.meter_prove import prove
 from agent.cli.meter_tools import TOOLS
 
 
@@ -65,5 +67,7 @@ def check(
     )
 
 
+meter.add_command(exchange)
+meter.add_command(prove)
 for tool in TOOLS:
     meter.add_command(tool)

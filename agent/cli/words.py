@@ -33,7 +33,15 @@ REASONS: Mapping[str, Text] = {
     **{name: Text(reason.text_zh, reason.text_en) for name, reason in {**STOP_REASONS, **REFUSALS}.items()},
     "unknown_command": Text("未知命令", "unknown command"),
     "no_session": Text("当前没有充电", "no session is running"),
-    "only_at_the_pile": Text("只能在桩上复位", "only a person at the pile may do this"),
+    "only_at_the_pile": Text("只能在桩上进行", "only a person at the pile may do this"),
+    "register_differs": Text("电表现在的示数不同", "the meter's register shows something else"),
+    "display_too_small": Text("示数太小,看不出单位;至少须有", "too little energy to tell the unit; at least"),
+    "serial_differs": Text(
+        "现场文件中的表号不同(先改 connector.meter.serial_number 并重启)",
+        "the site file names another meter (enter connector.meter.serial_number and restart first)",
+    ),
+    "same_serial": Text("新旧表号相同", "old and new serial number are the same"),
+    "old_end_below": Text("旧表止码低于记录中的最后示数", "the old end is below the last register known"),
     "start-up": Text("程序刚启动", "the agent has just started"),
 }
 """Why something ended or was refused: the words of the control itself, and those of the other commands."""
@@ -127,6 +135,9 @@ class Speaker:
         if part.startswith("state "):
             state = self.word(STATES, part.removeprefix("state "))
             return self.pick(f"当前状态:{state}", f"the pile is in state {state}")
+        name, colon, detail = part.partition(": ")
+        if colon and name in REASONS:
+            return f"{self.word(REASONS, name)}: {detail}"
         return self.word(REASONS, part)
 
     def hints(self, reason: str) -> list[str]:

@@ -1,9 +1,10 @@
 """The bill of one session: energy from the meter's register, money from the tariff, integers only.
 
 Money is counted in units of 0.0001 yuan (``_e4``), prices in 0.00001 yuan per kWh (``_e5``), energy in Wh.
-Rounding rule ``half-up-per-slice``: each slice's electricity and service amounts are rounded half up to
-0.0001 yuan; the amount to pay is their sum rounded half up once to 0.01 yuan. Local time of the slots is
-UTC plus a fixed offset (China has no summer time).
+The register itself is rounded down to whole Wh where a meter counts finer, never a difference: bills and what
+lies between them add up to the meter. Rounding rule ``half-up-per-slice``: each slice's electricity and service
+amounts are rounded half up to 0.0001 yuan; the amount to pay is their sum rounded half up once to 0.01 yuan.
+Local time of the slots is UTC plus a fixed offset (China has no summer time).
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,7 +102,10 @@ class Bill:
 
     register_start_wh: int
     register_end_wh: int
+    """Counted on over roll-overs of the meter's register; ``as_record`` gives what the meter shows."""
     slices: tuple[Slice, ...]
+    modulus_wh: int | None = None
+    """Where the register begins again at 0."""
 
     @property
     def energy_wh(self) -> int:
@@ -115,10 +119,15 @@ class Bill:
         return _divide_half_up(total_e4, 100) * 100
 
     def as_record(self) -> dict[str, Any]:
-        """The form in which the bill stands in the record."""
+        """The form in which the bill stands in the record: energy = end - start + rollovers * modulus."""
+        shown_wh, rolled = self.register_end_wh, {}
+        if self.modulus_wh is not None and shown_wh >= self.modulus_wh:
+            rollovers, shown_wh = divmod(shown_wh, self.modulus_wh)
+            rolled = {"register_rollovers": rollovers, "register_modulus_wh": self.modulus_wh}
         return {
             "register_start_wh": self.register_start_wh,
-            "register_end_wh": self.register_end_wh,
+            "register_end_wh": shown_wh,
+            **rolled,
             "energy_wh": self.energy_wh,
             "slices": [part.as_record() for part in self.slices],
             "amount_e4": self.amount_e4,
@@ -136,6 +145,8 @@ class Billing:
     """
 
     tariff: BillingTariff
+    modulus_wh: int | None = None
+    """Where the register begins again at 0; readings come in counted on beyond it."""
     _start_register_wh: int = field(init=False)
     _register_wh: int = field(init=False)
     _slice_register_wh: int = field(init=False)
@@ -181,7 +192,7 @@ class Billing:
         """The bill as it stands at the last reading; the session may go on."""
         open_slice = self._current_slice(self._wall_ms)
         slices = (*self._slices, open_slice) if open_slice.energy_wh or not self._slices else tuple(self._slices)
-        return Bill(self._start_register_wh, self._register_wh, slices)
+        return Bill(self._start_register_wh, self._register_wh, slices, self.modulus_wh)
 
     def finish(self, register_wh: int, wall_ms: int) -> Bill:
         """Take the last reading in and return the bill. Raises ValueError as ``sample`` does."""

@@ -17,7 +17,11 @@ from agent.control.image import ProcessImage
 from agent.control.interlocks import Permission, Situation
 from agent.control.limits import pile_limit
 from agent.control.machine import Sequence
+from agent.control.metering import NO_METER, MeterInLedger, new_metering
 from agent.control.parameters import ControlParameters
+from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
+from agent.control.power_quality.watch import PowerQuality
+from agent.control.quarter_hours import QuarterHours
 from agent.control.reactions import fill_situation, react
 from agent.control.session import REPLUG_STOPS, Session
 from agent.control.steps import STEPS
@@ -81,8 +85,9 @@ class ControlCore:
         self.uplink_state = "off"
         self.reset_until_s = float("-inf")
         """Until when a person's reset clears latches."""
-        self.last_register_wh: int | None = None
-        """Newest reading of the meter's register that may enter a bill."""
+        self.metering = new_metering(parameters)
+        self.power_quality = None if parameters.power_quality is None else PowerQuality(parameters.power_quality)
+        self.quarter_hours = QuarterHours(parameters.tariff.utc_offset_minutes)
         self.telemetry_pace = recording.Pace()
         self._commands: list[CommandInput] = []
         self._active: list[ActiveFault] = []
@@ -101,20 +106,19 @@ class ControlCore:
 
     def on_reading(self, name: str, reading: Reading) -> None:
         """A driver delivered a value. Raises KeyError for an unknown signal."""
-        if name != "meter_energy_wh":
-            self.image.put(name, reading)
-            return
-        if not self.image.usable(name, reading):
-            self.image.put(name, reading)
-            return
-        register_wh, former_wh = int(reading.value), self.last_register_wh
-        if former_wh is not None and register_wh < former_wh:
-            if self.session is not None:
+        if name == "meter_energy_wh" and self.image.usable(name, reading):
+            taken = self.metering.register.take(int(reading.value), reading.at_s, in_session=self.session is not None)
+            if taken.event is not None:
+                self.record("event", dict(taken.event))
+            if taken.abnormal:
                 self.situation.events.add("meter_abnormal")
+            if taken.moved:
+                self.situation.events.add("meter_register_moved")
+            if not taken.accepted:
                 return
-            # Without a session a lower register is a changed meter: recorded, then the new truth.
-            self.record("event", {"event": "register_lower", "former_wh": former_wh, "register_wh": register_wh})
-        self.last_register_wh = register_wh
+        if self.power_quality is not None and name in GRID_SIGNALS:
+            self.power_quality.take(name, reading)
+            return
         self.image.put(name, reading)
 
     def on_frame(self, frame: CanFrame, now_s: float) -> None:
@@ -132,9 +136,16 @@ class ControlCore:
         """Records up to ``number`` are durable."""
         self.backlog.acknowledge(number)
 
-    def on_recorder(self, *, ready: bool, uplink: str, at_s: float) -> None:
-        """The recorder reported its health."""
+    def on_recorder(self, *, ready: bool, uplink: str, at_s: float, meter: MeterInLedger = NO_METER) -> None:
+        """The recorder reported its health, and what the ledger knows of the meter."""
         self.image.put("recorder_ready", Reading(ready, "bool", at_s))
+        if meter.proof:
+            self.metering.proof = meter.proof
+        if ready and self.session is None and meter.register_end_wh is not None:
+            moved = self.metering.register.compare(meter.register_end_wh)
+            if moved is not None:
+                self.record("event", moved)
+                self.situation.events.add("meter_register_moved")
         if ready:
             self.situation.recorder_ready_at_s = at_s
         self.uplink_state = uplink
@@ -142,6 +153,11 @@ class ControlCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.situation.vehicle_port_open = is_open
+
+    @property
+    def last_register_wh(self) -> int | None:
+        """Newest reading of the meter's register that may enter a bill, as the meter shows it."""
+        return self.metering.register.last_wh
 
     def request_shutdown(self) -> None:
         """End a running session in order and begin none; see ``safe_to_exit``."""

@@ -77,11 +77,6 @@ class ProcessImage:
         reading = self._readings.get(name)
         return None if reading is None else reading.at_s
 
-    def last(self, name: str) -> float | int | bool | None:
-        """The last value not suspect, whatever its age: for the last reading of a bill only, never for a decision."""
-        reading = self._sound.get(name)
-        return None if reading is None else reading.value
-
     def stale(self, names: tuple[str, ...], now_s: float) -> list[str]:
         """Those of ``names`` that have no valid value at ``now_s``."""
         values = self._values_at(now_s)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from agent.control.fault_register import ActiveFault
 from agent.control.image import ProcessImage
+from agent.control.metering import METER_FINDINGS
 from agent.control.parameters import ControlParameters
+from agent.control.power_quality.limits import GRID_FINDINGS
 
 SAFETY_INPUTS = (
     "emergency_stop_pressed",
@@ -85,6 +87,10 @@ class Situation:
     """Stop reason after which no session starts until the plug has been pulled; None while there is none."""
     vehicle_findings: frozenset[str] = frozenset()
     """Faults of ``VEHICLE_FINDINGS`` that the vehicle's words show now."""
+    meter_findings: frozenset[str] = frozenset()
+    """Faults of ``METER_FINDINGS`` that are present now."""
+    grid_findings: frozenset[str] = frozenset()
+    """Faults of ``GRID_FINDINGS`` that the last ten minutes of the supply show."""
     events: set[str] = field(default_factory=set)
     """Faults that the sequence itself has found and that stay until their clear rule is met."""
 
@@ -354,6 +360,7 @@ EVENT_FAULTS = frozenset(
         "bms_message_unusable",
         "vehicle_protocol_2011",
         "meter_abnormal",
+        "meter_register_moved",
         "start_timeout",
         "control_restarted",
         "internal_error",
@@ -374,7 +381,7 @@ VEHICLE_FINDINGS = frozenset(
 )
 """Faults found by comparing what the vehicle says with its own limits and with what is measured."""
 
-FAULT_IDS = EVENT_FAULTS | VEHICLE_FINDINGS | {fault_id for fault_id, _ in RULES}
+FAULT_IDS = EVENT_FAULTS | VEHICLE_FINDINGS | METER_FINDINGS | GRID_FINDINGS | {fault_id for fault_id, _ in RULES}
 """Every fault that the control core may raise."""
 
 
@@ -398,6 +405,10 @@ def conditions(image: ProcessImage, situation: Situation, parameters: ControlPar
         found += sorted(situation.events.difference(found))
     if situation.vehicle_findings:
         found += sorted(situation.vehicle_findings.difference(found))
+    if situation.meter_findings:
+        found += sorted(situation.meter_findings.difference(found))
+    if situation.grid_findings:
+        found += sorted(situation.grid_findings.difference(found))
     if situation.reconnect_cause is not None and situation.reconnect_cause not in found:
         found.append(situation.reconnect_cause)
     return tuple(found)

@@ -14,6 +14,7 @@ from agent.control.billing import Billing
 from agent.control.commands import Answers, CommandInput, Reply
 from agent.control.fault_register import ActiveFault, FaultRegister
 from agent.control.image import ProcessImage
+from agent.control.metering import NO_METER, MeterInLedger
 from agent.control.monitor_faults import Surroundings
 from agent.control.monitor_parameters import MonitorParameters
 from agent.control.monitor_session import (
@@ -125,8 +126,8 @@ class MonitorCore:
         """Records up to ``number`` are durable."""
         self.backlog.acknowledge(number)
 
-    def on_recorder(self, *, ready: bool, uplink: str, at_s: float) -> None:
-        """The recorder reported its health."""
+    def on_recorder(self, *, ready: bool, uplink: str, at_s: float, meter: MeterInLedger = NO_METER) -> None:
+        """The recorder reported its health. A listener makes no bill and asks for no proof."""
         self.image.put("recorder_ready", Reading(ready, "bool", at_s))
         self._ready_for_sessions = self._ready_for_sessions or ready
         self.around.uplink_lost = uplink not in ("off", "connected")

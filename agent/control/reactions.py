@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from agent.control import interlocks, vehicle
 from agent.control.machine import SESSION_STATES
+from agent.control.metering import meter_findings
 
 if TYPE_CHECKING:
     from agent.control.core import ControlCore
@@ -29,6 +30,8 @@ def fill_situation(core: "ControlCore") -> None:
     situation.voltage_ceiling_since_s = memory.voltage_ceiling_since_s
     situation.current_expected_since_s = memory.current_expected_since_s if charging else None
     situation.vehicle_findings = memory.watch.findings(core.now_s) if charging else frozenset()
+    situation.meter_findings = meter_findings(core)
+    situation.grid_findings = frozenset() if core.power_quality is None else core.power_quality.findings
     situation.battery_limits_violated = charging and vehicle.battery_limits_violated(
         core.charger.vehicle, core.parameters.numbers
     )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from agent.control.commands import CommandInput
+from agent.control.metering import meter_record
 from agent.control.session import NORMAL_STOPS, Session
 
 if TYPE_CHECKING:
@@ -37,14 +38,33 @@ def record_periodically(core: "ControlCore") -> None:
     parameters, session, now_s = core.parameters, core.session, core.now_s
     charging = core.state in ("charging", "reconnecting")
     if session is not None and charging:
-        register_wh = core.image.value("meter_energy_wh", now_s)
-        edge = register_wh is not None and session.billing.sample(int(register_wh), core.wall_ms)
+        register_wh = core.metering.register.total_wh
+        valid = register_wh is not None and core.image.value("meter_energy_wh", now_s) is not None
+        edge = valid and register_wh is not None and session.billing.sample(register_wh, core.wall_ms)
         if edge or now_s >= session.next_progress_s:
             session.next_progress_s = now_s + parameters.telemetry_interval_s
             core.record("session_progress", {**measured(core), "rate": session.billing.rate})
     interval_s = parameters.telemetry_interval_s if charging else parameters.telemetry_idle_interval_s
+    _record_quarter_hour(core)
+    if core.power_quality is not None:
+        for kind, body in core.power_quality.turn(now_s, core.wall_ms, core.wall_quality):
+            core.record(kind, body)
     if not core.backlog.crowded and core.telemetry_pace.due(now_s, interval_s):
         core.record("telemetry", {"state": core.state, **measured(core)})
+
+
+def _record_quarter_hour(core: "ControlCore") -> None:
+    """The register at every quarter of an hour, with its age at that moment."""
+    image, now_s = core.image, core.now_s
+    valid = image.value("meter_energy_wh", now_s) is not None
+    body = core.quarter_hours.due(
+        core.wall_ms,
+        core.wall_quality,
+        core.last_register_wh if valid else None,
+        image.age_s("meter_energy_wh", now_s) if valid else None,
+    )
+    if body is not None:
+        core.record("register_frozen", body)
 
 
 def measured(core: "ControlCore") -> dict[str, int]:
@@ -78,7 +98,8 @@ def started_body(core: "ControlCore", session: Session) -> dict[str, Any]:
         "limits": session.limits.as_record(),
         "register_wh": session.billing.register_wh,
         "tariff": parameters.tariff.as_record(),
-        "meter": dict(parameters.meter),
+        "meter": meter_record(core),
+        "maximum_power_w": parameters.maximum_power_w,
         "started_wall_ms": core.wall_ms,
     }
 
@@ -125,6 +146,8 @@ def ended_body(core: "ControlCore", session: Session, reason: str) -> dict[str, 
         "soc_end_percent": session.soc_end_percent,
         "vin": session.vin,
         "reconnects": core.memory.reconnects or None,
+        "register_step_mwh": core.parameters.register_form.step_mwh,
+        "register_rejected": core.metering.register.rejected,
     }
     body.update((key, value) for key, value in optional.items() if value is not None)
     return body

@@ -1,7 +1,9 @@
 """What somebody asked for: start, stop, reset. Less energy is always granted, more energy is guarded."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from agent.control import meter_service
 from agent.control.billing import Billing
 from agent.control.commands import CommandInput
 from agent.control.machine import START_FROM_STATES
@@ -19,6 +21,12 @@ _STOPPERS_AT_MOST = 16
 """So many stop commands are told that the session has ended; further ones are only told that it is ending."""
 
 
+_METER_WORK: Mapping[str, Callable[["ControlCore", Mapping[str, Any]], str]] = {
+    "meter_exchange": meter_service.exchange,
+    "meter_prove": meter_service.prove,
+}
+
+
 def take(core: "ControlCore", command: CommandInput) -> None:
     """Decide one request. A repeated id gets its former answer and acts no second time."""
     former = core.answers.former(command.id)
@@ -30,6 +38,8 @@ def take(core: "ControlCore", command: CommandInput) -> None:
         _stop(core, command)
     elif command.name == "reset":
         _reset(core, command)
+    elif command.name in _METER_WORK:
+        _work_on_meter(core, command)
     else:
         _decide(core, command, "rejected", "unknown_command")
 
@@ -61,6 +71,15 @@ def _reset(core: "ControlCore", command: CommandInput) -> None:
         return
     core.reset_until_s = core.now_s + _RESET_WINDOW_S
     _decide(core, command, "accepted")
+
+
+def _work_on_meter(core: "ControlCore", command: CommandInput) -> None:
+    """What a person did to the meter: an audit record, or the reason why it is none."""
+    if command.origin != "local":
+        _decide(core, command, "rejected", "only_at_the_pile")
+        return
+    reason = _METER_WORK[command.name](core, command.arguments)[:_LONGEST_REASON]
+    _decide(core, command, "rejected" if reason else "accepted", reason)
 
 
 def _start(core: "ControlCore", command: CommandInput) -> None:
@@ -100,8 +119,11 @@ def _refuse(core: "ControlCore", command: CommandInput, reason: str) -> None:
 
 
 def _begin(core: "ControlCore", command: CommandInput, limits: SessionLimits) -> None:
-    billing = Billing(core.parameters.tariff)
-    billing.start(int(core.image.value("meter_energy_wh", core.now_s) or 0), core.wall_ms)
+    register = core.metering.register
+    register.begin_session()
+    # The permission to start needs a valid register; the watch holds the same one.
+    billing = Billing(core.parameters.tariff, register.form.modulus_wh)
+    billing.start(register.total_wh or 0, core.wall_ms)
     session = Session(
         id=core.new_session_id(),
         origin=command.origin,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.field.lines import CanLine, ModbusLine
 from agent.field.meters import build_meter
 from agent.settings.catalogue import Board
@@ -15,6 +16,8 @@ from drivers.inputs_outputs.waveshare import (
     Wiring,
 )
 from drivers.insulation.aim_d100 import AimD100
+from drivers.meters.meter import Meter
+from drivers.meters.register_map import load_register_map
 from drivers.modbus.device import Device
 from drivers.power.infypower import InfyPower
 
@@ -75,6 +78,20 @@ def build_hardware(site: Site) -> Hardware:
         (connector.meter.bus, meter),
         (connector.insulation_monitor.bus, insulation_monitor),
     ]
+    for entry, (path, _) in zip(settings.auxiliary_meter, site.auxiliary_maps, strict=True):
+        auxiliary_map = load_register_map(path)
+        on_bus.append(
+            (
+                entry.bus,
+                Meter(
+                    auxiliary_map,
+                    entry.address,
+                    entry.poll_interval_ms / 1000.0,
+                    name=f"{entry.role} meter",
+                    signals=[name for name in auxiliary_map.signals() if name in GRID_SIGNALS],
+                ),
+            )
+        )
     modbus_lines = [
         ModbusLine(
             bus.name,

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from agent.control.backlog import Backlog, RecordDraft
 from agent.control.commands import CommandInput, Reply
 from agent.control.image import ProcessImage
+from agent.control.metering import NO_METER, MeterInLedger
 from agent.field.clock import WallClock
 from agent.field.lines import Line, ModbusLine
 from agent.field.server import Client, FieldServer
@@ -70,7 +71,7 @@ class Core(Protocol):
     def on_acknowledged(self, number: int) -> None:
         """Records up to ``number`` are durable."""
 
-    def on_recorder(self, *, ready: bool, uplink: str, at_s: float) -> None:
+    def on_recorder(self, *, ready: bool, uplink: str, at_s: float, meter: MeterInLedger = NO_METER) -> None:
         """The recorder reported its health."""
 
     def on_vehicle_port(self, *, is_open: bool) -> None:
@@ -269,7 +270,8 @@ class BaseLoop(Generic[C]):
                 if message.open_session is not None:
                     # It is closed with the meter's register, and until then nobody may start.
                     self._next_readings_s = min(self._next_readings_s, now_s + self._readings_interval_s)
-                self.core.on_recorder(ready=ready, uplink=message.uplink, at_s=now_s)
+                meter = MeterInLedger(message.meter_proof, message.register_end_wh)
+                self.core.on_recorder(ready=ready, uplink=message.uplink, at_s=now_s, meter=meter)
         elif isinstance(message, Command):
             self._on_command(client, message)
         elif isinstance(message, StatusRequest):

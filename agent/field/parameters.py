@@ -2,6 +2,7 @@
 
 from agent.control.billing import BillingTariff
 from agent.control.parameters import ControlParameters
+from agent.control.power_quality.limits import EventLimits, Limit, PowerQualityParameters
 from agent.settings.load import Site
 
 
@@ -9,10 +10,37 @@ def _least(*values: float | None) -> float:
     return min(value for value in values if value is not None)
 
 
+def _power_quality(site: Site) -> PowerQualityParameters | None:
+    """The grid-side meter, None if there is none."""
+    supply = site.supply_limits
+    for entry, (_, meter_map) in zip(site.settings.auxiliary_meter, site.auxiliary_maps, strict=True):
+        phases = 1 if meter_map.kind == "ac1" else 3
+        return PowerQualityParameters(
+            meter=entry.model,
+            phases=phases,
+            nominal_voltage_v=entry.nominal_voltage_v,
+            poll_interval_s=entry.poll_interval_ms / 1000.0,
+            indicative=entry.measurement_class == "",
+            limits=tuple(
+                Limit(limit.id, limit.fault, limit.quantity, limit.statistic, limit.high, limit.low)
+                for limit in supply.limit
+                if limit.phases in (0, phases)
+            ),
+            events=EventLimits(
+                supply.events.sag_below_percent,
+                supply.events.swell_above_percent,
+                supply.events.interruption_below_percent,
+                supply.events.hysteresis_percent,
+            ),
+        )
+    return None
+
+
 def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlParameters:
     """What the control core must know. Site limits tighten the profile and the catalogue, never loosen them."""
     settings, profile, tariff = site.settings, site.profile, site.tariff
     connector, limits = settings.connector, settings.limits
+    due = connector.meter.verification_due
     return ControlParameters(
         pile_id=settings.pile.id,
         boot_id=boot_id,
@@ -39,7 +67,14 @@ def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlPara
             "address": connector.meter.address,
             "serial_number": connector.meter.serial_number,
             "certificate_number": connector.meter.certificate_number,
+            "accuracy_class": connector.meter.accuracy_class,
+            "verification_due": "" if due is None else due.isoformat(),
+            "energy_unit_wh": f"{connector.meter.energy_unit_wh:g}",
         },
+        register_form=site.register_form,
+        verification_due_day=None if due is None else due.toordinal(),
+        refuse_after_verification_due=connector.meter.refuse_after_verification_due,
+        power_quality=_power_quality(site),
         recorder_lost_stop_s=limits.recorder_lost_stop_s,
         start_time_limit_s=limits.start_time_limit_s,
         telemetry_interval_s=float(settings.record.telemetry_interval_s),

@@ -90,6 +90,10 @@ class RecorderHealth(Message, tag="health"):
     uplink_pending: int = 0
     open_session: str | None = None
     """Session that an earlier field process left open and that the recorder has still to close."""
+    meter_proof: str = ""
+    """What the last proof of the meter's energy unit in the ledger was made for; empty if there is none."""
+    register_end_wh: int | None = None
+    """Where the ledger says that the meter stood at the end of the last session or at its exchange."""
 
 
 class Command(Message, tag="command"):

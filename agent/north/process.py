@@ -197,6 +197,8 @@ class NorthProcess:
                 uplink=state if uplink is None else uplink.state,
                 uplink_pending=0 if uplink is None else uplink.pending,
                 open_session=recorder.open_session,
+                meter_proof=recorder.meter_proof,
+                register_end_wh=recorder.register_end_wh,
             ),
             now_s,
         )
@@ -225,7 +227,8 @@ class NorthProcess:
             for record, public_key, signature in signed:
                 self._recorder.note_signature(record, public_key, signature)
             if signed:
-                self._recorder.turn(now_s, time.time_ns() // 1_000_000)
+                # A record of the field process may be written in the same turn: it is acknowledged like any other.
+                self._record(now_s, time.time_ns() // 1_000_000)
 
     # Uplink and commands.
 

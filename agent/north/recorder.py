@@ -38,6 +38,10 @@ class Recorder:
         self.resend_needed = False
         """The field process has to send its records again (attach anew)."""
         self.clock_quality = "unset"
+        self.meter_proof = ""
+        """What the last proof of the meter's unit in the ledger was made for."""
+        self.register_end_wh: int | None = None
+        """Where the meter stood at the end of the last session or at its exchange, by the ledger."""
         self._state = state
         self._readings_budget_bytes = readings_budget_bytes
         self._readings: Readings | None = None
@@ -115,6 +119,18 @@ class Recorder:
             self.replaced = True
             self._report_damage()
         self._hello_noted = False
+        self._look_up_meter()
+
+    def _look_up_meter(self) -> None:
+        if self.ledger is None:
+            return
+        try:
+            audit = self.ledger.last_audit("meter_unit_proven")
+            self.register_end_wh = self.ledger.last_register_wh()
+        except LedgerError as error:
+            self._fail(error)
+            return
+        self.meter_proof = "" if audit is None else str(audit.get("proof", ""))
 
     def _report_damage(self) -> None:
         if self.ledger is None or self.ledger.damage is None:
@@ -271,6 +287,8 @@ class Recorder:
         return batch, False
 
     def _look_at(self, records: Sequence[Record]) -> None:
+        if any(record.kind in ("audit", "session_ended") for record in records):
+            self._look_up_meter()
         for record in records:
             if record.kind == "session_ended":
                 self.session_ended = True
@@ -313,6 +331,7 @@ class Recorder:
         self._own.clear()
         self._orphans.clear()
         self.session_ended = True
+        self._look_up_meter()
 
     def note_signature(self, record: Record, public_key: bytes, signature: bytes) -> None:
         """A session was signed: the platform gets what it needs to check that (see agent.records.canonical)."""

@@ -375,6 +375,32 @@ class Ledger:
         body: dict[str, Any] = json.loads(rows[0][0])
         return body
 
+    def last_audit(self, name: str) -> dict[str, Any] | None:
+        """Body of the last ``audit`` record of this name (its key ``audit``)."""
+        rows = self._query(
+            "SELECT body FROM record WHERE kind = 'audit' AND json_extract(body, '$.audit') = ? "
+            "ORDER BY id DESC LIMIT 1",
+            name,
+        )
+        if not rows:
+            return None
+        body: dict[str, Any] = json.loads(rows[0][0])
+        return body
+
+    def last_register_wh(self) -> int | None:
+        """Where the meter stood at the end of the last session with a register, or where its exchange has set it."""
+        rows = self._query(
+            "SELECT record.id, json_extract(record.body, '$.register_end_wh') "
+            "FROM session JOIN record ON record.id = session.ended "
+            "WHERE json_extract(record.body, '$.register_source') <> 'none' ORDER BY session.ended DESC LIMIT 1"
+        )
+        rows += self._query(
+            "SELECT id, json_extract(body, '$.new.register_start_wh') FROM record "
+            "WHERE kind = 'audit' AND json_extract(body, '$.audit') = 'meter_exchanged' ORDER BY id DESC LIMIT 1"
+        )
+        known = [(row[0], row[1]) for row in rows if type(row[1]) is int]
+        return max(known)[1] if known else None
+
     def reopen(self) -> None:
         """Let go of the file and open it again, for instance when the disk works again after an error."""
         self._connection.close()

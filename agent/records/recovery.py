@@ -1,10 +1,41 @@
 """Closes a session that the field process could not close: pure, from the record and the meter's register."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from agent.control.billing import Billing, BillingTariff
+from agent.control.register_watch import flowed_wh, judge, lag_wh
 from agent.records.canonical import Record
+from drivers.meters.register_form import RegisterForm
+
+_UNSEEN_MS = 120_000
+"""So long energy may have flowed after the last record: the field process goes on for a while without a recorder."""
+
+
+class _Register:
+    """The register from record to record. A start record that names no power was written before there was a limit."""
+
+    def __init__(self, form: RegisterForm, maximum_power_w: float | None, register_wh: int, wall_ms: int) -> None:
+        self.register_wh = self.total_wh = register_wh
+        self._form = form
+        self._maximum_power_w = maximum_power_w
+        self._wall_ms = wall_ms
+
+    def take(self, register_wh: int, wall_ms: int) -> str | None:
+        """Take a register in; the name of the event if it cannot be."""
+        allowance_wh = math.inf
+        if self._maximum_power_w is not None:
+            elapsed_s = (wall_ms - self._wall_ms) / 1000
+            allowance_wh = lag_wh(self._maximum_power_w, self._form) + flowed_wh(self._maximum_power_w, elapsed_s)
+        judgement = judge(self.register_wh, register_wh, allowance_wh, self._form)
+        if not judgement.good:
+            return f"register_{judgement.verdict}"
+        self.register_wh = register_wh
+        self.total_wh += judgement.advance_wh
+        self._wall_ms = max(self._wall_ms, wall_ms)
+        return None
+
 
 _MONITOR = "monitor"
 """Role in the record of a charge that was only followed."""
@@ -28,8 +59,11 @@ def recovered_end(
     if started.get("role") == _MONITOR and started.get("energy_source") != "meter":
         return _end_without_meter(records, last_wall_ms), []
     started_wall_ms = int(started.get("started_wall_ms", start.wall_ms))
-    billing = Billing(BillingTariff.from_record(started["tariff"]))
-    billing.start(int(started["register_wh"]), started_wall_ms)
+    meter = started.get("meter", {})
+    form = RegisterForm(step_mwh=meter.get("register_step_mwh"), modulus_wh=meter.get("register_modulus_wh"))
+    billing = Billing(BillingTariff.from_record(started["tariff"]), form.modulus_wh)
+    register = _Register(form, started.get("maximum_power_w"), int(started["register_wh"]), started_wall_ms)
+    billing.start(register.total_wh, started_wall_ms)
     faults: list[str] = []
     known: dict[str, Any] = {}
     ended_wall_ms = max(started_wall_ms, last_wall_ms)
@@ -37,8 +71,8 @@ def recovered_end(
         body = record.data
         ended_wall_ms = max(ended_wall_ms, record.wall_ms)
         if record.kind == "session_progress":
-            if "register_wh" in body and int(body["register_wh"]) >= billing.register_wh:
-                billing.sample(int(body["register_wh"]), record.wall_ms)
+            if "register_wh" in body and register.take(int(body["register_wh"]), record.wall_ms) is None:
+                billing.sample(register.total_wh, record.wall_ms)
             if body.get("soc_percent") is not None:
                 known.setdefault("soc_start_percent", body["soc_percent"])
                 known["soc_end_percent"] = body["soc_percent"]
@@ -47,21 +81,17 @@ def recovered_end(
         elif record.kind == "alarm_raised" and _belongs_to_the_end(body):
             faults.append(str(body.get("fault")))
     events: list[dict[str, Any]] = []
-    source = "meter"
-    if register_wh is None:
-        source = "last_record"
-    elif register_wh < billing.register_wh:
-        source = "last_record"
-        events.append(
-            {
-                "event": "register_lower",
-                "session": start.session,
-                "former_wh": billing.register_wh,
-                "register_wh": register_wh,
-            }
-        )
-    final_wh = billing.register_wh if source == "last_record" or register_wh is None else register_wh
-    bill = billing.finish(final_wh, ended_wall_ms)
+    source = "last_record"
+    if register_wh is not None:
+        former_wh = register.register_wh
+        event = register.take(register_wh, ended_wall_ms + _UNSEEN_MS)
+        if event is None:
+            source = "meter"
+        else:
+            events.append(
+                {"event": event, "session": start.session, "former_wh": former_wh, "register_wh": register_wh}
+            )
+    bill = billing.finish(register.total_wh, ended_wall_ms)
     body = {
         "result": "failed",
         "stop_reason": stop_reason if started.get("role") != _MONITOR else _LISTENER_LOST,

@@ -37,9 +37,13 @@ _RATINGS = ("maximum_power_w", "maximum_voltage_v", "maximum_current_a")
 def at(tree: Any, place: str) -> Any:
     """The value at a dotted place, None where there is none or it was wrong."""
     for key in place.split("."):
+        name, bracket, index = key.partition("[")
         if not isinstance(tree, Mapping):
             return None
-        tree = tree.get(key)
+        tree = tree.get(name)
+        if bracket:
+            # An entry of a list; whoever asks has found it there.
+            tree = tree[int(index.rstrip("]"))] if isinstance(tree, list) else None
     return tree
 
 
@@ -102,7 +106,8 @@ def _references(tree: Tree) -> Iterator[Problem]:
         kind: [entry["name"] for _, entry in _entries(tree, f"bus.{kind}") if entry.get("name")]
         for kind in ("modbus", "can")
     }
-    for users, kind, other in ((_MODBUS_USERS, "modbus", "can"), (_CAN_USERS, "can", "modbus")):
+    modbus_users = (*_MODBUS_USERS, *(f"{place}.bus" for place, _ in _entries(tree, "auxiliary_meter")))
+    for users, kind, other in ((modbus_users, "modbus", "can"), (_CAN_USERS, "can", "modbus")):
         for place in users:
             name = at(tree, place)
             if name is None or name in names[kind]:
@@ -119,7 +124,8 @@ def _references(tree: Tree) -> Iterator[Problem]:
 
 def _modbus_addresses(tree: Tree) -> Iterator[Problem]:
     first: dict[tuple[str, int], str] = {}
-    for bus_place, place in _ADDRESSES:
+    more = [(f"{place}.bus", f"{place}.address") for place, _ in _entries(tree, "auxiliary_meter")]
+    for bus_place, place in (*_ADDRESSES, *more):
         bus, address = at(tree, bus_place), at(tree, place)
         if bus is None or address is None:
             continue
@@ -161,6 +167,38 @@ def meter_problems(tree: Tree, meter_map: MeterMap) -> Iterator[Problem]:
                 "串口服务器设为透传,写 rtu+tcp://", "set the serial server to pass bytes on, and write rtu+tcp://"
             )
             yield Problem(f"{place}.port", what, hint)
+
+
+def auxiliary_problems(place: str, meter_map: MeterMap) -> Iterator[Problem]:
+    """A meter at the grid side measures AC, shows a voltage, and is read over Modbus."""
+    hint = Text("交流电表见 docs/meters.md", "docs/meters.md lists the AC meters")
+    if meter_map.kind == "dc":
+        what = Text(
+            f"{meter_map.id} 是直流电表,不能用于电网侧", f"{meter_map.id} is a DC meter, not fit for the grid side"
+        )
+        yield Problem(place, what, hint)
+    elif isinstance(meter_map, RegisterMap) and "voltage_l1_v" not in meter_map.signals():
+        what = Text(f"{meter_map.id} 不提供相电压", f"{meter_map.id} does not deliver a phase voltage")
+        yield Problem(place, what, hint)
+    if not isinstance(meter_map, RegisterMap):
+        what = Text(
+            f"{meter_map.id} 使用 DL/T 645,此处的总线是 Modbus",
+            f"{meter_map.id} is read over DL/T 645, the bus here is Modbus",
+        )
+        yield Problem(place, what, hint)
+
+
+def role_problems(tree: Tree) -> Iterator[Problem]:
+    """There is one grid side."""
+    first: dict[str, str] = {}
+    for place, entry in _entries(tree, "auxiliary_meter"):
+        role = entry.get("role")
+        if role is None:
+            continue
+        if role in first:
+            what = Text(f"{role} 已用于 {first[role]}", f"{role} is taken by {first[role]}")
+            yield Problem(f"{place}.role", what, Text("每种用途一块表", "one meter for each role"))
+        first.setdefault(role, place)
 
 
 def contact_problems(tree: Tree) -> Iterator[Problem]:

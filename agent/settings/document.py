@@ -22,6 +22,7 @@ _TYPES: dict[Any, str] = {
     inspect.IntType: "whole number",
     inspect.FloatType: "number",
     inspect.BoolType: "true or false",
+    inspect.DateType: "date",
 }
 
 _CONFIGURATION_HEAD = """\
@@ -71,6 +72,8 @@ _CROSS_CHECKS = """\
 - With `role = "monitor"`: at least one contact stands in `[connector.inputs]` if that is there, each on an input of its
   own that the board has; nothing of a charger (outputs, power modules, ratings of the connector) is named.
 - Profile, wiring, register map and tariff exist and are right themselves.
+- An auxiliary meter names a Modbus bus and an address of its own, and the map of an AC meter that delivers a phase
+  voltage over Modbus; there is one for each role.
 - The meter of the connector is a DC meter that is read over Modbus: it delivers voltage, current, power and energy.
 - `maximum_power_w`, `maximum_voltage_v` and `maximum_current_a` are not above the profile.
 - `connector_temperature_stop_c`, `connector_temperature_derate_c` and `recorder_lost_stop_s` are not above the

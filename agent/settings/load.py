@@ -18,9 +18,12 @@ from agent.settings.files import (
     read_toml,
 )
 from agent.settings.meter_map import load_meter_map
+from agent.settings.power_quality import SupplyLimits, load_supply_limits
 from agent.settings.problems import Language, Problem, SettingsError, Text, did_you_mean
 from agent.settings.schema import AnySettings, Connector, MonitorConnector, MonitorSettings, Settings
 from agent.settings.walk import Walk, type_of
+from drivers.meters.register_form import RegisterForm, register_form
+from drivers.meters.register_map import AnyMap
 
 T = TypeVar("T")
 
@@ -37,6 +40,11 @@ class Site:
     faults: dict[str, Fault]
     meter_map: Path
     """Register map of the meter; ``drivers.meters.register_map`` reads it."""
+    register_form: RegisterForm
+    """What that map says about the energy register."""
+    auxiliary_maps: tuple[tuple[Path, AnyMap], ...]
+    """File and map of each auxiliary meter, in the order of the site file."""
+    supply_limits: SupplyLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ def _load_monitor_site(path: Path, data: dict[str, Any]) -> MonitorSite:
     search = _Search((path.resolve().parent, data_folder()))
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter_map = search.meter_map(tree)
+    meter = search.meter(tree)
     faults = search.catalogue()
     problems = [_not_for_a_monitor(problem) for problem in walk.problems]
     problems += [*search.problems, *cross.bus_problems(tree), *cross.contact_problems(tree)]
@@ -94,7 +102,7 @@ def _load_monitor_site(path: Path, data: dict[str, Any]) -> MonitorSite:
     settings = convert(data, MonitorSettings, path) if not problems else None
     if settings is None or profile is None or tariff is None:
         raise SettingsError(str(path), problems)
-    return MonitorSite(path, settings, profile, tariff, faults, meter_map)
+    return MonitorSite(path, settings, profile, tariff, faults, None if meter is None else meter[0])
 
 
 _CHARGER_KEYS = frozenset(Connector.__struct_fields__) - frozenset(MonitorConnector.__struct_fields__)
@@ -128,16 +136,19 @@ def _load_site(path: Path, data: dict[str, Any]) -> Site:
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     board = search.load(tree, "connector.inputs_outputs.board", "boards", load_board)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
-    meter_map = search.meter_map(tree)
+    meter = search.meter(tree)
+    auxiliary = search.auxiliary_meters(tree)
     faults = search.catalogue()
-    problems = [*walk.problems, *search.problems, *cross.bus_problems(tree)]
+    supply_limits = search.supply_limits()
+    problems = [*walk.problems, *search.problems, *cross.bus_problems(tree), *cross.role_problems(tree)]
     if profile is not None:
         problems += cross.rating_problems(tree, profile)
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
     settings = convert(data, Settings, path) if not problems else None
-    if settings is None or profile is None or board is None or tariff is None or meter_map is None:
+    if settings is None or profile is None or board is None or tariff is None or meter is None or supply_limits is None:
         raise SettingsError(str(path), problems)
-    return Site(path, settings, profile, board, tariff, faults, meter_map)
+    form = register_form(meter[1], settings.connector.meter.energy_unit_wh)
+    return Site(path, settings, profile, board, tariff, faults, meter[0], form, auxiliary, supply_limits)
 
 
 class _Search:
@@ -159,14 +170,28 @@ class _Search:
             return None
         return self._guarded(path, f"{kind}/{path.name}", loader)
 
-    def meter_map(self, tree: cross.Tree) -> Path | None:
-        """The map of the connector's meter, None if the meter cannot be used there."""
+    def meter(self, tree: cross.Tree) -> tuple[Path, AnyMap] | None:
+        """File and map of the connector's meter, None if the meter cannot be used there."""
         found = self.load(tree, "connector.meter.model", "meters", lambda path: (path, load_meter_map(path)))
         if found is None:
             return None
-        path, meter_map = found
-        self.problems += cross.meter_problems(tree, meter_map)
-        return path
+        self.problems += cross.meter_problems(tree, found[1])
+        return found
+
+    def auxiliary_meters(self, tree: cross.Tree) -> tuple[tuple[Path, AnyMap], ...]:
+        """File and map of each auxiliary meter that can be used."""
+        found = []
+        for index in range(len(tree.get("auxiliary_meter") or ())):
+            place = f"auxiliary_meter[{index}].model"
+            loaded = self.load(tree, place, "meters", lambda path: (path, load_meter_map(path)))
+            if loaded is not None:
+                self.problems += cross.auxiliary_problems(place, loaded[1])
+                found.append(loaded)
+        return tuple(found)
+
+    def supply_limits(self) -> SupplyLimits | None:
+        """The shipped limits of the supply; a site cannot bring its own."""
+        return self._guarded(data_folder() / "power_quality.toml", "power_quality.toml", load_supply_limits)
 
     def catalogue(self) -> dict[str, Fault]:
         """The shipped fault catalogue; a site cannot bring its own."""

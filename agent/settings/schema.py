@@ -4,6 +4,7 @@ Numbers carry their unit in the key. ``Meta`` gives range and meaning; the check
 the error messages are made from it. Sections are classes, keys are fields.
 """
 
+from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -99,6 +100,14 @@ class Meter(Section, frozen=True, kw_only=True):
     ] = 1.0
     serial_number: Annotated[str, Meta(max_length=32, description="meter number as printed on it")] = ""
     certificate_number: Annotated[str, Meta(max_length=64, description="verification certificate")] = ""
+    accuracy_class: Annotated[
+        Literal["", "0.2", "0.2S", "0.5", "0.5S", "1", "2", "A", "B", "C"],
+        Meta(description="accuracy class on its plate; empty: not known"),
+    ] = ""
+    verification_due: Annotated[date, Meta(description="last day on which its verification is valid")] | None = None
+    refuse_after_verification_due: Annotated[
+        bool, Meta(description="no session starts after that day; otherwise it is only reported")
+    ] = False
 
 
 class InsulationMonitor(Section, frozen=True, kw_only=True):
@@ -129,6 +138,25 @@ class PowerStage(Section, frozen=True, kw_only=True):
     bus: BusName
     family: Annotated[Literal["infypower"], Meta(description="protocol of the modules")] = "infypower"
     command_interval_ms: Annotated[int, Meta(ge=50, le=200, description="repetition of the set point")] = 100
+
+
+class AuxiliaryMeter(Section, frozen=True, kw_only=True):
+    """A meter besides those of the connectors, for the record and the power quality; it never makes a bill."""
+
+    role: Annotated[Literal["incomer"], Meta(description="what it measures: incomer is the grid side of the pile")]
+    bus: BusName
+    address: UnitAddress
+    model: Annotated[Identifier, Meta(description="register map of an AC meter, a file in config/meters")]
+    poll_interval_ms: Annotated[int, Meta(ge=200, le=10000, description="time between two readings, milliseconds")] = (
+        1000
+    )
+    nominal_voltage_v: Annotated[
+        float, Meta(ge=50, le=1000, description="nominal voltage between phase and neutral as the meter shows it")
+    ] = 220.0
+    measurement_class: Annotated[
+        Literal["", "A", "S"],
+        Meta(description="class of IEC 61000-4-30 if it has one; without, its power quality is only indicative"),
+    ] = ""
 
 
 class Connector(Section, frozen=True, kw_only=True):
@@ -249,6 +277,7 @@ class Settings(Section, frozen=True, kw_only=True):
     control: Control = Control()
     bus: Buses
     connector: Connector
+    auxiliary_meter: list[AuxiliaryMeter] = []
     tariff: Tariff = Tariff()
     limits: Limits = Limits()
     uplink: Uplink = Uplink()

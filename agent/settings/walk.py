@@ -7,6 +7,7 @@ so that the checks between keys can still look at the rest.
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,7 @@ _TYPE_NAMES: dict[Any, Text] = {
     inspect.IntType: Text("整数", "a whole number"),
     inspect.FloatType: Text("数字", "a number"),
     inspect.BoolType: Text("true 或 false", "true or false"),
+    inspect.DateType: Text("日期(年-月-日,不加引号)", "a date (year-month-day, without quotes)"),
     inspect.ListType: Text("列表", "a list"),
     inspect.DictType: Text("表", "a table"),
     inspect.StructType: Text("一节(表)", "a section (table)"),
@@ -223,6 +225,9 @@ def _has_type(given: Any, kind: Any) -> bool:
         return type(given) in (int, float)
     if isinstance(kind, inspect.StrType):
         return isinstance(given, str)
+    if isinstance(kind, inspect.DateType):
+        # A date and time is a date to Python, and nobody means the time.
+        return type(given) is date
     return False
 
 

@@ -10,6 +10,9 @@ VEHICLE_WIRE, VEHICLE_FAR_PORT, MODULES_WIRE = "can-vehicle", "can-vehicle-far",
 VEHICLE_TAP, TAP_WIRE = "can-vehicle-tap", "rs485-tap"
 """Where a listener hangs: a third port on the vehicle's CAN line, and a line of its own to a second meter."""
 
+METER_MODEL = "acrel-djsf1352-rn"
+_METERS = Path(__file__).resolve().parents[2] / "config" / "meters"
+
 TAP_CONTACTS = ("emergency_stop_pressed", "door_open", "smoke_detected")
 """Contacts of the tap's input board, by channel."""
 
@@ -49,7 +52,7 @@ def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, A
         },
         "connector": {
             "vehicle_bus": "vehicle",
-            "meter": {"bus": "meter", "address": 1, "model": "acrel-djsf1352-rn"},
+            "meter": {"bus": "meter", "address": 1, "model": METER_MODEL},
             "insulation_monitor": {"bus": "meter", "address": 2},
             "inputs_outputs": {"bus": "io"},
             "power_stage": {"bus": "modules"},
@@ -58,9 +61,21 @@ def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, A
         "uplink": {"host": "127.0.0.1", "port": mqtt_port, "tls": False},
     }
     _merge(site, overrides)
+    _write_meter_map(folder)
     path = folder / "pile.toml"
     path.write_text("\n".join(_table("", site)).strip() + "\n", encoding="utf-8")
     return path
+
+
+def _write_meter_map(folder: Path) -> None:
+    """The shipped map of the bench's meter beside the site file, its unit beyond dispute: the bench counts in Wh."""
+    text = (_METERS / f"{METER_MODEL}.toml").read_text(encoding="utf-8")
+    disputed = "energy_unit_disputed = true"
+    if text.count(disputed) != 1:
+        raise ValueError(f"the map of {METER_MODEL} says no longer {disputed}")
+    maps = folder / "meters"
+    maps.mkdir(exist_ok=True)
+    (maps / f"{METER_MODEL}.toml").write_text(text.replace(disputed, "energy_unit_disputed = false"), encoding="utf-8")
 
 
 def write_monitor_file(folder: Path, bench_folder: Path, *, mqtt_port: int, **overrides: Mapping[str, Any]) -> Path:
@@ -83,7 +98,7 @@ def write_monitor_file(folder: Path, bench_folder: Path, *, mqtt_port: int, **ov
         "connector": {
             "role": "monitor",
             "vehicle_bus": "vehicle",
-            "meter": {"bus": "tap", "address": 1, "model": "acrel-djsf1352-rn"},
+            "meter": {"bus": "tap", "address": 1, "model": METER_MODEL},
             "inputs": {"bus": "tap", "address": 2, **contacts},
         },
         "tariff": {"id": "shanxi-example"},

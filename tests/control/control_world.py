@@ -12,9 +12,11 @@ from agent.control.billing import BillingTariff
 from agent.control.commands import CommandInput, Reply
 from agent.control.core import ControlCore, Outputs
 from agent.control.parameters import ControlParameters
+from agent.control.power_quality.limits import Limit, PowerQualityParameters
 from agent.control.session import REFUSALS, STOP_REASONS
 from agent.control.signals import SIGNALS
 from agent.settings.files import load_fault_catalogue, load_tariff
+from agent.settings.power_quality import load_supply_limits
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
 from hil_tests.bench.circuit import Source
@@ -59,6 +61,26 @@ def parameters_with(**changes: Any) -> ControlParameters:
         "meter": {"model": "test"},
     }
     return ControlParameters(**{**values, **changes})
+
+
+SUPPLY_LIMITS = load_supply_limits(CONFIG / "power_quality.toml")
+
+
+def supply_parameters(**changes: Any) -> PowerQualityParameters:
+    """A three-phase meter at the grid side with the shipped limits."""
+    values: dict[str, Any] = {
+        "meter": "m",
+        "phases": 3,
+        "nominal_voltage_v": 220.0,
+        "poll_interval_s": 1.0,
+        "indicative": True,
+        "limits": tuple(
+            Limit(limit.id, limit.fault, limit.quantity, limit.statistic, limit.high, limit.low)
+            for limit in SUPPLY_LIMITS.limit
+            if limit.phases in (0, changes.get("phases", 3))
+        ),
+    }
+    return PowerQualityParameters(**{**values, **changes})
 
 
 class _Relays(RelayBoard):
@@ -129,7 +151,8 @@ def check_outputs(core: ControlCore, outputs: Outputs) -> None:
 
 def check_end(body: Mapping[str, Any]) -> None:
     """A session's end names a reason that has words, and its bill adds up."""
-    assert body["energy_wh"] == body["register_end_wh"] - body["register_start_wh"] >= 0
+    rolled_wh = body.get("register_rollovers", 0) * body.get("register_modulus_wh", 0)
+    assert body["energy_wh"] == body["register_end_wh"] - body["register_start_wh"] + rolled_wh >= 0
     assert sum(part["energy_wh"] for part in body["slices"]) == body["energy_wh"]
     total_e4 = sum(part["electricity_e4"] + part["service_e4"] for part in body["slices"])
     assert body["amount_e4"] == (total_e4 + 50) // 100 * 100

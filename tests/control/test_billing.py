@@ -220,3 +220,22 @@ def test_a_bill_closed_from_the_record_is_the_bill_of_the_control(
 def _record(number: int, kind: str, at_ms: int, data: dict[str, object]) -> Record:
     body = canonical_json(data)
     return Record(number, "session", number, "b", number, kind, 0.0, at_ms, "synced", 1, "s", body, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("end_wh", "shown_wh", "rollovers"),
+    [(999, 999, None), (1000, 0, 1), (1001, 1, 1), (1999, 999, 1), (2005, 5, 2)],
+)
+def test_beyond_the_end_of_the_register_the_record_says_what_the_meter_shows(
+    end_wh: int, shown_wh: int, rollovers: int | None
+) -> None:
+    billing = Billing(TARIFF, 1000)
+    billing.start(900, wall_ms(10))
+    body = billing.finish(end_wh, wall_ms(10, 30)).as_record()
+    assert (body["register_start_wh"], body["register_end_wh"]) == (900, shown_wh)
+    assert body["energy_wh"] == end_wh - 900
+    assert body.get("register_rollovers") == rollovers
+    assert body.get("register_modulus_wh") == (None if rollovers is None else 1000)
+    # A register whose end nobody knows never begins again.
+    assert Bill(900, end_wh, ()).as_record()["register_end_wh"] == end_wh
+    assert "register_rollovers" not in Bill(900, end_wh, ()).as_record()

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
 import pytest
-from control_world import FAULTS, World
+from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 
 from agent.control.steps import STEPS
 from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
 from drivers.bms.timers import LONGEST_RECONNECTS
 from drivers.bms.transport import Transport
 from drivers.can.frame import CanFrame
+from drivers.meters.register_form import RegisterForm
+from drivers.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,34 @@ def _freeze_bcs(world: World, **changed: Any) -> None:
     world.vehicle.bms._values["BCS"] = lambda _: values
 
 
+def _freeze_register(world: World) -> None:
+    world.override["meter_energy_wh"] = world.plant.meter.register_wh
+
+
+TODAY = datetime.fromtimestamp(BEGIN_WALL_MS / 1000, timezone(timedelta(hours=8))).toordinal()
+
+
+def _tomorrow(world: World) -> None:
+    world.wall_ms += 86_400_000
+
+
+SUPPLY = supply_parameters()
+
+
+def _supply(**readings: float) -> Callable[[World], object]:
+    """Ten whole minutes of these readings; the catalogue's faults come at their end."""
+
+    def spoil(world: World) -> None:
+        for _ in range(2):
+            world.wall_ms += 600_000
+            world.step()
+        for name, value in readings.items():
+            world.core.on_reading(name, Reading(value, "1", world.now_s))
+        world.wall_ms += 600_000
+
+    return spoil
+
+
 def _shorter(fault_id: str) -> dict[str, Any]:
     """The catalogue with a time that a test can wait for."""
     fault = FAULTS[fault_id]
@@ -175,6 +206,23 @@ SCENES: dict[str, Scene] = {
     "auxiliary_supply_fault": Scene("charging", override(auxiliary_voltage_v=10.7), 0.7),
     "meter_lost": Scene("charging", missing("meter_energy_wh"), 10.2),
     "meter_abnormal": Scene("charging", override(meter_energy_wh=1000), 0.1),
+    "meter_register_frozen": Scene("charging", _freeze_register, 40.0),
+    "meter_register_moved": Scene("idle", override(meter_energy_wh=7), 0.1),
+    "meter_unit_unproven": Scene(
+        "charging", lambda world: None, 0.0, {"register_form": RegisterForm(unit_disputed=True)}
+    ),
+    "meter_verification_due": Scene("charging", lambda world: None, 0.0, {"verification_due_day": TODAY + 60}),
+    "meter_verification_near": Scene("charging", lambda world: None, 0.0, {"verification_due_day": TODAY + 30}),
+    "meter_verification_expired": Scene("charging", _tomorrow, 0.1, {"verification_due_day": TODAY}),
+    "meter_verification_refused": Scene(
+        "plugged", _tomorrow, 0.1, {"verification_due_day": TODAY, "refuse_after_verification_due": True}
+    ),
+    "power_quality_voltage": Scene("charging", _supply(voltage_l1_v=235.5), 0.1, {"power_quality": SUPPLY}),
+    "power_quality_frequency": Scene("charging", _supply(frequency_hz=50.21), 0.1, {"power_quality": SUPPLY}),
+    "power_quality_unbalance": Scene(
+        "charging", _supply(voltage_unbalance_percent=2.1), 0.1, {"power_quality": SUPPLY}
+    ),
+    "power_quality_harmonics": Scene("charging", _supply(thd_voltage_l2_percent=5.1), 0.1, {"power_quality": SUPPLY}),
     "power_stage_lost": Scene("charging", missing("module_voltage_v"), 3.1),
     "power_stage_fault": Scene("charging", override(module_fault=True), 1.1),
     "recorder_lost": Scene("charging", attribute(recorder_ok=False), 60.2),

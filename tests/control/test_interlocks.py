@@ -22,7 +22,9 @@ from agent.control.interlocks import (
     is_plugged,
     stop_reason,
 )
+from agent.control.metering import METER_FINDINGS
 from agent.control.monitor_faults import FAULT_IDS as MONITOR_FAULT_IDS
+from agent.control.power_quality.limits import GRID_FINDINGS
 from agent.control.signals import SIGNALS
 from drivers.bms.timers import TIME_LIMITS
 from drivers.reading import Quality
@@ -77,12 +79,16 @@ def test_every_fault_of_the_catalogue_is_found_somewhere_and_every_found_one_is_
     recorder = (CONFIG.parent / "agent" / "north" / "recorder.py").read_text(encoding="utf-8")
     of_the_recorder = {fault_id for fault_id in set(FAULTS) - FAULT_IDS if f'"{fault_id}"' in recorder}
     assert set(FAULTS) == FAULT_IDS | MONITOR_FAULT_IDS | of_the_recorder
-    assert FAULT_IDS - {fault_id for fault_id, _ in RULES} - VEHICLE_FINDINGS <= EVENT_FAULTS
+    assert (
+        FAULT_IDS - {fault_id for fault_id, _ in RULES} - VEHICLE_FINDINGS - METER_FINDINGS - GRID_FINDINGS
+        <= EVENT_FAULTS
+    )
     assert {
         "insulation_fault", "insulation_warning", "precharge_failed", "parameter_mismatch", "bms_timeout_bhm",
         "bms_timeout_brm", "bms_timeout_bcp", "bms_timeout_bro", "bms_timeout_bcs", "bms_timeout_bcl",
         "bms_timeout_bsm", "bms_timeout_bst", "bms_timeout_bsd", "bms_error_message", "bms_fault", "bms_not_ready",
-        "bms_message_unusable", "vehicle_protocol_2011", "meter_abnormal", "start_timeout", "control_restarted",
+        "bms_message_unusable", "vehicle_protocol_2011", "meter_abnormal", "meter_register_moved",
+        "start_timeout", "control_restarted",
         "internal_error", "lock_lost",
     } == EVENT_FAULTS  # fmt: skip
     assert {f"bms_timeout_{limit.missing.lower()}" for limit in TIME_LIMITS} <= EVENT_FAULTS

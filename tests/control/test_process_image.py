@@ -43,11 +43,10 @@ def test_a_new_reading_within_the_same_instant_is_seen() -> None:
     assert image.value("meter_voltage_v", 1.0) == 6.0
 
 
-def test_a_suspect_value_is_no_value_and_keeps_the_last_sound_one_for_the_bill_only() -> None:
+def test_a_suspect_value_is_no_value_and_the_age_is_that_of_the_last_sound_one() -> None:
     image = image_with(5.0)
     image.put("meter_voltage_v", reading(7.0, 1.0, Quality.SUSPECT))
     assert image.value("meter_voltage_v", 1.0) is None
-    assert image.last("meter_voltage_v") == 5.0
     assert image.age_s("meter_voltage_v", 3.0) == 3.0
     assert image_with(5.0, 2.0).age_s("meter_voltage_v", 3.0) == 1.0
     assert image.taken_at_s("meter_voltage_v") == 1.0
@@ -59,7 +58,6 @@ def test_a_suspect_value_is_no_value_and_keeps_the_last_sound_one_for_the_bill_o
 def test_what_is_no_number_is_no_value(value: float) -> None:
     image = image_with(value)
     assert image.value("meter_voltage_v", 0.0) is None
-    assert image.last("meter_voltage_v") is None
     assert image.age_s("meter_voltage_v", 1.0) is None
     assert image.taken_at_s("meter_voltage_v") == 0.0
     assert image.snapshot(0.0) == {}
@@ -86,7 +84,6 @@ def test_what_was_never_read_is_unknown() -> None:
     image = ProcessImage()
     assert image.age_s("door_open", 0.0) is None
     assert image.taken_at_s("door_open") is None
-    assert image.last("door_open") is None
     assert image.stale(("door_open", "meter_voltage_v"), 0.0) == ["door_open", "meter_voltage_v"]
     with pytest.raises(KeyError, match="no such signal"):
         image.put("door_opened", reading(True))

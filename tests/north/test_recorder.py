@@ -313,3 +313,73 @@ def test_an_end_that_was_in_the_backlog_needs_no_recovery(bench: Bench) -> None:
     bench.record(3, "session_ended", {"energy_wh": 500, "closed_by": "control"}, "s1")
     bench.turn()
     assert _ended(bench)["closed_by"] == "control"
+
+
+def test_the_last_proof_of_the_meter_s_unit_is_known_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.hello()
+    bench.turn()
+    assert bench.recorder.meter_proof == ""
+    bench.record(1, "audit", {"audit": "meter_exchanged", "proof": "x"})
+    bench.turn()
+    assert bench.recorder.meter_proof == ""
+    for number, proof in ((2, "m/1/1"), (3, "m/2/1")):
+        bench.record(number, "audit", {"audit": "meter_unit_proven", "proof": proof})
+        bench.turn()
+        assert bench.recorder.meter_proof == proof
+    bench.recorder.close()
+    again = Bench(tmp_path, boot_id="north-2")
+    again.turn()
+    assert again.recorder.meter_proof == "m/2/1"
+    again.recorder.close()
+
+
+def test_a_proof_that_cannot_be_read_is_trouble_and_no_proof(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise LedgerError("disk gone")
+
+    monkeypatch.setattr(Ledger, "last_audit", broken)
+    bench.record(1, "audit", {"audit": "meter_unit_proven", "proof": "p"})
+    bench.turn()
+    assert bench.recorder.meter_proof == ""
+    assert bench.reason() == "disk gone"
+
+
+def test_where_the_meter_stood_at_the_end_of_the_last_session(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.hello()
+    bench.turn()
+
+    def known_after(number: int, kind: str, body: dict[str, Any], session: str | None = None) -> int | None:
+        bench.record(number, kind, body, session)
+        bench.turn()
+        return bench.recorder.register_end_wh
+
+    assert bench.recorder.register_end_wh is None
+    # A refused start has no register of its own.
+    refused = {"result": "refused", "register_end_wh": 0}
+    assert known_after(1, "session_ended", refused, "s1") is None
+    bench.record(2, "session_started", {"register_wh": 10}, "s2")
+    assert known_after(3, "session_ended", {"register_end_wh": 500, "register_source": "meter"}, "s2") == 500
+    bench.record(4, "session_started", {"register_wh": 10}, "s3")
+    assert known_after(5, "session_ended", {"register_end_wh": 0, "register_source": "none"}, "s3") == 500
+    exchanged = {"audit": "meter_exchanged", "new": {"register_start_wh": 7}}
+    assert known_after(6, "audit", exchanged) == 7
+    assert known_after(7, "audit", {"audit": "meter_unit_proven", "proof": "p"}) == 7
+    bench.record(8, "session_started", {"register_wh": 7}, "s4")
+    assert known_after(9, "session_ended", {"register_end_wh": 90, "register_source": "last_reading"}, "s4") == 90
+    bench.recorder.close()
+    again = Bench(tmp_path, boot_id="north-2")
+    again.turn()
+    assert again.recorder.register_end_wh == 90
+    again.recorder.close()
+
+
+def test_a_session_closed_from_the_record_counts_as_well(bench: Bench) -> None:
+    started = {"register_wh": 1000, "tariff": _TARIFF, "started_wall_ms": WALL_MS}
+    bench.record(1, "session_started", started, "s1")
+    bench.turn()
+    bench.hello("field-b")
+    bench.register(1300)
+    bench.turn()
+    assert bench.recorder.register_end_wh == 1300

@@ -146,6 +146,63 @@ def test_a_start_record_without_tariff_is_refused() -> None:
     assert (body["energy_wh"], body["amount_e4"], body["problem"]) == (0, 0, "no tariff")
 
 
+def _with_meter(records: list[Record], **meter: int) -> list[Record]:
+    """The same charge, whose start names the meter's form and the pile's power."""
+    body = {**records[0].data, "meter": meter, "maximum_power_w": 60_000}
+    return [records[0]._replace(body=canonical_json(body)), *records[1:]]
+
+
+def _close(records: list[Record], register_wh: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    return recovered_end(records, register_wh=register_wh, last_wall_ms=records[-1].wall_ms, stop_reason="power_lost")
+
+
+_BEGIN_WH = 1_000_000
+# 60 kW * 1.2 is 20 Wh a second: 120 s that nobody saw, 5 s of lag, two digits.
+_MOST_WH = 125 * 20 + 2
+
+
+@pytest.mark.parametrize(("over_wh", "billed"), [(0, True), (1, False)])
+def test_a_register_that_jumped_while_nobody_looked_is_not_billed(over_wh: int, billed: bool) -> None:
+    _, records, _ = _charge([(10, 100)], every=1)
+    last_wh = _BEGIN_WH + 100
+    body, events = _close(_with_meter(records), last_wh + _MOST_WH + over_wh)
+    if billed:
+        assert (body["register_source"], body["energy_wh"]) == ("meter", 100 + _MOST_WH)
+        assert events == []
+    else:
+        assert (body["register_source"], body["energy_wh"]) == ("last_record", 100)
+        [event] = events
+        assert event == {
+            "event": "register_jumped",
+            "session": "s",
+            "former_wh": last_wh,
+            "register_wh": last_wh + _MOST_WH + 1,
+        }
+
+
+def test_a_register_that_began_again_while_nobody_looked_is_billed_whole() -> None:
+    _, records, _ = _charge([(10, 100)], every=1)
+    records = _with_meter(records, register_modulus_wh=_BEGIN_WH + 200, register_step_mwh=1000)
+    body, events = _close(records, 50)
+    assert events == []
+    assert body["energy_wh"] == 250
+    assert (body["register_end_wh"], body["register_rollovers"]) == (50, 1)
+    assert body["register_modulus_wh"] == _BEGIN_WH + 200
+
+
+def test_progress_across_the_end_of_the_register() -> None:
+    _, records, _ = _charge([(10, 100), (10, 100), (10, 100)], every=1)
+    modulus_wh = _BEGIN_WH + 150
+    rolled = [
+        record._replace(body=canonical_json({**record.data, "register_wh": record.data["register_wh"] % modulus_wh}))
+        for record in _with_meter(records, register_modulus_wh=modulus_wh)
+    ]
+    body, events = _close(rolled, 160)
+    assert events == []
+    assert body["energy_wh"] == 310
+    assert sum(part["energy_wh"] for part in body["slices"]) == 310
+
+
 # Charges that were only followed.
 
 _HEARD = {"role": "monitor", "origin": "observed", "from_start": True, "started_wall_ms": WALL_MS}

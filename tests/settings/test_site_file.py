@@ -1,9 +1,11 @@
 """A wrong site file: every mistake is found at once, each with its place and the nearest legal name."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from agent.field.parameters import control_parameters
 from agent.settings.load import SettingsError, load_settings, load_site
 from agent.settings.problems import Language
 
@@ -46,6 +48,27 @@ def test_a_site_brings_everything_that_belongs_to_it(tmp_path: Path) -> None:
     assert site.meter_map.stem == site.settings.connector.meter.model
 
 
+def test_a_verification_date_is_a_date_without_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "pile.toml"
+    due = 'accuracy_class = "0.5S"\nverification_due = 2027-05-01\nrefuse_after_verification_due = true'
+    path.write_text(changed((_BEFORE, due)), encoding="utf-8")
+    site = load_site(path)
+    assert site.settings.connector.meter.verification_due == date(2027, 5, 1)
+    parameters = control_parameters(site, boot_id="b", version="v")
+    assert parameters.verification_due_day == date(2027, 5, 1).toordinal()
+    assert parameters.refuse_after_verification_due
+    assert parameters.meter["accuracy_class"] == "0.5S"
+    assert parameters.meter["verification_due"] == "2027-05-01"
+    assert parameters.meter_proof_key == "acrel-djsf1352-rn//1"
+    assert parameters.register_form.unit_disputed
+    path.write_text(EXAMPLE, encoding="utf-8")
+    parameters = control_parameters(load_site(path), boot_id="b", version="v")
+    assert parameters.verification_due_day is None
+    assert parameters.meter["verification_due"] == ""
+
+
+_BEFORE = 'certificate_number = ""'
+
 # One row a mistake: what is replaced by what, where the message points, what it must say.
 MISTAKES = [
     ('profile = "dc-60kw"', 'profil = "dc-60kw"', "pile.profil", "did you mean profile?"),
@@ -64,6 +87,10 @@ MISTAKES = [
     ("energy_unit_wh = 1.0", "energy_unit_wh = 0", "connector.meter.energy_unit_wh", "above 0 and at most 1000"),
     ("energy_unit_wh = 1.0", "energy_unit_wh = nan", "connector.meter.energy_unit_wh", "is nan"),
     ("energy_unit_wh = 1.0", "energy_unit_wh = inf", "connector.meter.energy_unit_wh", "is inf"),
+    (_BEFORE, 'verification_due = "2027-05-01"', "connector.meter.verification_due", "must be a date"),
+    (_BEFORE, "verification_due = 2027-05-01T10:00:00", "connector.meter.verification_due", "is a date or time"),
+    (_BEFORE, "verification_due = 20270501", "connector.meter.verification_due", "without quotes), is 20270501"),
+    (_BEFORE, 'accuracy_class = "0.3"', "connector.meter.accuracy_class", "must be one of"),
     ('vehicle_bus = "vehicle"', 'vehicle_bus = "vehicel"', "connector.vehicle_bus", "did you mean vehicle?"),
     ('vehicle_bus = "vehicle"', 'vehicle_bus = "meter"', "connector.vehicle_bus", "a can bus is needed"),
     ('vehicle_bus = "vehicle"', 'vehicle_bus = "modules"', "connector.power_stage.bus", "line of their own"),

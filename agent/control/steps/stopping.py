@@ -103,23 +103,30 @@ def _statistics(core: "ControlCore") -> None:
 
 
 def _reading(core: "ControlCore") -> None:
-    """The bill ends with a register reading taken after the contactors opened; the last known one if none comes."""
+    """The bill ends with a register reading taken after the contactors opened.
+
+    The last known one counts if none comes, the last plausible one if the meter has said something impossible.
+    """
     memory, now_s, session = core.memory, core.now_s, core.session
     if session is None:
         return
-    register_wh = core.image.value("meter_energy_wh", now_s)
+    register = core.metering.register
+    register_wh = register.total_wh
+    valid = core.image.value("meter_energy_wh", now_s) is not None
     taken_at_s = core.image.taken_at_s("meter_energy_wh")
     final_from_s = None if memory.opened_at_s is None else memory.opened_at_s + _REGISTER_SETTLING_S
     final = final_from_s is None or (taken_at_s is not None and taken_at_s >= final_from_s)
-    if register_wh is not None and final:
-        session.billing.sample(int(register_wh), core.wall_ms)
+    if register.held:
+        # What came after the last plausible register is not billed, and the record says so.
+        memory.register_source = "last_plausible"
+    elif register_wh is not None and valid and final:
+        session.billing.sample(register_wh, core.wall_ms)
         memory.register_source = "meter"
     elif now_s - memory.stage_since_s < core.parameters.times.final_reading_s:
         return
     else:
-        last = core.image.last("meter_energy_wh")
-        if last is not None and int(last) >= session.billing.register_wh:
-            session.billing.sample(int(last), core.wall_ms)
+        if register_wh is not None:
+            session.billing.sample(register_wh, core.wall_ms)
         memory.register_source = "last_reading"
     core.relays_wanted["discharge"] = False
     core.end_session()
