@@ -218,7 +218,8 @@ class MonitorCore:
         demand = observed.latest.get("BCL")
         if demand is not None and self._heard_at_s.get("BCL") != demand.at_s:
             self._heard_at_s["BCL"] = demand.at_s
-            self.around.demands.add(demand.at_s, demand.values["current_a"])
+            if demand.values["current_a"] is not None:
+                self.around.demands.add(demand.at_s, demand.values["current_a"])
         self._look_for_standstill(observed)
 
     def _look_for_standstill(self, observed: Observed) -> None:

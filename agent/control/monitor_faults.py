@@ -312,7 +312,8 @@ def _demands_too_much(dialogue: Dialogue, bcp: Mapping[str, Any], parameters: Mo
         return False
     highest_v = _least(bcp["maximum_voltage_v"], cml.get("maximum_voltage_v"), parameters.maximum_voltage_v)
     highest_a = _least(bcp["maximum_current_a"], cml.get("maximum_current_a"), parameters.maximum_current_a)
-    return bool(bcl["voltage_v"] > highest_v + _SAME_VALUE or bcl["current_a"] > highest_a + _SAME_VALUE)
+    pairs = ((bcl["voltage_v"], highest_v), (bcl["current_a"], highest_a))
+    return any(value is not None and value > highest + _SAME_VALUE for value, highest in pairs)
 
 
 def _measures_differently(image: ProcessImage, dialogue: Dialogue, numbers: SequenceNumbers) -> bool:
@@ -321,10 +322,13 @@ def _measures_differently(image: ProcessImage, dialogue: Dialogue, numbers: Sequ
     if not bcs:
         return False
     for key, slack in (("voltage_v", 0.0), ("current_a", numbers.measurement_slack_a)):
+        told = bcs[key]
         measured = image.value(f"meter_{key}", now_s)
         if measured is None:
             measured = image.value(f"ccs_{key}", now_s)
-        if measured is not None and abs(bcs[key] - measured) > numbers.measurement_share * abs(measured) + slack:
+        if told is None or measured is None:
+            continue
+        if abs(told - measured) > numbers.measurement_share * abs(measured) + slack:
             return True
     return False
 

@@ -87,10 +87,10 @@ def measured(core: "MonitorCore") -> dict[str, Any]:
         if session.soc_end_percent is not None:
             body["soc_percent"] = session.soc_end_percent
         if core.state == "charging":
-            demand = session.observed.values("BCL")
-            if demand:
-                body["demand_voltage_dv"] = round(demand["voltage_v"] * 10)
-                body["demand_current_da"] = round(demand["current_a"] * 10)
+            demand = session.observed.values("BCL") or {}
+            for key, name in (("voltage_v", "demand_voltage_dv"), ("current_a", "demand_current_da")):
+                if demand.get(key) is not None:
+                    body[name] = round(demand[key] * 10)
     return body
 
 

@@ -140,7 +140,12 @@ STEP_S = 0.05
 
 def frames_of(name: str, values: Mapping[str, Any]) -> list[CanFrame]:
     """A message on the wire; a long one with what its receiver answers."""
-    message, payload = MESSAGES[name], encode(name, values)
+    return frames_with(name, encode(name, values))
+
+
+def frames_with(name: str, payload: bytes) -> list[CanFrame]:
+    """The same with a payload that need not make sense."""
+    message = MESSAGES[name]
     if len(payload) <= 8:
         return [CanFrame(identifier_of(name), payload)]
     ours, theirs = (

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from control_world import FAULTS
-from monitor_world import Bus
+from monitor_world import Bus, frames_with
 
 from agent.control.monitor_faults import FAULT_IDS, NOT_AN_ALARM
-from drivers.bms.messages import identifier_of
+from drivers.bms.messages import MESSAGES, identifier_of
 from drivers.bms.observer_model import Severity
 from drivers.bms.observer_rules import RULES
 from drivers.can.frame import CanFrame
@@ -417,6 +417,18 @@ def test_a_vehicle_that_tells_nothing_is_not_compared() -> None:
     bus.talking = ("CCS", "BCL", "BSM")
     bus.run(60.0)
     assert "bms_measurement_differs" not in bus.log.alarms()
+
+
+@pytest.mark.parametrize("name", ["BCL", "BCS", "BSM", "CCS"])
+def test_a_message_without_usable_values_judges_nothing(name: str) -> None:
+    bus = charging()
+    bus.talking = tuple(other for other in bus.talking if other != name)
+    for _ in range(200):
+        for frame in frames_with(name, b"\xff" * (MESSAGES[name].length or 9)):
+            bus.core.on_frame(frame, bus.now_s)
+        bus.run(0.2)
+    assert "internal_error" not in bus.log.alarms()
+    assert not {"bms_measurement_differs", "bms_demand_beyond_limits"} & set(bus.log.alarms())
 
 
 @pytest.mark.parametrize(("added_wh", "told"), [(1500, False), (1501, True), (900, False), (899, True)])
