@@ -49,7 +49,7 @@ def monitor_parameters(site: MonitorSite, *, boot_id: str, version: str) -> Moni
         if meter is None
         else {
             "model": meter.model,
-            "address": meter.address,
+            "address": meter.number or meter.address,
             "serial_number": meter.serial_number,
             "certificate_number": meter.certificate_number,
         },

@@ -64,7 +64,7 @@ def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlPara
         charger_number=settings.pile.charger_number,
         meter={
             "model": connector.meter.model,
-            "address": connector.meter.address,
+            "address": connector.meter.number or connector.meter.address,
             "serial_number": connector.meter.serial_number,
             "certificate_number": connector.meter.certificate_number,
             "accuracy_class": connector.meter.accuracy_class,
