@@ -358,6 +358,17 @@ def test_sender_that_is_held_in_the_middle_stops_there() -> None:
     assert [each.data[0] for each in transport.poll(1.0)] == [7]
 
 
+def test_sender_that_is_held_in_the_middle_and_forgotten_sends_nothing_more_and_gives_up() -> None:
+    transport = vehicle(packet_interval_s=0.0625)
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    transport.receive(cts(7, 1), 0.0)
+    assert [each.data[0] for each in transport.poll(0.0)] == [1]
+    transport.receive(cts(0, 0xFF), 0.0625)
+    assert transport.poll(1.1) == []
+    assert [each.data.hex() for each in transport.poll(1.125)] == ["ff03ffffff000200"]  # T4 after the hold
+
+
 def test_reset_forgets_what_is_queued() -> None:
     transport = vehicle()
     transport.send(0x0200, 7, BRM, 0.0)
