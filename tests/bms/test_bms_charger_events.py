@@ -1,10 +1,12 @@
-"""What a charger tells before anything has happened, and that it tells that there is something to tell."""
+"""What a charger tells and listens to: before anything has happened, at the limits, and in which words."""
 
 import pytest
 from bms_dialogue import LIMITS, Dialogue
 
 from drivers.bms.charger import Charger, EventKind, Phase
-from drivers.bms.messages import decode
+from drivers.bms.expectations import EXPECTED, PGNS_OF_2024, TRAILING
+from drivers.bms.messages import MESSAGES, Sender, decode
+from drivers.bms.phases import StopCause
 from drivers.bms.reports import Reports
 from drivers.bms.sendings import Sendings
 
@@ -51,6 +53,34 @@ def test_the_same_trouble_is_told_every_ten_seconds_at_most() -> None:
     for at_s in (0.0, 9.99, 10.0, 19.99, 20.0):
         reports.tell_seldom(EventKind.REFUSED, "BCS", {}, at_s)
     assert [event.at_s for event in reports.drain()] == [0.0, 10.0, 20.0]
+
+
+def test_the_words_of_status_pages_and_recordings() -> None:
+    """Who reads a status or a recording of last year must find the same ones."""
+    assert [phase.value for phase in Phase] == [
+        "idle", "handshake", "recognition", "recognised", "parameters", "wait ready", "ready", "charging", "stopping",
+        "ending", "timed out", "ended",
+    ]  # fmt: skip
+    assert [cause.value for cause in StopCause] == [
+        "condition reached", "manual", "fault", "by vehicle", "emergency stop", "over-temperature",
+        "internal over-temperature", "connector fault", "energy transfer impossible", "other fault",
+        "current mismatch", "voltage abnormal", "self-test", "precharge", "parameter mismatch", "pause too long",
+    ]  # fmt: skip
+    assert [kind.value for kind in EventKind] == [
+        "vehicle voltage", "identified", "parameters", "ready", "not ready", "charging", "paused", "resumed",
+        "vehicle fault", "stop requested", "statistics", "vehicle time-out", "time-out", "protocol of 2011",
+        "version negotiation", "late", "refused",
+    ]  # fmt: skip
+
+
+def test_only_messages_of_the_vehicle_are_listened_to_and_none_both_counts_and_trails() -> None:
+    of_vehicle = {name for name, message in MESSAGES.items() if message.sender is Sender.VEHICLE}
+    assert EXPECTED.keys() == TRAILING.keys()
+    for phase, names in EXPECTED.items():
+        assert set(names) <= of_vehicle
+        assert set(TRAILING[phase]) <= of_vehicle - set(names)
+    assert set(TRAILING[Phase.TIMED_OUT]) == of_vehicle - {"BEM"}, "after a time-out anything may still come"
+    assert PGNS_OF_2024 == {0x3400, 0x3500, 0x3600, 0x3700, 0x3900}
 
 
 def test_there_is_something_to_tell_until_it_is_fetched() -> None:
