@@ -27,6 +27,8 @@ def test_sendings_that_are_cleared_tell_no_output_and_no_totals() -> None:
         values = decode(name, sendings.cycles(phase, 0.0)[0].build())
         return [values.get(each) for each in ("voltage_v", "current_a", "permitted", "minutes", "energy_kwh")]
 
+    nothing = [0.0, 0.0, False, 0, None]
+    assert told("CCS", Phase.CHARGING) == nothing
     sendings.set_output(400.0, 50.0, True, 30)
     sendings.set_totals(31, 500_000)
     assert told("CCS", Phase.CHARGING) == [400.0, 50.0, True, 30, None]
@@ -34,8 +36,17 @@ def test_sendings_that_are_cleared_tell_no_output_and_no_totals() -> None:
     sendings.paused = True
     sendings.clear()
     assert not sendings.paused
-    assert told("CCS", Phase.CHARGING) == [0.0, 0.0, False, 0, None]
+    assert told("CCS", Phase.CHARGING) == nothing
     assert told("CSD", Phase.ENDING) == [None, None, None, 0, 0.0]
+
+
+@pytest.mark.parametrize(("number", "fits"), [(-1, False), (0, True), (0xFFFFFFFF, True), (0x100000000, False)])
+def test_a_charger_number_at_its_limits(number: int, fits: bool) -> None:
+    if fits:
+        assert decode("CSD", Sendings(number, b"", LIMITS).cycles(Phase.ENDING, 0.0)[0].build())
+        return
+    with pytest.raises(ValueError, match="is outside 0 to"):
+        Sendings(number, b"", LIMITS)
 
 
 def test_of_more_than_256_events_the_oldest_go_and_are_counted() -> None:

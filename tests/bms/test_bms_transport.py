@@ -432,7 +432,14 @@ def test_reset_forgets_both_directions() -> None:
     assert transport.next_due() is None
 
 
+def test_a_message_that_was_received_stays_as_it_is() -> None:
+    message: Any = Received(0x0200, BRM, 0.0, True)
+    with pytest.raises(AttributeError):
+        message.pgn = 0x0600
+
+
 def test_frames_that_nobody_fetches_are_bounded() -> None:
+    assert WAITING_FRAMES_AT_MOST == 64
     transport = charger()
     for _ in range(WAITING_FRAMES_AT_MOST + 5):
         transport.receive(control(RTS_BRM), 0.0)
