@@ -60,7 +60,7 @@ conformance: venv broker ## every charger case of GB/T 34658-2017 with its verdi
 bench: venv broker ## the figures: reaction time, start time, memory, processor share
 	@$(PY) -m hil_tests.performance $(ARGS)
 
-mutation: venv ## change the safety parts in one place at a time; the tests must notice (about 10 minutes)
+mutation: venv ## change the safety parts in one place at a time; the tests must notice (an hour or more)
 	@$(PY) tests/mutation/mutation_run.py $(ARGS)
 
 fuzz: venv ## look for frames that break the vehicle protocol (5 minutes; ARGS="--minutes 60")

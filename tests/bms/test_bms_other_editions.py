@@ -123,6 +123,15 @@ def test_a_transfer_that_cannot_be_put_together_is_told_like_an_unusable_message
     talk.expect(Phase.RECOGNISED)
 
 
+def test_a_control_frame_that_is_too_short_is_told_too_and_every_frame_is_counted() -> None:
+    talk = Dialogue().until(Phase.RECOGNITION)
+    frames = talk.charger.counters["frames_in"]
+    talk.charger.receive(CanFrame(0x1CEC56F4, bytes.fromhex("10310007ff0002")), talk.now_s)
+    talk.exchange()
+    assert talk.last(EventKind.REFUSED).detail == {"malformed": 1, "inconsistent_requests": 0, "receive_failed": 0}
+    assert talk.charger.counters["frames_in"] == frames + 1
+
+
 # ------------------------------------------------------------------------------------------------ before the charge
 
 

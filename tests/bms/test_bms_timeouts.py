@@ -1,5 +1,6 @@
 """Every time-out of the table: silent until just before it, over at it, and reported in the right field of CEM."""
 
+import re
 from typing import Any
 
 import pytest
@@ -18,6 +19,16 @@ def test_table_is_complete_and_every_row_has_a_source() -> None:
         assert limit.source
         assert limit.missing in MESSAGES
         assert limit.cem_field is None or limit.cem_field in fields
+        for part in limit.source.split("; "):
+            assert re.fullmatch(r"D[NP]\.\d{4}(-\d{4})?(, D[NP]\.\d{4})*", part) or not re.search(r"D[NP]\.", part)
+
+
+def test_what_only_2023_watches_and_what_bars_a_new_start() -> None:
+    assert {limit.watch for limit in TIME_LIMITS if not limit.applies("2015")} == {Watch.BSM}
+    assert all(limit.applies("2023") for limit in TIME_LIMITS)
+    final = {Watch.BHM, Watch.BSM, Watch.BST, Watch.BSD, Watch.PAUSE}
+    assert {limit.watch for limit in TIME_LIMITS if not limit.reconnect} == final
+    assert LONGEST_RECONNECTS == 3
 
 
 WAITS = [

@@ -157,6 +157,14 @@ def test_sender_that_goes_back_keeps_others_away_although_nothing_low_is_missing
     assert replies(transport, 0.0) == [cts(BMV, 36, 1), hold(BCS)]
 
 
+def test_packets_sent_again_although_they_had_come_are_not_missed_afterwards() -> None:
+    transport = charger()
+    got = give(transport, 0.0, rts(BRM), *data(BRM, 1, 2, 3, 1, 2), *data(BRM, 4, 5, 6, 7))
+    assert got == [Received(BRM, payload_of(BRM), 0.0, True)]
+    assert replies(transport, 0.0) == [cts(BRM, 7, 1), end(BRM)]
+    assert (transport.counters["duplicates"], transport.counters["retransmissions"]) == (2, 0)
+
+
 def test_frame_the_bus_repeats_is_no_packet_of_the_next_message() -> None:
     transport = charger()
     give(transport, 0.0, rts(BMV), rts(BCS), rts(BCP), *data(BMV, 1, 2, 2))
@@ -258,6 +266,14 @@ def test_dead_transfer_gives_way_without_further_attempts_when_another_waits() -
     assert replies(transport, 1.25)[:2] == [abort(BRM, 3), cts(BCP, 2, 1)]
 
 
+def test_transfer_of_which_nothing_came_is_asked_for_again() -> None:
+    transport = charger()
+    give(transport, 0.0, rts(BRM))
+    replies(transport, 0.0)
+    assert replies(transport, 1.2499) == []
+    assert replies(transport, 1.25) == [cts(BRM, 7, 1)]
+
+
 def test_dead_transfer_is_given_up_when_its_sender_has_begun_another() -> None:
     transport = charger()
     give(transport, 0.0, rts(BMV), *data(BMV, *range(1, 11)))
@@ -304,6 +320,7 @@ def test_abort_by_the_sender_makes_room() -> None:
 
 
 def test_seventh_transfer_is_turned_away() -> None:
+    assert TRANSFERS_AT_MOST == 6
     transport = charger()
     pgns = [0x2000 + at * 256 for at in range(TRANSFERS_AT_MOST + 1)]
     give(transport, 0.0, *(rts(pgn, 9) for pgn in pgns))

@@ -358,6 +358,17 @@ def test_sender_that_is_held_in_the_middle_stops_there() -> None:
     assert [each.data[0] for each in transport.poll(1.0)] == [7]
 
 
+def test_sender_that_is_held_in_the_middle_and_forgotten_sends_nothing_more_and_gives_up() -> None:
+    transport = vehicle(packet_interval_s=0.0625)
+    transport.send(0x0200, 7, BRM, 0.0)
+    transport.poll(0.0)
+    transport.receive(cts(7, 1), 0.0)
+    assert [each.data[0] for each in transport.poll(0.0)] == [1]
+    transport.receive(cts(0, 0xFF), 0.0625)
+    assert transport.poll(1.1) == []
+    assert [each.data.hex() for each in transport.poll(1.125)] == ["ff03ffffff000200"]  # T4 after the hold
+
+
 def test_reset_forgets_what_is_queued() -> None:
     transport = vehicle()
     transport.send(0x0200, 7, BRM, 0.0)
@@ -421,7 +432,14 @@ def test_reset_forgets_both_directions() -> None:
     assert transport.next_due() is None
 
 
+def test_a_message_that_was_received_stays_as_it_is() -> None:
+    message: Any = Received(0x0200, BRM, 0.0, True)
+    with pytest.raises(AttributeError):
+        message.pgn = 0x0600
+
+
 def test_frames_that_nobody_fetches_are_bounded() -> None:
+    assert WAITING_FRAMES_AT_MOST == 64
     transport = charger()
     for _ in range(WAITING_FRAMES_AT_MOST + 5):
         transport.receive(control(RTS_BRM), 0.0)

@@ -57,6 +57,16 @@ def test_before_anything_is_known_the_situation_says_nothing_that_helps() -> Non
     assert Situation(now_s=1.0, started_at_s=2.0) == nothing_wanted
 
 
+@pytest.mark.parametrize(
+    ("name", "fault_ids"),
+    [("vehicle_findings", VEHICLE_FINDINGS), ("meter_findings", METER_FINDINGS), ("grid_findings", GRID_FINDINGS)],
+)
+def test_what_the_watches_have_found_is_a_condition_in_a_fixed_order(name: str, fault_ids: frozenset[str]) -> None:
+    made = Case()
+    setattr(made.situation, name, frozenset(fault_ids))
+    assert made.conditions() == tuple(sorted(fault_ids))
+
+
 def test_a_denied_permission_says_why_in_all_three_places() -> None:
     assert Permission.denied("why") == Permission(False, False, False, ("why",), ("why",), ("why",))
 

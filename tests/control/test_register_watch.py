@@ -18,6 +18,10 @@ LAG_WH = 102
 """60 kW * 1.2 for 5 s, and two digits of 1 Wh."""
 
 
+def test_the_verdicts_in_the_words_of_the_record() -> None:
+    assert [str(each) for each in Verdict] == ["advanced", "rolled_over", "lower", "jumped"]
+
+
 def test_what_can_flow_and_what_can_lag() -> None:
     assert flowed_wh(POWER_W, 50.0) == pytest.approx(1000.0)
     assert flowed_wh(POWER_W, -1.0) == 0.0
@@ -142,6 +146,21 @@ def test_without_a_session_an_impossible_register_is_where_the_next_bill_begins(
     made.begin_session()
     assert made.total_wh == 70_000
     assert made.take(70_000 + LAG_WH, 102.0, in_session=True).accepted
+
+
+def test_the_register_of_another_meter_may_lag_in_full_again() -> None:
+    made = watch()
+    assert made.take(1000 + LAG_WH, 100.0, in_session=True).accepted  # the reserve is used up
+    assert made.take(7, 100.0, in_session=False).moved
+    assert made.total_wh == 7
+    made.begin_session()
+    assert made.take(7 + LAG_WH, 100.0, in_session=True).accepted
+
+
+def test_the_register_is_known_before_the_first_session() -> None:
+    made = RegisterWatch(PLAIN, POWER_W)
+    made.take(1000, 100.0, in_session=False)
+    assert made.total_wh == 1000
 
 
 def test_a_roll_over_goes_on_counting_within_the_session() -> None:

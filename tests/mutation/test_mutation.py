@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mutation_mutants import mutants
-from mutation_run import DOCUMENT, TARGETS, Job, _written, explanations, jobs_of, score_table, scores, table
+from mutation_run import DOCUMENT, TARGETS, Job, Score, _written, explanations, jobs_of, score_table, scores, table
 
 TOOL = Path(__file__).with_name("mutation_run.py")
 
@@ -65,27 +65,42 @@ def test_the_table_is_read_as_it_is_written() -> None:
 
 
 def test_the_scores_are_read_as_they_are_written_and_added_up() -> None:
-    rows = {"drivers/bms/codec.py": (200, 199), "agent/control/limits.py": (50, 50)}
+    rows = {"drivers/bms/codec.py": Score(200, 199, every=3), "agent/control/limits.py": Score(50, 50)}
     text = score_table(rows)
     assert scores(f"<!-- scores -->\n{text}<!-- /scores -->\n") == rows
-    assert text.splitlines()[-1] == "| all | 250 | 249 | 99.6 % |"
+    assert "| `drivers/bms/codec.py` | 1 in 3 | 200 | 199 | 99.5 % |" in text, "a sample says that it is one"
+    assert "| `agent/control/limits.py` | all | 50 | 50 | 100.0 % |" in text
+    assert text.splitlines()[-1] == "| together | | 250 | 249 | 99.6 % |"
 
 
 def test_rows_of_modules_that_were_not_run_stay() -> None:
     document = (
-        "<!-- scores -->\n| `agent/control/image.py` | 10 | 9 | 90.0 % |\n"
-        "| `agent/control/limits.py` | 7 | 7 | 100.0 % |\n"
+        "<!-- scores -->\n| `agent/control/image.py` | 1 in 2 | 10 | 9 | 90.0 % |\n"
+        "| `agent/control/limits.py` | all | 7 | 7 | 100.0 % |\n"
         "<!-- /scores -->\n<!-- survivors -->\n| `agent/control/image.py` | `` old `` | a reason |\n"
         "| `agent/control/limits.py` | `` gone `` | a reason |\n<!-- /survivors -->\nend\n"
     )
     job = Job("agent/control/limits.py", "new", 1, lambda: ast.parse(""))
     written = _written(document, ["agent/control/limits.py"], [job] * 4, [job])
-    assert scores(written) == {"agent/control/limits.py": (4, 3), "agent/control/image.py": (10, 9)}
+    assert scores(written) == {"agent/control/limits.py": Score(4, 3), "agent/control/image.py": Score(10, 9, every=2)}
     assert explanations(written) == {
         ("agent/control/limits.py", "new"): "UNEXPLAINED",
         ("agent/control/image.py", "old"): "a reason",
     }
     assert written.endswith("end\n")
+
+
+def test_a_sample_leaves_the_explanations_of_mutants_outside_it() -> None:
+    document = (
+        "<!-- scores -->\n<!-- /scores -->\n<!-- survivors -->\n"
+        "| `agent/control/limits.py` | `` noticed by now `` | a reason |\n"
+        "| `agent/control/limits.py` | `` not in the sample `` | a reason |\n<!-- /survivors -->\n"
+    )
+    module = "agent/control/limits.py"
+    jobs = [Job(module, key, 1, lambda: ast.parse("")) for key in ("noticed by now", "new")]
+    written = _written(document, [module], jobs, jobs[1:], every=4)
+    assert scores(written) == {module: Score(2, 1, every=4)}
+    assert explanations(written) == {(module, "new"): "UNEXPLAINED", (module, "not in the sample"): "a reason"}
 
 
 def test_every_explanation_names_a_mutant_that_exists() -> None:
