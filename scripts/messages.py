@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from drivers.bms.dbc import dbc_text  # noqa: E402  # only found after the line above
-from drivers.bms.message_document import message_document  # noqa: E402
+from drivers.gbt27930.messages.dbc import dbc_text  # noqa: E402  # only found after the line above
+from drivers.gbt27930.messages.message_document import message_document  # noqa: E402
 
 WRITTEN = {
     ROOT / "docs" / "gbt27930-messages.md": message_document,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from agent.cli.meter_document import documents  # only found after the line above
+from agent.cli.meter.document import documents  # only found after the line above
 
 if __name__ == "__main__":
     for path, text in documents().items():

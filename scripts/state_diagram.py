@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from agent.control.diagram import mermaid  # noqa: E402  # only found after the line above
-from agent.control.numbers import table  # noqa: E402
+from agent.control.dc.diagram import mermaid  # noqa: E402  # only found after the line above
+from agent.control.safety.numbers import table  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- state-diagram -->\n", "<!-- /state-diagram -->\n"

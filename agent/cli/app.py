@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from agent.cli.bms import bms
+from agent.cli.bms.commands import bms
 from agent.cli.client import FINAL, FieldClient, NotRunningError
 from agent.cli.context import Context, json_option, print_json, reading
 from agent.cli.main import (
@@ -19,7 +19,7 @@ from agent.cli.main import (
     EXIT_WRONG,
     default_language,
 )
-from agent.cli.meter import meter
+from agent.cli.meter.commands import meter
 from agent.cli.screen import Screen
 from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
@@ -123,7 +123,7 @@ def check(context: Context, file: str | None, as_json: bool) -> None:
 
     FILE, or else the file of --config. One message a mistake, or what would run.
     """
-    from agent.cli.check_view import show_check
+    from agent.cli.views.check import show_check
 
     path = Path(file or context.config)
     try:
@@ -154,7 +154,7 @@ def check(context: Context, file: str | None, as_json: bool) -> None:
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:
     """Show what the pile does now."""
-    from agent.cli.status_view import show_status
+    from agent.cli.views.status import show_status
 
     try:
         with context.client() as client:
@@ -228,7 +228,7 @@ def _follow(context: Context, client: FieldClient, session: str, as_json: bool) 
     elif ended is None:
         click.echo(context.speak.pick("充电已结束,记录尚未写完", "the session is over, its record is not yet written"))
     else:
-        from agent.cli.record_view import show_sessions
+        from agent.cli.views.record import show_sessions
 
         show_sessions(Screen(), context.speak, [ended], context.utc_offset_minutes)
     sys.exit(EXIT_OK if ended is not None and ended["result"] == "settled" else EXIT_FAILED)
@@ -319,7 +319,7 @@ def _tell_reply(context: Context, name: str, reply: CommandReply) -> None:
 @click.pass_obj
 def sessions(context: Context, limit: int, as_json: bool) -> None:
     """List the sessions of the record, newest first."""
-    from agent.cli.record_view import show_sessions
+    from agent.cli.views.record import show_sessions
 
     with reading(context) as reader:
         found = reader.sessions(limit)
@@ -338,7 +338,7 @@ def session(context: Context, session_id: str, as_json: bool) -> None:
 
     ID is the number of the session, or `last` for the newest.
     """
-    from agent.cli.record_view import show_session, verdict_of
+    from agent.cli.views.record import show_session, verdict_of
     from agent.settings.problems import nearest
 
     with reading(context) as reader:
@@ -370,8 +370,8 @@ def faults(context: Context, limit: int, as_json: bool) -> None:
 
     Each fault in force comes with what to look at.
     """
-    from agent.cli.record_view import show_alarms
-    from agent.cli.status_view import show_active_faults
+    from agent.cli.views.record import show_alarms
+    from agent.cli.views.status import show_active_faults
     from agent.records.errors import LedgerError
     from agent.records.reader import LedgerReader
 

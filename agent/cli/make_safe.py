@@ -133,7 +133,7 @@ def _ask(port: Port, request: Request, clock: Callable[[], float]) -> bool:
 
 
 def _open(target: Target) -> Port:
-    from drivers.serial_port import SerialPort
+    from drivers.line.serial_port import SerialPort
 
     for last in range(_PORT_TRIES, -1, -1):
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from agent.control.session import REFUSALS, STOP_REASONS
+from agent.control.dc.session import REFUSALS, STOP_REASONS
 from agent.settings.catalogue import Fault
 from agent.settings.problems import Language, Text
 

@@ -16,9 +16,9 @@ from drivers.inputs_outputs.waveshare import (
     Wiring,
 )
 from drivers.insulation.aim_d100 import AimD100
+from drivers.line.device import Device
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
-from drivers.modbus.device import Device
 from drivers.power.infypower import InfyPower
 
 LOCK = "electronic_lock"

@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from agent.control.backlog import Backlog, RecordDraft
-from agent.control.commands import CommandInput, Reply
-from agent.control.image import ProcessImage
-from agent.control.metering import NO_METER, MeterInLedger
+from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.commands import CommandInput, Reply
+from agent.control.chassis.image import ProcessImage
+from agent.control.metering.meter import NO_METER, MeterInLedger
 from agent.field.clock import WallClock
 from agent.field.lines import Line, ModbusLine
 from agent.field.server import Client, FieldServer

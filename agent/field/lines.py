@@ -7,13 +7,13 @@ from typing import Any, Protocol, TypeVar
 from drivers.can.frame import CanFrame
 from drivers.can.port import CanPort, open_can_port
 from drivers.errors import PortError
-from drivers.exchange import Address
-from drivers.modbus.device import Device
-from drivers.modbus.master import ModbusMaster
+from drivers.line.device import Device
+from drivers.line.exchange import Address
+from drivers.line.owner import LineOwner
+from drivers.line.serial_port import SerialPort
+from drivers.line.tcp_port import TCP, TcpPort, is_tcp, split_url
 from drivers.modbus.tcp import MbapFraming
 from drivers.reading import Reading
-from drivers.serial_port import SerialPort
-from drivers.tcp_port import TCP, TcpPort, is_tcp, split_url
 
 _LOG = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Line:
 class ModbusLine(Line):
     """One RS-485 line, or one TCP connection, with its owner and its devices (Modbus, or DL/T 645 on a serial line).
 
-    ``port`` is a serial port, ``tcp://address:port`` or ``rtu+tcp://address:port`` (see ``drivers.tcp_port``).
+    ``port`` is a serial port, ``tcp://address:port`` or ``rtu+tcp://address:port`` (see ``drivers.line.tcp_port``).
     """
 
     def __init__(self, name: str, port: str, baud: int, parity: str, stop_bits: int, devices: Sequence[Device]) -> None:
@@ -112,7 +112,7 @@ class ModbusLine(Line):
         bits = 9 + stop_bits + (parity != "N")
         self._is_tcp = is_tcp(port)
         framing = MbapFraming() if self._is_tcp and split_url(port)[0] == TCP else None
-        self.master = ModbusMaster(baud, bits, framing=framing, network_s=NETWORK_S if self._is_tcp else 0.0)
+        self.master = LineOwner(baud, bits, framing=framing, network_s=NETWORK_S if self._is_tcp else 0.0)
         self.devices: dict[Address, Device] = {device.address: device for device in devices}
         for device in devices:
             self.master.attach(device.address, device.timing)

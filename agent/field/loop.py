@@ -4,9 +4,9 @@ import selectors
 import time
 from typing import Any
 
-from agent.control.core import ControlCore, Outputs
-from agent.control.parameters import ControlParameters
-from agent.control.steps.context import Demand
+from agent.control.dc.core import ControlCore, Outputs
+from agent.control.dc.parameters import ControlParameters
+from agent.control.dc.steps.context import Demand
 from agent.field.assembly import LOCK, Hardware
 from agent.field.base_loop import BaseLoop
 from agent.field.lines import CanLine, Line

@@ -9,7 +9,7 @@ from drivers.meters.register_map import load_map
 
 if TYPE_CHECKING:
     from agent.settings import schema
-    from drivers.modbus.device import Device
+    from drivers.line.device import Device
 
 
 def build_meter(meter: "schema.Meter", map_path: Path) -> "Device":

@@ -5,16 +5,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.control.billing import BillingTariff
-from agent.control.monitor import MonitorCore
-from agent.control.monitor_parameters import MonitorParameters
+from agent.control.listener.core import MonitorCore
+from agent.control.listener.parameters import MonitorParameters
+from agent.control.metering.billing import BillingTariff
 from agent.settings.load import MonitorSite
 from agent.settings.schema import Contact
 
 if TYPE_CHECKING:
     from agent.field.lines import ModbusLine
     from agent.field.monitor_loop import MonitorLoop
-    from drivers.modbus.device import Device
+    from drivers.line.device import Device
 
 
 def _contacts(site: MonitorSite) -> dict[str, Contact]:

@@ -3,8 +3,8 @@
 import selectors
 from typing import Any
 
-from agent.control.monitor import MonitorCore
-from agent.control.monitor_parameters import MonitorParameters
+from agent.control.listener.core import MonitorCore
+from agent.control.listener.parameters import MonitorParameters
 from agent.field.base_loop import BaseLoop
 from agent.field.lines import Line, ModbusLine
 from agent.field.listening import ListeningLine

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from agent.control.monitor import MonitorCore
-from agent.control.monitor_recording import vehicle_values
+from agent.control.listener.core import MonitorCore
+from agent.control.listener.recording import vehicle_values
 
 
 def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The parameters of the control core from a checked site. Loads no driver: the first evaluation needs none."""
 
-from agent.control.billing import BillingTariff
-from agent.control.parameters import ControlParameters
+from agent.control.dc.parameters import ControlParameters
+from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import EventLimits, Limit, PowerQualityParameters
 from agent.settings.load import Site
 

@@ -17,9 +17,9 @@ from agent.field.clock import WallClock
 from agent.settings.load import AnySite, MonitorSite, Site
 
 if TYPE_CHECKING:
-    from agent.control.backlog import Backlog
-    from agent.control.core import ControlCore
-    from agent.control.parameters import ControlParameters
+    from agent.control.chassis.backlog import Backlog
+    from agent.control.dc.core import ControlCore
+    from agent.control.dc.parameters import ControlParameters
     from agent.field.base_loop import BaseLoop
     from agent.field.loop import FieldLoop
 
@@ -102,7 +102,7 @@ def run_field(site: AnySite, *, version: str) -> int:
 def _begin_charger(
     site: Any, boot_id: str, version: str, restarted: bool, selector: selectors.BaseSelector
 ) -> "tuple[_Core, BaseLoop[Any]]":
-    from agent.control.core import ControlCore
+    from agent.control.dc.core import ControlCore
     from agent.field.parameters import control_parameters
 
     parameters = control_parameters(site, boot_id=boot_id, version=version)
@@ -120,7 +120,7 @@ def _begin_charger(
 def _begin_monitor(
     site: Any, boot_id: str, version: str, restarted: bool, selector: selectors.BaseSelector
 ) -> "tuple[_Core, BaseLoop[Any]]":
-    from agent.control.monitor import MonitorCore
+    from agent.control.listener.core import MonitorCore
     from agent.field.monitor_assembly import build_monitor_loop, monitor_parameters
 
     parameters = monitor_parameters(site, boot_id=boot_id, version=version)

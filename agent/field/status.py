@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from agent.control.core import ControlCore
-from agent.control.machine import START_FROM_STATES
+from agent.control.dc.core import ControlCore
+from agent.control.dc.machine import START_FROM_STATES
 
 
 def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from agent.control.billing import Billing, BillingTariff
-from agent.control.register_watch import flowed_wh, judge, lag_wh
+from agent.control.metering.billing import Billing, BillingTariff
+from agent.control.metering.register_watch import flowed_wh, judge, lag_wh
 from agent.records.canonical import Record
 from drivers.meters.register_form import RegisterForm
 

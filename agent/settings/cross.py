@@ -10,9 +10,9 @@ from typing import Any
 
 from agent.settings.catalogue import Fault, PileProfile
 from agent.settings.problems import Problem, Text, did_you_mean
+from drivers.line.tcp_port import is_tcp, split_url
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.sections import MeterMap
-from drivers.tcp_port import is_tcp, split_url
 
 Tree = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ import serial
 
 from drivers.can.frame import CanFrame
 from drivers.errors import PortError
-from drivers.serial_port import port_error, port_gone, read_available
+from drivers.line.serial_port import port_error, port_gone, read_available
 
 _ADAPTER_BAUD = 115200
 _RATE_COMMANDS: Mapping[int, str] = MappingProxyType(

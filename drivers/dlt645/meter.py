@@ -11,9 +11,9 @@ from fractions import Fraction
 
 from drivers.dlt645.request import READ_MORE, Request
 from drivers.dlt645.values import decode_bcd, decode_binary
-from drivers.exchange import Result
-from drivers.modbus.device import PollBlock
-from drivers.modbus.master import DeviceTiming
+from drivers.line.device import PollBlock
+from drivers.line.exchange import Result
+from drivers.line.owner import DeviceTiming
 from drivers.reading import Reading
 
 _MORE = "+"

@@ -22,7 +22,7 @@ from drivers.dlt645.frame import (
     head_of,
     is_sound,
 )
-from drivers.exchange import Found, Match, Result
+from drivers.line.exchange import Found, Match, Result
 
 READ_DATA = 0x11
 READ_MORE = 0x12
@@ -54,7 +54,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     ``least_length`` (0: exactly ``length``). ``length`` 0 takes any, which is for looking around, not for billing.
     ``control`` READ_MORE asks for the part ``sequence`` (1 to 255) of a value of which the reply before said that more
     follows. ``others`` are further items of the same meter (identifier, length) that may serve as a probe.
-    ``priority``, ``tag``, ``lifetime_s``: see drivers.exchange.
+    ``priority``, ``tag``, ``lifetime_s``: see drivers.line.exchange.
     """
 
     address: str

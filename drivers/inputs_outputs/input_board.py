@@ -6,10 +6,10 @@ This driver knows no function that writes, so that a board with relays on it is 
 from collections.abc import Mapping
 
 from drivers.inputs_outputs.waveshare import InputWiring
+from drivers.line.device import PollBlock
+from drivers.line.owner import DeviceTiming, Result
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.device import PollBlock
-from drivers.modbus.master import DeviceTiming, Result
 from drivers.reading import Reading
 
 # As for the boards of a charger: they answer within some milliseconds, and a dead one must not hold up its neighbours.

@@ -9,10 +9,10 @@ board is commissioned; this driver writes no settings.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from drivers.line.device import PollBlock
+from drivers.line.owner import DeviceTiming, Result
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.device import PollBlock
-from drivers.modbus.master import DeviceTiming, Result
 from drivers.reading import Reading
 
 _PULSE_ON_REGISTER = 0x0200

@@ -5,10 +5,10 @@ and the system voltage in 0.1 V. When to measure is decided elsewhere: the pile'
 vehicle's own one measures.
 """
 
+from drivers.line.device import PollBlock
+from drivers.line.owner import DeviceTiming, Result
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.device import PollBlock
-from drivers.modbus.master import DeviceTiming, Result
 from drivers.reading import Quality, Reading
 
 FAULT_BITS = {

@@ -6,6 +6,8 @@ from fractions import Fraction
 
 import msgspec
 
+from drivers.line.device import PollBlock
+from drivers.line.owner import ERROR_EXCEPTION, ERROR_TIMEOUT, DeviceTiming, Result
 from drivers.meters.decode import FieldReader, ratio_value
 from drivers.meters.modbus_map import Field, Function, RegisterMap
 from drivers.meters.planner import Read, Wire, alone, split
@@ -13,8 +15,6 @@ from drivers.meters.read_plan import ReadPlan, members_of, plan_reads, with_func
 from drivers.meters.signals import SIGNAL_UNITS
 from drivers.meters.variants import VariantChooser
 from drivers.modbus.codec import Request
-from drivers.modbus.device import PollBlock
-from drivers.modbus.master import ERROR_EXCEPTION, ERROR_TIMEOUT, DeviceTiming, Result
 from drivers.reading import Reading
 
 _ILLEGAL_FUNCTION = 1

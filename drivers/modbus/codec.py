@@ -27,7 +27,7 @@ from pymodbus.pdu.register_message import (
     WriteSingleRegisterRequest,
 )
 
-from drivers.exchange import Found, Match, Result
+from drivers.line.exchange import Found, Match, Result
 
 READ_COILS = 1
 READ_DISCRETE_INPUTS = 2
@@ -83,7 +83,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         return self.function in _READS
 
     def encode(self) -> bytes:
-        """See ``drivers.exchange.LineRequest``, also for what follows."""
+        """See ``drivers.line.exchange.LineRequest``, also for what follows."""
         return encode(self)
 
     def reply_bytes(self) -> int:

@@ -4,7 +4,7 @@ A reply repeats the number, so a late one is told from the awaited one by it. Se
 are several addresses.
 """
 
-from drivers.exchange import Found, LineRequest, Match
+from drivers.line.exchange import Found, LineRequest, Match
 
 _HEADER_BYTES = 6
 # Unit id and PDU: at least function and one byte, at most 253 bytes of PDU.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from drivers.bms.phases import Edition
+from drivers.gbt27930.charger.phases import Edition
 from hil_tests.conformance.checks import Check
 from hil_tests.conformance.evidence import Mark, Text
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from agent.control import session
+from agent.control.dc import session
 
 Language = Literal["en", "zh"]
 

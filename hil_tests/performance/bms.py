@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.control.core import ControlCore
+from agent.control.dc.core import ControlCore
 from drivers.can.frame import CanFrame
 from hil_tests.bench.site import VEHICLE_WIRE
 from hil_tests.harness.pile import Pile

@@ -4,11 +4,11 @@ import heapq
 import struct
 from itertools import pairwise
 
-from drivers.exchange import Result
+from drivers.line.device import PollBlock
+from drivers.line.exchange import Result
+from drivers.line.owner import DeviceTiming, LineOwner
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.device import PollBlock
-from drivers.modbus.master import DeviceTiming, ModbusMaster
 from drivers.reading import Reading
 from hil_tests.performance.report import Figure
 
@@ -51,7 +51,7 @@ class Line:
     """The owner, eight meters, and replies that take their time on the wire."""
 
     def __init__(self) -> None:
-        self.master = ModbusMaster(BAUD)
+        self.master = LineOwner(BAUD)
         self.meters = [Meter(address + 1) for address in range(_METERS)]
         for meter in self.meters:
             self.master.attach(meter.address, meter.timing)

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from drivers.dlt645 import request as dlt645
 from drivers.dlt645.frame import Frame, encode_frame, find_frames
 from drivers.dlt645.values import decode_bcd, encode_bcd
-from drivers.exchange import Address, LineRequest, Result
+from drivers.line.exchange import Address, LineRequest, Result
+from drivers.line.owner import DeviceTiming, LineOwner
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.master import DeviceTiming, ModbusMaster
 
 BAUD = 9600
 _CHARACTER_S = 11 / BAUD
@@ -204,7 +204,7 @@ class FaultRun:
         self._random = random.Random(seed + 1)
         self._names = list(FAULTS)
         self._punctual = [name for name in FAULTS if name not in _SHAPE_FAULTS]
-        self._master = ModbusMaster(BAUD, 11, backoff_maximum_s=0.2)
+        self._master = LineOwner(BAUD, 11, backoff_maximum_s=0.2)
         for address in (*_MODBUS, _NUMBER):
             self._master.attach(address, DeviceTiming(_LATENCY_S, 0.0, 0.02))
         self._pending: list[tuple[float, int, bytes]] = []

@@ -17,9 +17,9 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from drivers.bms import segments
 from drivers.can.frame import CanFrame
 from drivers.can.slcan import SlcanPort
+from drivers.gbt27930.transport import segments
 from hil_tests.bench.slcan import SlcanAdapter, encode_frame
 from hil_tests.performance.bus_load import FRAMES_PER_S, other_frames, watched
 

@@ -9,9 +9,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from drivers.bms.messages import MESSAGES, identifier_of
-from drivers.bms.segments import BYTES_PER_PACKET, Frames
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import MESSAGES, identifier_of
+from drivers.gbt27930.transport.segments import BYTES_PER_PACKET, Frames
 from hil_tests.performance.samples import quantile
 
 FRAMES_PER_S = 1900

@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 
 from agent.field.lines import ModbusLine
-from drivers.exchange import Result
+from drivers.line.device import PollBlock
+from drivers.line.exchange import Result
+from drivers.line.owner import DeviceTiming
 from drivers.modbus.codec import Request
-from drivers.modbus.device import PollBlock
-from drivers.modbus.master import DeviceTiming
 from drivers.reading import Reading
 
 PRIORITY = 50
@@ -52,7 +52,7 @@ class BusyMeter:
         return [(self.name, Reading(result.registers[0], "1", result.at_s))] if result.ok else []
 
     def next_due(self, now_s: float) -> float:
-        """See ``drivers.modbus.device``."""
+        """See ``drivers.line.device``."""
         return max(now_s, min(block.next_due() for block in self._blocks.values()))
 
 

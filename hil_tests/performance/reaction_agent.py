@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from agent.control.core import ControlCore, Outputs
+from agent.control.dc.core import ControlCore, Outputs
 from agent.field import realtime
 from agent.field.assembly import build_hardware
 from agent.field.loop import FieldLoop

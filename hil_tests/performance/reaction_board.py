@@ -18,8 +18,8 @@ import tty
 from array import array
 from pathlib import Path
 
-from drivers.bms.messages import encode as encode_message
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import encode as encode_message
 from drivers.modbus import codec
 from hil_tests.bench.site import INPUTS_OUTPUTS_WIRE, METER_WIRE, MODULES_WIRE, VEHICLE_WIRE
 from hil_tests.bench.slcan import encode_frame

@@ -8,7 +8,7 @@ import selectors
 import sys
 
 from agent.field import realtime
-from drivers.serial_port import SerialPort
+from drivers.line.serial_port import SerialPort
 from hil_tests.performance.reaction_board import FLOOR_REPLY
 
 

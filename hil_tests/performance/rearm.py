@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from agent.control.core import ControlCore
+from agent.control.dc.core import ControlCore
 from agent.field.assembly import Hardware
 from agent.field.lines import ModbusLine
 from agent.field.loop import FieldLoop

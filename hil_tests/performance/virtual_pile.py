@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from agent.control.backlog import Backlog, RecordDraft
-from agent.control.commands import CommandInput
-from agent.control.core import ControlCore, Outputs
-from agent.control.parameters import ControlParameters
-from agent.control.signals import SIGNALS
+from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.commands import CommandInput
+from agent.control.chassis.signals import SIGNALS
+from agent.control.dc.core import ControlCore, Outputs
+from agent.control.dc.parameters import ControlParameters
 from agent.field.parameters import control_parameters
 from agent.settings.load import Site, load_site
 from drivers.can.frame import CanFrame

@@ -5,8 +5,8 @@ Virtual time, so an hour of charging takes seconds; every frame that passed the 
 
 from collections.abc import Callable
 
-from drivers.bms.charger import Charger, ChargerLimits, EventKind, Phase, StopCause
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits, EventKind, Phase, StopCause
 from hil_tests.bench.vehicle.bms import Inlet
 from hil_tests.bench.vehicle.profile import load_profile
 from hil_tests.bench.vehicle.vehicle import Vehicle

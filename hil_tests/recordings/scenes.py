@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from drivers.bms.charger import Phase, StopCause
-from drivers.bms.messages import identifier_of
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Phase, StopCause
+from drivers.gbt27930.messages.table import identifier_of
 from hil_tests.recordings.charge import Charge
 
 _CCS, _BCL = identifier_of("CCS"), identifier_of("BCL")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from drivers.exchange import Result
-from drivers.modbus.device import Device
-from drivers.modbus.master import ModbusMaster
+from drivers.line.device import Device
+from drivers.line.exchange import Result
+from drivers.line.owner import LineOwner
+from drivers.line.serial_port import SerialPort
 from drivers.reading import Reading
-from drivers.serial_port import SerialPort
 
 _DEADLINE_S = 30.0
 """Only a broken part takes so long; then the test fails instead of waiting for ever."""
@@ -30,7 +30,7 @@ class Reader:
     def __init__(self, path: Path, wire: HasSettings, devices: list[Device], *, late_limit_s: float = 2.0) -> None:
         self.port = SerialPort(str(path), wire.baud, wire.parity, wire.stop_bits)
         bits = 9 + wire.stop_bits + (wire.parity != "N")
-        self.master = ModbusMaster(wire.baud, bits, late_limit_s=late_limit_s)
+        self.master = LineOwner(wire.baud, bits, late_limit_s=late_limit_s)
         self.devices = devices
         for device in devices:
             self.master.attach(device.address, device.timing)

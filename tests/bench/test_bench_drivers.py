@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from agent.control.signals import SIGNALS
+from agent.control.chassis.signals import SIGNALS
 from drivers.can.port import open_can_port
 from drivers.inputs_outputs.waveshare import AnalogBoard, AnalogWiring, InputWiring, OutputWiring, RelayBoard, Wiring
 from drivers.insulation.aim_d100 import AimD100
+from drivers.line.device import Device
+from drivers.line.owner import LineOwner
+from drivers.line.serial_port import SerialPort
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
-from drivers.modbus.device import Device
-from drivers.modbus.master import ModbusMaster
 from drivers.power.infypower import InfyPower
 from drivers.reading import Reading
-from drivers.serial_port import SerialPort
 from hil_tests.bench.runner import Bench, start_bench
 from hil_tests.bench.wiring import BOARD_FILE
 
@@ -49,7 +49,7 @@ class Drivers:
             "rs485-meter": [Meter(load_register_map(METER_FILE), 1, 1.0), AimD100(2, 1.0)],
             "rs485-io": [self.relays, AnalogBoard(analog, 2, 0.05)],
         }
-        self.masters = {name: ModbusMaster(baud) for name, baud in LINES.items()}
+        self.masters = {name: LineOwner(baud) for name, baud in LINES.items()}
         for name, devices in self.devices.items():
             for device in devices:
                 self.masters[name].attach(device.address, device.timing)

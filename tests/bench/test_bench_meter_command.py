@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.meter_bus import Bus, LineSettings
+from agent.cli.meter.bus import Bus, LineSettings
 from drivers.dlt645.request import read_address
 from drivers.modbus.codec import Request
 from hil_tests.bench.meters.commands import MeterCommands, RefusedError

@@ -12,8 +12,8 @@ from bench_meters import Reader
 from test_bench_meters import step_of
 
 from drivers.dlt645.mapped import mapped_meter
+from drivers.line.device import Device
 from drivers.meters.meter import Meter
-from drivers.modbus.device import Device
 from hil_tests.bench.meters.faults import KINDS
 from hil_tests.bench.meters.line import MeterSpec
 from hil_tests.bench.meters.model import MeterModel

@@ -13,7 +13,7 @@ import pytest
 import serial
 
 from drivers.can.frame import CanFrame
-from drivers.serial_port import SerialPort
+from drivers.line.serial_port import SerialPort
 from hil_tests.bench.ptys import LineSettings, PtyPort
 from hil_tests.bench.slcan import SlcanAdapter, decode_frame, encode_frame
 from hil_tests.bench.wires import CanWire, SerialWire, frame_bits

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.bms.messages import CONSTANT_CURRENT, CONSTANT_VOLTAGE
+from drivers.gbt27930.messages.table import CONSTANT_CURRENT, CONSTANT_VOLTAGE
 from hil_tests.bench.vehicle.battery import Battery, EndReason
 from hil_tests.bench.vehicle.profile import (
     CHEMISTRIES,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from drivers.bms.messages import (
+from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import (
     CHARGER_ADDRESS,
     MESSAGES,
     VEHICLE_ADDRESS,
@@ -17,8 +18,7 @@ from drivers.bms.messages import (
     identifier_of,
     message_of,
 )
-from drivers.bms.transport import Transport
-from drivers.can.frame import CanFrame
+from drivers.gbt27930.transport.transport import Transport
 from hil_tests.bench.vehicle.alone import AloneInlet
 from hil_tests.bench.vehicle.bms import Inlet, Phase
 from hil_tests.bench.vehicle.profile import load_profile

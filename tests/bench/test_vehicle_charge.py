@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from vehicle_pile import LONGEST_STEP_S, PILE_POWER_W, Pile
 
-from drivers.bms.charger import EventKind, StopCause
-from drivers.bms.charger import Phase as ChargerPhase
+from drivers.gbt27930.charger.dialogue import EventKind, StopCause
+from drivers.gbt27930.charger.dialogue import Phase as ChargerPhase
 from hil_tests.bench.vehicle.battery import EndReason
 from hil_tests.bench.vehicle.bms import Phase
 from hil_tests.bench.vehicle.profile import load_profile, profile_names

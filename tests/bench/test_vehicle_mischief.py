@@ -9,9 +9,9 @@ import pytest
 from test_vehicle_bms import ScriptedCharger
 from vehicle_pile import Pile
 
-from drivers.bms.charger import EventKind, StopCause
-from drivers.bms.charger import Phase as ChargerPhase
-from drivers.bms.messages import identifier_of
+from drivers.gbt27930.charger.dialogue import EventKind, StopCause
+from drivers.gbt27930.charger.dialogue import Phase as ChargerPhase
+from drivers.gbt27930.messages.table import identifier_of
 from hil_tests.bench.vehicle import profile as profiles
 from hil_tests.bench.vehicle.bms import Phase
 from hil_tests.bench.vehicle.cadence import Cadence

@@ -2,8 +2,8 @@
 
 import pytest
 
-from drivers.bms.charger import Charger, ChargerLimits, Event, EventKind
-from drivers.bms.charger import Phase as ChargerPhase
+from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits, Event, EventKind
+from drivers.gbt27930.charger.dialogue import Phase as ChargerPhase
 from hil_tests.bench.vehicle.bms import Inlet, Phase
 from hil_tests.bench.vehicle.profile import load_profile
 from hil_tests.bench.vehicle.vehicle import Vehicle

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from drivers.bms.charger import Charger, ChargerLimits, Event, EventKind, Latest, Phase
-from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
-from drivers.bms.transport import Transport
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits, Event, EventKind, Latest, Phase
+from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
+from drivers.gbt27930.transport.transport import Transport
 
 STEP_S = 0.005
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from drivers.bms.transport import Received, Transport
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.transport.transport import Received, Transport
 
 CONTROL = 0x1CEC56F4
 DATA = 0x1CEB56F4

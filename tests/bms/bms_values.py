@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from drivers.bms.fields import Field, Kind, Message
+from drivers.gbt27930.messages.fields import Field, Kind, Message
 
 
 def values_of(message: Message) -> st.SearchStrategy[dict[str, Any]]:

@@ -11,14 +11,22 @@ from typing import Any
 
 from bms_dialogue import LIMITS, VALUES
 
-from drivers.bms import segments
-from drivers.bms.charger import Charger, ChargerLimits, EventKind, Phase, StopCause
-from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, Sender, decode, encode, identifier_of
-from drivers.bms.observer import Observer
-from drivers.bms.phases import SILENT, Edition
-from drivers.bms.reports import EVENTS_AT_MOST
-from drivers.bms.transport import WAITING_FRAMES_AT_MOST, Received, Transport
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits, EventKind, Phase, StopCause
+from drivers.gbt27930.charger.phases import SILENT, Edition
+from drivers.gbt27930.charger.reports import EVENTS_AT_MOST
+from drivers.gbt27930.messages.table import (
+    CHARGER_ADDRESS,
+    MESSAGES,
+    VEHICLE_ADDRESS,
+    Sender,
+    decode,
+    encode,
+    identifier_of,
+)
+from drivers.gbt27930.observer.observer import Observer
+from drivers.gbt27930.transport import segments
+from drivers.gbt27930.transport.transport import WAITING_FRAMES_AT_MOST, Received, Transport
 
 VEHICLE_NAMES = tuple(name for name, message in MESSAGES.items() if message.sender is Sender.VEHICLE)
 CHARGER_NAMES = tuple(name for name, message in MESSAGES.items() if message.sender is Sender.CHARGER)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drivers.bms import segments
-from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, Sender, encode, identifier_of
-from drivers.bms.observer import Observation, Observer, Session, Stage
-from drivers.bms.segments import Frames
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, Sender, encode, identifier_of
+from drivers.gbt27930.observer.observer import Observation, Observer, Session, Stage
+from drivers.gbt27930.transport import segments
+from drivers.gbt27930.transport.segments import Frames
 
 VALUES: Mapping[str, Mapping[str, Any]] = {
     "CHM": {"version": "1.1"},

@@ -22,9 +22,9 @@ from bms_frames import BCS, BMV, CONTROL, Line, abort, charger, cts, data, give,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, decode, encode
-from drivers.bms.transport import Received, Transport
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, decode, encode
+from drivers.gbt27930.transport.transport import Received, Transport
 
 can = pytest.importorskip("can")
 j1939 = pytest.importorskip("j1939")

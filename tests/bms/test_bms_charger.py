@@ -8,12 +8,12 @@ from bms_dialogue import LIMITS, STEP_S, VALUES, Dialogue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.bms.charger import Charger, ChargerLimits, EventKind, Phase, StopCause
-from drivers.bms.expectations import EXPECTED, TRAILING
-from drivers.bms.messages import MESSAGES, decode, encode, identifier_of
-from drivers.bms.phases import SILENT, Edition, stop_bits
-from drivers.bms.reports import EVENTS_AT_MOST
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits, EventKind, Phase, StopCause
+from drivers.gbt27930.charger.expectations import EXPECTED, TRAILING
+from drivers.gbt27930.charger.phases import SILENT, Edition, stop_bits
+from drivers.gbt27930.charger.reports import EVENTS_AT_MOST
+from drivers.gbt27930.messages.table import MESSAGES, decode, encode, identifier_of
 
 ALL_ACTIVE = [phase for phase in Phase if phase not in SILENT]
 BEFORE_OUTPUT = [Phase.HANDSHAKE, Phase.RECOGNITION, Phase.RECOGNISED, Phase.PARAMETERS, Phase.WAIT_READY]

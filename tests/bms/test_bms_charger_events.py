@@ -3,12 +3,12 @@
 import pytest
 from bms_dialogue import LIMITS, Dialogue
 
-from drivers.bms.charger import Charger, EventKind, Phase
-from drivers.bms.expectations import EXPECTED, PGNS_OF_2024, TRAILING
-from drivers.bms.messages import MESSAGES, Sender, decode
-from drivers.bms.phases import StopCause
-from drivers.bms.reports import Reports
-from drivers.bms.sendings import Sendings
+from drivers.gbt27930.charger.dialogue import Charger, EventKind, Phase
+from drivers.gbt27930.charger.expectations import EXPECTED, PGNS_OF_2024, TRAILING
+from drivers.gbt27930.charger.phases import StopCause
+from drivers.gbt27930.charger.reports import Reports
+from drivers.gbt27930.charger.sendings import Sendings
+from drivers.gbt27930.messages.table import MESSAGES, Sender, decode
 
 
 def test_a_charger_that_has_done_nothing() -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from drivers.bms.codec import Codec
-from drivers.bms.fields import Field, Kind, Message, MessageError, Sender
+from drivers.gbt27930.messages.codec import Codec
+from drivers.gbt27930.messages.fields import Field, Kind, Message, MessageError, Sender
 
 
 def codec(*fields: Field, length: int = 8, lengths: tuple[int, ...] = (), **more: Any) -> Codec:

@@ -7,9 +7,9 @@ from bms_values import values_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.bms.dbc import LONGEST_SYMBOL, dbc_text, signals
-from drivers.bms.fields import Field, Kind, Message, Sender
-from drivers.bms.messages import MESSAGES, decode, encode
+from drivers.gbt27930.messages.dbc import LONGEST_SYMBOL, dbc_text, signals
+from drivers.gbt27930.messages.fields import Field, Kind, Message, Sender
+from drivers.gbt27930.messages.table import MESSAGES, decode, encode
 
 cantools = pytest.importorskip("cantools")
 

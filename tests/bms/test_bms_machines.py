@@ -29,10 +29,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from drivers.bms.charger import Phase
-from drivers.bms.messages import MESSAGES
-from drivers.bms.phases import Edition
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Phase
+from drivers.gbt27930.charger.phases import Edition
+from drivers.gbt27930.messages.table import MESSAGES
 
 LONG = int(os.environ.get("PILE_FUZZ_EXAMPLES", "0"))
 

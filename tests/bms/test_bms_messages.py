@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.bms.messages import (
+from drivers.gbt27930.messages.table import (
     CHARGER_ADDRESS,
     MESSAGES,
     VEHICLE_ADDRESS,

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from observed_bus import CHARGE, VALUES, Bus
 
-from drivers.bms.messages import MESSAGES, Sender, encode
-from drivers.bms.observer import RULES, Outcome, Severity, Stage
-from drivers.bms.observer_model import Extremes
-from drivers.bms.observer_rules import PERIOD_TOLERANCE_MS, PLACES
-from drivers.bms.phases import Phase
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.phases import Phase
+from drivers.gbt27930.messages.table import MESSAGES, Sender, encode
+from drivers.gbt27930.observer.model import Extremes
+from drivers.gbt27930.observer.observer import RULES, Outcome, Severity, Stage
+from drivers.gbt27930.observer.rules import PERIOD_TOLERANCE_MS, PLACES
 
 
 def test_a_whole_charge() -> None:

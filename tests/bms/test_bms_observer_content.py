@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from observed_bus import CHARGE, VALUES, Bus
 
-from drivers.bms.messages import MESSAGES, encode, identifier_of
-from drivers.bms.observer import Severity
-from drivers.bms.observer_checks import undefined
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import MESSAGES, encode, identifier_of
+from drivers.gbt27930.observer.checks import undefined
+from drivers.gbt27930.observer.observer import Severity
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_an_undefined_value(name: str, byte: int, raw: bytes, code: str, seen: s
 @pytest.mark.parametrize("name", [name for name in VALUES if MESSAGES[name].item_bytes == 0])
 def test_good_values_are_not_told(name: str) -> None:
     payload = encode(name, VALUES[name])
-    from drivers.bms.messages import decode
+    from drivers.gbt27930.messages.table import decode
 
     assert undefined(MESSAGES[name], payload, decode(name, payload)) == []
 

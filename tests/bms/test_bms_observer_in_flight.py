@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from bms_frames import BCS, BMT, BMV, BSP, CONTROL, DATA, charger, payload_of, vehicle
 
-from drivers.bms.fields import Sender
-from drivers.bms.observer_transfers import HeardTransfers
+from drivers.gbt27930.messages.fields import Sender
+from drivers.gbt27930.observer.transfers import HeardTransfers
 
 
 @pytest.mark.parametrize("spacing_s", [0.0, 0.01, 0.05])

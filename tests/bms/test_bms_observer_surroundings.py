@@ -3,10 +3,10 @@
 import pytest
 from observed_bus import VALUES, Bus
 
-from drivers.bms.messages import encode, identifier_of
-from drivers.bms.observer import Outcome, Severity, Stage
-from drivers.bms.observer_rules import FOREIGN_AT_MOST, foreign_name
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import encode, identifier_of
+from drivers.gbt27930.observer.observer import Outcome, Severity, Stage
+from drivers.gbt27930.observer.rules import FOREIGN_AT_MOST, foreign_name
 
 # -------------------------------------------------------------------------------------- recordings from the middle
 

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from observed_bus import CHARGER, VALUES, VEHICLE, Bus
 
-from drivers.bms import segments
-from drivers.bms.messages import MESSAGES, Sender, encode
-from drivers.bms.observer import Observer
-from drivers.bms.observer_dialogue import GROUPS_AT_MOST
-from drivers.bms.observer_transfers import FOLLOWED_AT_MOST
-from drivers.bms.transport import Transport
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import MESSAGES, Sender, encode
+from drivers.gbt27930.observer.dialogue import GROUPS_AT_MOST
+from drivers.gbt27930.observer.observer import Observer
+from drivers.gbt27930.observer.transfers import FOLLOWED_AT_MOST
+from drivers.gbt27930.transport import segments
+from drivers.gbt27930.transport.transport import Transport
 
 BRM, BCS, BMV = (MESSAGES[name].pgn for name in ("BRM", "BCS", "BMV"))
 BRM_BYTES, BCS_BYTES, BMV_BYTES = (encode(name, VALUES[name]) for name in ("BRM", "BCS", "BMV"))

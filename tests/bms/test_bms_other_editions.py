@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from bms_dialogue import STEP_S, VALUES, Dialogue
 
-from drivers.bms.charger import EventKind, Phase, StopCause
-from drivers.bms.expectations import PGNS_OF_2024, offered_version, speaks_2011
-from drivers.bms.messages import MESSAGES, encode
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import EventKind, Phase, StopCause
+from drivers.gbt27930.charger.expectations import PGNS_OF_2024, offered_version, speaks_2011
+from drivers.gbt27930.messages.table import MESSAGES, encode
 
 OFFER = CanFrame(0x0C3956F4, bytes.fromhex("0000020000ffffff"))
 

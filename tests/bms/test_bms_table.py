@@ -7,8 +7,8 @@ from bms_values import raw_range, value_at, values_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.bms.fields import Field, Kind, Message
-from drivers.bms.messages import MESSAGES, MessageError, decode, encode
+from drivers.gbt27930.messages.fields import Field, Kind, Message
+from drivers.gbt27930.messages.table import MESSAGES, MessageError, decode, encode
 
 FIELDS = """
 CHM 2600 1 24 version

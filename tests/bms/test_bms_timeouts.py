@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from bms_dialogue import STEP_S, Dialogue
 
-from drivers.bms.charger import EventKind, Phase, StopCause
-from drivers.bms.messages import MESSAGES
-from drivers.bms.timers import BY_WATCH, LONGEST_RECONNECTS, TIME_LIMITS, Cycle, Watch
+from drivers.gbt27930.charger.dialogue import EventKind, Phase, StopCause
+from drivers.gbt27930.charger.timers import BY_WATCH, LONGEST_RECONNECTS, TIME_LIMITS, Cycle, Watch
+from drivers.gbt27930.messages.table import MESSAGES
 
 
 def test_table_is_complete_and_every_row_has_a_source() -> None:

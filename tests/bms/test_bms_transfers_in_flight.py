@@ -35,11 +35,11 @@ from bms_frames import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.bms.messages import decode, encode
-from drivers.bms.phases import Phase
-from drivers.bms.transfer_in import DEAF_PAUSE_S, LONGEST_WAIT_S, TRANSFERS_AT_MOST
-from drivers.bms.transport import Received, Transport
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.phases import Phase
+from drivers.gbt27930.messages.table import decode, encode
+from drivers.gbt27930.transport.transfer_in import DEAF_PAUSE_S, LONGEST_WAIT_S, TRANSFERS_AT_MOST
+from drivers.gbt27930.transport.transport import Received, Transport
 
 # ------------------------------------------------------------------------------------------------ a short one beside
 

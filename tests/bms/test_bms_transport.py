@@ -8,9 +8,9 @@ from bms_frames import packet as packet_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.bms.segments import LARGEST_BYTES
-from drivers.bms.transport import WAITING_FRAMES_AT_MOST, Received
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.transport.segments import LARGEST_BYTES
+from drivers.gbt27930.transport.transport import WAITING_FRAMES_AT_MOST, Received
 
 BRM = bytes(range(100, 149))
 

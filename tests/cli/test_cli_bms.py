@@ -13,16 +13,16 @@ import can
 import pytest
 from cli_pile import Pile
 
-from agent.cli.bms_document import session_document
-from agent.cli.bms_files import ENDINGS
-from agent.cli.bms_plot_data import POINTS_AT_MOST, Course, Line
-from agent.cli.bms_words import BATTERY_TYPES, FOREIGN, MESSAGES, OUTCOMES, REASONS, STAGES
+from agent.cli.bms.document import session_document
+from agent.cli.bms.files import ENDINGS
+from agent.cli.bms.plot_data import POINTS_AT_MOST, Course, Line
+from agent.cli.bms.words import BATTERY_TYPES, FOREIGN, MESSAGES, OUTCOMES, REASONS, STAGES
 from agent.cli.screen import width_of
-from drivers.bms.messages import BATTERY_TYPES as TYPES
-from drivers.bms.messages import MESSAGES as TABLE
-from drivers.bms.observer import RULES, Observer, Outcome, Stage
-from drivers.bms.observer_rules import _FOREIGN as FOREIGN_NAMES
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import BATTERY_TYPES as TYPES
+from drivers.gbt27930.messages.table import MESSAGES as TABLE
+from drivers.gbt27930.observer.observer import RULES, Observer, Outcome, Stage
+from drivers.gbt27930.observer.rules import _FOREIGN as FOREIGN_NAMES
 from hil_tests.recordings.scenes import SCENES
 from hil_tests.recordings.writers import BEGIN_S, FORMATS, Frames, candump_line, write
 
@@ -257,7 +257,7 @@ def test_without_the_tools_it_says_how_to_install_them(
 
 
 def test_the_command_line_alone_loads_neither_of_them() -> None:
-    program = "import sys; import agent.cli.app, agent.cli.bms_live; print(*sys.modules, sep='\\n')"
+    program = "import sys; import agent.cli.app, agent.cli.bms.live; print(*sys.modules, sep='\\n')"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"can", "matplotlib", "numpy"} & set(answer.stdout.split())
 
@@ -486,7 +486,7 @@ def test_without_a_session_nothing_is_drawn(pile: Pile, tmp_path: Path) -> None:
 def test_without_a_chinese_font_the_picture_is_english(
     pile: Pile, faulty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.cli.bms_plot._CHINESE_FONTS", ("No Such Font",))
+    monkeypatch.setattr("agent.cli.bms.plot._CHINESE_FONTS", ("No Such Font",))
     result = pile("bms", "decode", str(faulty), "--plot", str(tmp_path / "a.png"), lang="zh")
     assert result.exit_code == 0
     assert "没有中文字体" in result.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_pile import Pile
 
-from agent.cli.bms_live import Live
+from agent.cli.bms.live import Live
 from hil_tests.recordings.scenes import SCENES
 
 FRAMES = SCENES["good"]().frames

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cli_pile import Pile
 
-from agent.cli.meter_words import signal_text
+from agent.cli.meter.words import signal_text
 from drivers.meters.signals import AC_SIGNALS, DC_SIGNALS
 
 ROOT = Path(__file__).parents[2]

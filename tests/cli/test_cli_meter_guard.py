@@ -8,9 +8,9 @@ import pytest
 from cli_pile import Pile
 from fake_field import STATUS, fake_field
 
-from agent.cli import meter_guard
 from agent.cli.client import NotRunningError
-from agent.cli.meter_guard import same_port, site_or_none, who_uses
+from agent.cli.meter import guard as meter_guard
+from agent.cli.meter.guard import same_port, site_or_none, who_uses
 from agent.settings.load import AnySite
 
 

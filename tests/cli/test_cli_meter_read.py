@@ -8,14 +8,14 @@ import pytest
 from cli_pile import Pile
 from fake_field import STATUS, fake_field
 
-from agent.cli.meter_bus import Answer
-from agent.cli.meter_probe import ProbeReport, probe
-from agent.cli.meter_proof import prove
-from agent.cli.meter_survey import Row, Survey
-from agent.cli.meter_target import port_of
-from agent.cli.meter_view import show_probe, shown
+from agent.cli.meter.bus import Answer
+from agent.cli.meter.probe import ProbeReport, probe
+from agent.cli.meter.proof import prove
+from agent.cli.meter.survey import Row, Survey
+from agent.cli.meter.target import port_of
+from agent.cli.meter.view import show_probe, shown
 from agent.cli.screen import Screen
-from drivers.exchange import LineRequest, Result
+from drivers.line.exchange import LineRequest, Result
 from drivers.modbus.codec import Request
 from hil_tests.bench.meters.line import FIRST_NUMBER, MeterSpec
 from hil_tests.bench.meters.serving import serving

@@ -13,10 +13,10 @@ import pytest
 from cli_pile import ROOT, Pile
 from fake_field import STATUS, fake_field
 
-from agent.cli import meter_view
-from agent.cli.meter_bus import LineSettings
-from agent.cli.meter_scan import Found, Match, Report
-from agent.cli.meter_scan_plan import (
+from agent.cli.meter import view as meter_view
+from agent.cli.meter.bus import LineSettings
+from agent.cli.meter.scan import Found, Match, Report
+from agent.cli.meter.scan_plan import (
     Task,
     Wanted,
     parse_addresses,
@@ -25,8 +25,8 @@ from agent.cli.meter_scan_plan import (
     settings_in_order,
     sweep_tasks,
 )
-from agent.cli.meter_survey import Row
-from agent.cli.meter_view import ScanProgress, show_scan
+from agent.cli.meter.survey import Row
+from agent.cli.meter.view import ScanProgress, show_scan
 from agent.cli.screen import Screen
 from drivers.dlt645.request import Request as ItemRequest
 from drivers.meters.identify import Verdict

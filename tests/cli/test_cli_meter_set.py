@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from cli_pile import Pile
 
-from agent.cli.meter_set import Change, RefusedError, plan_change, words_for
+from agent.cli.meter.setting import Change, RefusedError, plan_change, words_for
 from drivers.meters.commissioning import IdentityCode, Setting, Settings, commissioning_mistakes
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.register_map import load_map

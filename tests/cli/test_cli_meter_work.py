@@ -7,7 +7,7 @@ import pytest
 from cli_pile import Pile
 from fake_field import fake_field
 
-from agent.cli.meter_work import Energy, in_mwh
+from agent.cli.meter.work import Energy, in_mwh
 from agent.link.messages import Command, CommandReply, Message
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from synthetic import transfer
 
-from drivers.bms.messages import MESSAGES, identifier_of
+from drivers.gbt27930.messages.table import MESSAGES, identifier_of
 from hil_tests.conformance.wire import KINDS, Answer, Frame, Listener, Seen, Stall, read_frames, read_rows, sign_of
 
 

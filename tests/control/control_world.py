@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.control.backlog import RecordDraft
-from agent.control.billing import BillingTariff
-from agent.control.commands import CommandInput, Reply
-from agent.control.core import ControlCore, Outputs
-from agent.control.parameters import ControlParameters
+from agent.control.chassis.backlog import RecordDraft
+from agent.control.chassis.commands import CommandInput, Reply
+from agent.control.chassis.signals import SIGNALS
+from agent.control.dc.core import ControlCore, Outputs
+from agent.control.dc.parameters import ControlParameters
+from agent.control.dc.session import REFUSALS, STOP_REASONS
+from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import Limit, PowerQualityParameters
-from agent.control.session import REFUSALS, STOP_REASONS
-from agent.control.signals import SIGNALS
 from agent.settings.files import load_fault_catalogue, load_tariff
 from agent.settings.power_quality import load_supply_limits
 from drivers.can.frame import CanFrame

@@ -4,11 +4,11 @@ from typing import Any
 
 from control_world import FAULTS, parameters_with
 
-from agent.control.fault_register import ActiveFault
-from agent.control.image import ProcessImage
-from agent.control.interlocks import Permission, Situation, conditions, permission
-from agent.control.parameters import ControlParameters
-from agent.control.signals import SIGNALS
+from agent.control.chassis.fault_register import ActiveFault
+from agent.control.chassis.image import ProcessImage
+from agent.control.chassis.signals import SIGNALS
+from agent.control.dc.parameters import ControlParameters
+from agent.control.safety.interlocks import Permission, Situation, conditions, permission
 from drivers.reading import Quality, Reading
 
 NOW_S = 0.0

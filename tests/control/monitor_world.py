@@ -5,15 +5,15 @@ from typing import Any
 
 from control_world import BEGIN_S, BEGIN_WALL_MS, FAULTS, TARIFF, Log, World
 
-from agent.control.commands import CommandInput
-from agent.control.core import Outputs
-from agent.control.monitor import MonitorCore, MonitorOutputs
-from agent.control.monitor_parameters import MonitorParameters
-from agent.control.signals import SIGNALS
-from drivers.bms.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS, Sender
-from drivers.bms.messages import MESSAGES, encode, identifier_of
-from drivers.bms.segments import Frames, packets_of
+from agent.control.chassis.commands import CommandInput
+from agent.control.chassis.signals import SIGNALS
+from agent.control.dc.core import Outputs
+from agent.control.listener.core import MonitorCore, MonitorOutputs
+from agent.control.listener.parameters import MonitorParameters
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS, Sender
+from drivers.gbt27930.messages.table import MESSAGES, encode, identifier_of
+from drivers.gbt27930.transport.segments import Frames, packets_of
 from drivers.reading import Reading
 
 METER = {"model": "test"}

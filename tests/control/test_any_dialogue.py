@@ -14,11 +14,11 @@ from control_world import World
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.control.core import Outputs
-from drivers.bms.charger import Phase
-from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode
-from drivers.bms.transport import Transport
+from agent.control.dc.core import Outputs
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Phase
+from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode
+from drivers.gbt27930.transport.transport import Transport
 
 _DIALOGUES = int(os.environ.get("PILE_DIALOGUES", "40"))
 _STEP_S = 0.05

@@ -7,7 +7,7 @@ from control_world import TARIFF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.control.billing import ROUNDING_RULE, Bill, Billing, BillingTariff, Slice
+from agent.control.metering.billing import ROUNDING_RULE, Bill, Billing, BillingTariff, Slice
 from agent.records.canonical import Record, canonical_json
 from agent.records.recovery import recovered_end
 

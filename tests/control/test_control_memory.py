@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.control.backlog import Backlog, RecordDraft
-from agent.control.commands import Answers, CommandInput, Reply
+from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.commands import Answers, CommandInput, Reply
 
 
 def filled(count: int, maximum: int = 40) -> Backlog:

@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from agent.control.core import Outputs
-from drivers.bms.charger import Phase
-from drivers.bms.messages import decode, identifier_of
+from agent.control.dc.core import Outputs
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Phase
+from drivers.gbt27930.messages.table import decode, identifier_of
 
 LONG = int(os.environ.get("PILE_FUZZ_EXAMPLES", "0"))
 STATES = ("plugged", "handshake", "insulation", "recognition", "parameters", "precharge", "charging")

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interlock_cases import GOOD
 
-from agent.control.core import ControlCore
-from agent.control.steps import STEPS
+from agent.control.dc.core import ControlCore
+from agent.control.dc.steps import STEPS
 from drivers.can.frame import CanFrame
 
-USED_STEPS = "agent.control.core.STEPS"
+USED_STEPS = "agent.control.dc.core.STEPS"
 _NUMBERS = [0, 3.0, 4.0, 6.0, 9.0, 12.0, 59.0, 61.0, 96.0, 400.0, -50.0, float("nan"), float("inf"), 10**9]
 
 

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 
-from agent.control.steps import STEPS
-from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
-from drivers.bms.timers import LONGEST_RECONNECTS
-from drivers.bms.transport import Transport
+from agent.control.dc.steps import STEPS
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
+from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
+from drivers.gbt27930.transport.transport import Transport
 from drivers.meters.register_form import RegisterForm
 from drivers.reading import Reading
 
@@ -233,7 +233,7 @@ SCENES: dict[str, Scene] = {
     "control_restarted": Scene("idle", lambda world: None, 0.0, {"restarted": True}),
     "internal_error": Scene("charging", lambda world: None, 0.1),
 }
-USED_STEPS = "agent.control.core.STEPS"
+USED_STEPS = "agent.control.dc.core.STEPS"
 RAISED_BY_THE_RECORDER = {"record_damaged"}
 RAISED_BY_A_MONITOR = {"charger_fault", "measurements_disagree", "protocol_violation", "listen_only_off"}
 

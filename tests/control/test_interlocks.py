@@ -9,7 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interlock_cases import GOOD, NOW_S, Case, case
 
-from agent.control.interlocks import (
+from agent.control.chassis.signals import SIGNALS
+from agent.control.listener.faults import FAULT_IDS as MONITOR_FAULT_IDS
+from agent.control.metering.meter import METER_FINDINGS
+from agent.control.power_quality.limits import GRID_FINDINGS
+from agent.control.safety.interlocks import (
     BLOCKING_ACTIONS,
     EVENT_FAULTS,
     FAULT_IDS,
@@ -22,11 +26,7 @@ from agent.control.interlocks import (
     is_plugged,
     stop_reason,
 )
-from agent.control.metering import METER_FINDINGS
-from agent.control.monitor_faults import FAULT_IDS as MONITOR_FAULT_IDS
-from agent.control.power_quality.limits import GRID_FINDINGS
-from agent.control.signals import SIGNALS
-from drivers.bms.timers import TIME_LIMITS
+from drivers.gbt27930.charger.timers import TIME_LIMITS
 from drivers.reading import Quality
 
 ENDED_AT_S = NOW_S - 100.0

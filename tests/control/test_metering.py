@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from control_world import World, parameters_with
 
-from agent.control.metering import (
+from agent.control.metering.meter import (
     METER_FINDINGS,
     FrozenRegister,
     Metering,

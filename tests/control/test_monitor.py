@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from monitor_world import VALUES, Bus, ListeningWorld, frames_of
 
-from agent.control import monitor_faults
-from agent.control.monitor import MonitorCore, MonitorOutputs
-from agent.control.monitor_parameters import MonitorParameters
-from agent.control.session import STOP_REASONS
+from agent.control.dc.session import STOP_REASONS
+from agent.control.listener import faults as monitor_faults
+from agent.control.listener.core import MonitorCore, MonitorOutputs
+from agent.control.listener.parameters import MonitorParameters
 from drivers.can.frame import CanFrame
 
 
@@ -295,7 +295,7 @@ def test_a_listener_controls_nothing(name: str, origin: str) -> None:
 
 
 def bus_command(command_id: str, name: str) -> Any:
-    from agent.control.commands import CommandInput
+    from agent.control.chassis.commands import CommandInput
 
     return CommandInput(command_id, name)
 

@@ -7,11 +7,11 @@ import pytest
 from control_world import FAULTS
 from monitor_world import Bus, frames_with
 
-from agent.control.monitor_faults import FAULT_IDS, NOT_AN_ALARM
-from drivers.bms.messages import MESSAGES, identifier_of
-from drivers.bms.observer_model import Severity
-from drivers.bms.observer_rules import RULES
+from agent.control.listener.faults import FAULT_IDS, NOT_AN_ALARM
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import MESSAGES, identifier_of
+from drivers.gbt27930.observer.model import Severity
+from drivers.gbt27930.observer.rules import RULES
 
 
 def test_every_fault_is_in_the_catalogue() -> None:

@@ -4,12 +4,12 @@ import pytest
 from control_world import BEGIN_S
 from monitor_world import Bus, parameters_with
 
-from agent.control.monitor import MonitorCore
-from agent.control.monitor_faults import CHARGER_STOP_FAULTS, FAULT_IDS, NOT_AN_ALARM, fault_of
-from agent.control.numbers import NUMBERS
-from drivers.bms.messages import MESSAGES
-from drivers.bms.observer import Observation, Severity
-from drivers.bms.observer_rules import RULES
+from agent.control.listener.core import MonitorCore
+from agent.control.listener.faults import CHARGER_STOP_FAULTS, FAULT_IDS, NOT_AN_ALARM, fault_of
+from agent.control.safety.numbers import NUMBERS
+from drivers.gbt27930.messages.table import MESSAGES
+from drivers.gbt27930.observer.observer import Observation, Severity
+from drivers.gbt27930.observer.rules import RULES
 
 TIMEOUTS = {f"bms_timeout_{name}" for name in ("bhm", "brm", "bcp", "bro", "bcs", "bcl", "bsm", "bst", "bsd")}
 WISHES = {"condition_reached", "manual_stop", "stopped_by_vehicle"}

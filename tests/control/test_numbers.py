@@ -7,8 +7,8 @@ import warnings
 import pytest
 from control_world import FAULTS, parameters_with
 
-from agent.control import numbers
-from agent.control.numbers import NUMBERS, TIMES, SequenceNumbers, StepTimes, table
+from agent.control.safety import numbers
+from agent.control.safety.numbers import NUMBERS, TIMES, SequenceNumbers, StepTimes, table
 
 KINDS = (SequenceNumbers, StepTimes)
 
@@ -96,5 +96,5 @@ def test_the_table_shows_every_number_once() -> None:
 def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the module is loaded already, which is no harm here
-        runpy.run_module("agent.control.numbers", run_name="__main__")
+        runpy.run_module("agent.control.safety.numbers", run_name="__main__")
     assert capsys.readouterr().out == table()

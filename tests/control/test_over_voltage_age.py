@@ -3,8 +3,8 @@
 import pytest
 from control_world import parameters_with
 
-from agent.control.image import ProcessImage
-from agent.control.interlocks import Situation, conditions
+from agent.control.chassis.image import ProcessImage
+from agent.control.safety.interlocks import Situation, conditions
 from drivers.reading import Reading
 
 

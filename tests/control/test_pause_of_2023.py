@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from control_world import World
 
-from drivers.bms.messages import decode, identifier_of
+from drivers.gbt27930.messages.table import decode, identifier_of
 
 
 def charging_world(**changes: Any) -> World:

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from control_world import FAULTS, parameters_with
 
-from agent.control.parameters import ControlParameters
-from agent.control.plausibility import VehicleWatch, below_minimum
-from drivers.bms.phases import Latest, VehicleData
+from agent.control.dc.parameters import ControlParameters
+from agent.control.dc.plausibility import VehicleWatch, below_minimum
+from drivers.gbt27930.charger.phases import Latest, VehicleData
 
 BCP = {"maximum_voltage_v": 420.0, "maximum_current_a": 100.0, "soc_percent": 20.0}
 BCS = {"voltage_v": 400.0, "current_a": 80.0, "maximum_cell_voltage_v": 3.4, "soc_percent": 20, "remaining_min": 40}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.control.image import ProcessImage
-from agent.control.signals import SIGNALS
+from agent.control.chassis.image import ProcessImage
+from agent.control.chassis.signals import SIGNALS
 from drivers.reading import Quality, Reading
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from control_world import BEGIN_WALL_MS, World
 
-from agent.control.quarter_hours import QuarterHours
+from agent.control.metering.quarter_hours import QuarterHours
 
 QUARTER_MS = 900_000
 T = BEGIN_WALL_MS

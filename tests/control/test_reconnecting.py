@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from control_world import FAULTS, World
 
-from agent.control.session import REPLUG_STOPS
-from drivers.bms.charger import Phase
-from drivers.bms.messages import encode, identifier_of
-from drivers.bms.timers import LONGEST_RECONNECTS
+from agent.control.dc.session import REPLUG_STOPS
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import Phase
+from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
+from drivers.gbt27930.messages.table import encode, identifier_of
 
 
 def charging_world(**changes: Any) -> World:

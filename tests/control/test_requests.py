@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from control_world import BEGIN_WALL_MS, World
 
-from agent.control.session import SessionLimits
+from agent.control.dc.session import SessionLimits
 
 
 def refused(world: World, command_id: str) -> str:

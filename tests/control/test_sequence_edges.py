@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from control_world import FAULTS, World
 
-from agent.control.image import ProcessImage
-from agent.control.session import NORMAL_STOPS, STOP_REASONS
-from agent.control.steps import closing
-from agent.control.steps.precharge import precharge
-from agent.control.vehicle import stop_cause
-from drivers.bms.messages import decode, encode, identifier_of
-from drivers.bms.phases import StopCause
+from agent.control.chassis.image import ProcessImage
+from agent.control.dc.session import NORMAL_STOPS, STOP_REASONS
+from agent.control.dc.steps import closing
+from agent.control.dc.steps.precharge import precharge
+from agent.control.dc.vehicle import stop_cause
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.phases import StopCause
+from drivers.gbt27930.messages.table import decode, encode, identifier_of
 
 
 def charging_world(**changes: Any) -> World:

@@ -3,7 +3,7 @@
 import pytest
 from transitions import MachineError
 
-from agent.control.machine import SESSION_STATES, START_FROM_STATES, STATES, TRANSITIONS, Sequence
+from agent.control.dc.machine import SESSION_STATES, START_FROM_STATES, STATES, TRANSITIONS, Sequence
 
 MOVES = {
     ("idle", "plug"): "plugged",

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from control_world import BEGIN_WALL_MS, World
 
-from agent.control.vehicle import local_time
-from drivers.bms.charger import EventKind
-from drivers.bms.messages import decode, encode, identifier_of
+from agent.control.dc.vehicle import local_time
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.dialogue import EventKind
+from drivers.gbt27930.messages.table import decode, encode, identifier_of
 
 
 def test_a_whole_charge() -> None:

@@ -4,8 +4,8 @@ from types import ModuleType
 
 import pytest
 
-from drivers.bms.message_document import message_document
-from drivers.bms.messages import MESSAGES
+from drivers.gbt27930.messages.message_document import message_document
+from drivers.gbt27930.messages.table import MESSAGES
 
 ROOT = Path(__file__).parents[2]
 

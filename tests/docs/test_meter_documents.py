@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from agent.cli import meter_document
+from agent.cli.meter import document as meter_document
 
 ROOT = Path(__file__).parents[2]
 MAPS = sorted((ROOT / "config" / "meters").glob("*.toml"))
@@ -81,8 +81,8 @@ def test_an_editor_marks_what_is_wrong(validator: Any, key: str, value: object) 
 def test_the_field_process_loads_neither_schema_nor_documents() -> None:
     code = (
         "import sys; import agent.field.process, agent.field.assembly; "
-        "print(*[name for name in ('difflib', 'jsonschema', 'agent.cli.meter_document', 'agent.cli.meter_words', "
-        "'agent.cli.meter_check', 'agent.cli.meter') if name in sys.modules])"
+        "print(*[name for name in ('difflib', 'jsonschema', 'agent.cli.meter.document', 'agent.cli.meter.words', "
+        "'agent.cli.meter.check', 'agent.cli.meter.commands') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout.strip() == ""

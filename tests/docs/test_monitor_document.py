@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.control.monitor_faults import FAULT_IDS
-from agent.control.monitor_session import NORMAL_STOPS
+from agent.control.listener.faults import FAULT_IDS
+from agent.control.listener.session import NORMAL_STOPS
 from agent.settings.schema import MonitorConnector
 
 ROOT = Path(__file__).parents[2]

@@ -4,9 +4,9 @@ from types import ModuleType
 
 import pytest
 
-from agent.control.diagram import mermaid
-from agent.control.machine import STATES
-from agent.control.numbers import table
+from agent.control.dc.diagram import mermaid
+from agent.control.dc.machine import STATES
+from agent.control.safety.numbers import table
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from drivers.exchange import Result
-from drivers.modbus.device import Device
-from drivers.modbus.master import ModbusMaster
+from drivers.line.device import Device
+from drivers.line.exchange import Result
+from drivers.line.owner import LineOwner
 from drivers.reading import Reading
 
 Slave = Callable[[bytes, float], list[tuple[float, bytes]]]
@@ -14,7 +14,7 @@ Slave = Callable[[bytes, float], list[tuple[float, bytes]]]
 class VirtualLine:
     """Runs from event to event. ``readings`` holds all that the drivers delivered, with their names."""
 
-    def __init__(self, master: ModbusMaster, devices: Sequence[Device], slave: Slave, character_s: float) -> None:
+    def __init__(self, master: LineOwner, devices: Sequence[Device], slave: Slave, character_s: float) -> None:
         self.master = master
         self.devices = {device.address: device for device in devices}
         self.slave = slave

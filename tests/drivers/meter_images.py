@@ -4,9 +4,9 @@ import math
 import struct
 from collections.abc import Iterable, Mapping
 
+from drivers.line.owner import Result
 from drivers.meters.meter import Meter
 from drivers.modbus.codec import Request
-from drivers.modbus.master import Result
 from drivers.reading import Reading
 
 

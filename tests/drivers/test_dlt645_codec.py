@@ -8,7 +8,7 @@ from drivers.dlt645 import frame as frames
 from drivers.dlt645.frame import BROADCAST_ADDRESS, WILDCARD_ADDRESS, Frame, encode_frame, find_frames
 from drivers.dlt645.request import READ_ADDRESS, READ_MORE, Request, address_in, read_address
 from drivers.dlt645.values import decode_bcd, decode_binary, encode_bcd
-from drivers.exchange import Match, Result
+from drivers.line.exchange import Match, Result
 
 METER = "000000000161"
 ENERGY, VOLTAGE = 0x00010000, 0x02010100

@@ -8,9 +8,9 @@ from test_dlt645_meter import CHARACTER_S, NUMBER, SimulatedMeter
 
 from drivers.dlt645.mapped import mapped_meter
 from drivers.dlt645.values import encode_bcd
+from drivers.line.owner import LineOwner
 from drivers.meters.identifier_map import IdentifierMap
 from drivers.meters.register_map import load_map
-from drivers.modbus.master import ModbusMaster
 
 MAPS = Path(__file__).parents[2] / "config" / "meters"
 
@@ -39,7 +39,7 @@ def test_the_meter_of_a_charger_gives_the_four_signals_of_the_core() -> None:
             0x00010000: encode_bcd(1234567, 4),
         }
     )
-    line = VirtualLine(ModbusMaster(9600, 11), [meter], other_side, CHARACTER_S)
+    line = VirtualLine(LineOwner(9600, 11), [meter], other_side, CHARACTER_S)
     line.run(5.0)
     assert {name: reading.value for _, name, reading in line.readings} == {
         "meter_voltage_v": 750.0,
@@ -57,7 +57,7 @@ def test_the_meter_of_a_charger_gives_the_four_signals_of_the_core() -> None:
 def test_power_needs_voltage_and_current_of_one_time() -> None:
     meter = mapped_meter(identifier_map("yada-dcm3366q"), NUMBER, 1.0)
     other_side = SimulatedMeter({0x02000200: encode_bcd(750_000, 4), 0x02000100: encode_bcd(100_000, 4)})
-    line = VirtualLine(ModbusMaster(9600, 11), [meter], other_side, CHARACTER_S)
+    line = VirtualLine(LineOwner(9600, 11), [meter], other_side, CHARACTER_S)
     line.run(3.0)
     other_side.values[0x02000200] = b"\xff" * 4
     line.run(0.9)
@@ -74,7 +74,7 @@ def test_power_needs_voltage_and_current_of_one_time() -> None:
 def test_all_signals_of_the_standard_are_read() -> None:
     loaded = identifier_map("dlt645-2007-ac")
     meter = mapped_meter(loaded, NUMBER, 5.0)
-    line = VirtualLine(ModbusMaster(9600, 11), [meter], simulated(loaded), CHARACTER_S)
+    line = VirtualLine(LineOwner(9600, 11), [meter], simulated(loaded), CHARACTER_S)
     line.run(120.0)
     assert {name for _, name, _ in line.readings} == {item.signal for item in loaded.items if item.channel == 1}
     assert meter.undecodable == 0
@@ -86,7 +86,7 @@ def test_a_block_may_end_early() -> None:
     signals = [item.signal for item in map(loaded.item, block.items) if item is not None]
     meter = mapped_meter(loaded, NUMBER, 5.0, signals=signals)
     other_side = simulated(loaded, without=tuple(block.items[-1:]))
-    line = VirtualLine(ModbusMaster(9600, 11), [meter], other_side, CHARACTER_S)
+    line = VirtualLine(LineOwner(9600, 11), [meter], other_side, CHARACTER_S)
     line.run(120.0)
     assert {name for _, name, _ in line.readings} == set(signals[:-1])
     # Not after an item: the part of one is no value.

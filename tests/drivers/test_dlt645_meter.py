@@ -11,9 +11,9 @@ from drivers.dlt645.frame import Frame, encode_frame, find_frames
 from drivers.dlt645.meter import Dlt645Meter, Item, Read
 from drivers.dlt645.request import READ_MORE, Request
 from drivers.dlt645.values import encode_bcd
-from drivers.exchange import Result
+from drivers.line.exchange import Result
+from drivers.line.owner import LineOwner
 from drivers.modbus.codec import Request as ModbusRequest
-from drivers.modbus.master import ModbusMaster
 
 NUMBER = "000000000161"
 PACKAGE_NUMBER = "610100000000"
@@ -69,7 +69,7 @@ VALUES = {
 
 
 def line_with(meter: Dlt645Meter, simulated: SimulatedMeter) -> VirtualLine:
-    return VirtualLine(ModbusMaster(9600, 11), [meter], simulated, CHARACTER_S)
+    return VirtualLine(LineOwner(9600, 11), [meter], simulated, CHARACTER_S)
 
 
 def test_readings_are_those_of_any_meter() -> None:

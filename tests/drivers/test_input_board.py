@@ -4,8 +4,8 @@ import pytest
 
 from drivers.inputs_outputs.input_board import InputBoard
 from drivers.inputs_outputs.waveshare import InputWiring
+from drivers.line.owner import LineOwner
 from drivers.modbus import codec
-from drivers.modbus.master import ModbusMaster
 
 WIRING = {"door_open": InputWiring(1, True), "smoke_detected": InputWiring(3, False)}
 
@@ -28,7 +28,7 @@ def board_done(board: InputBoard, request: codec.Request) -> bool:
 
 def exchange(board: InputBoard, reply: bytes | None) -> list[tuple[str, bool]]:
     """One request and its answer through the owner of a line."""
-    master = ModbusMaster(115200)
+    master = LineOwner(115200)
     master.attach(board.address, board.timing)
     now_s = 10.0
     (request,) = board.requests(now_s)

@@ -4,10 +4,10 @@ import struct
 
 import pytest
 
-from agent.control.signals import SIGNALS
+from agent.control.chassis.signals import SIGNALS
 from drivers.inputs_outputs.waveshare import AnalogBoard, AnalogWiring, InputWiring, OutputWiring, RelayBoard, Wiring
+from drivers.line.owner import LineOwner
 from drivers.modbus import codec
-from drivers.modbus.master import ModbusMaster
 
 RELAYS, ANALOG = 1, 2
 CYCLE_S = 0.005
@@ -30,7 +30,7 @@ class Line:
         )
         self.relays = RelayBoard(wiring, RELAYS, 0.02)
         self.analog = AnalogBoard({"outside_voltage_v": AnalogWiring(1, 0.11, 0.0)}, ANALOG, 0.05)
-        self.master = ModbusMaster(115200)
+        self.master = LineOwner(115200)
         for device in (self.relays, self.analog):
             self.master.attach(device.address, device.timing)
         self.delay_s: dict[int, float | None] = {RELAYS: 0.004, ANALOG: 0.004}

@@ -10,12 +10,12 @@ from line_clock import Slave, VirtualLine
 from drivers.dlt645.frame import Frame, encode_frame, find_frames
 from drivers.dlt645.meter import Dlt645Meter, Item, Read
 from drivers.dlt645.request import Request as Dlt645Request
-from drivers.exchange import Result
+from drivers.line.device import PollBlock
+from drivers.line.exchange import Result
+from drivers.line.owner import DeviceTiming, LineOwner
+from drivers.line.use import LineUse
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.device import PollBlock
-from drivers.modbus.line_use import LineUse
-from drivers.modbus.master import DeviceTiming, ModbusMaster
 from drivers.modbus.tcp import MbapFraming
 from drivers.reading import Reading
 
@@ -34,7 +34,7 @@ def registers(request: Request, values: list[int]) -> bytes:
     )
 
 
-def ask(master: ModbusMaster, request: Request | Dlt645Request, now_s: float) -> bytes:
+def ask(master: LineOwner, request: Request | Dlt645Request, now_s: float) -> bytes:
     master.submit(request, now_s)
     return master.poll(now_s)
 
@@ -52,7 +52,7 @@ class TestEcho:
         ],
     )
     def test_the_echo_of_a_read_is_taken_away(self, request_: Request) -> None:
-        master = ModbusMaster(9600)
+        master = LineOwner(9600)
         sent = ask(master, request_, 0.0)
         master.receive(sent, 0.009)
         assert master.echoes
@@ -73,7 +73,7 @@ class TestEcho:
         assert (counters.ok, counters.late, counters.mismatched) == (1, 0, 0)
 
     def test_an_echo_in_pieces_and_together_with_the_reply(self) -> None:
-        master = ModbusMaster(9600)
+        master = LineOwner(9600)
         sent = ask(master, READ, 0.0)
         master.receive(sent[:3], 0.004)
         master.receive(sent[3:] + registers(READ, [7, 8]), 0.03)
@@ -81,7 +81,7 @@ class TestEcho:
         assert result.registers == (7, 8)
 
     def test_with_an_echo_a_write_needs_a_reply_of_its_own(self) -> None:
-        master = ModbusMaster(9600)
+        master = LineOwner(9600)
         master.receive(ask(master, READ, 0.0), 0.009)
         master.receive(registers(READ, [1, 2]), 0.03)
         off = Request(1, 5, 3, values=(0,), priority=0)
@@ -98,7 +98,7 @@ class TestEcho:
         assert result.ok
 
     def test_another_adapter_without_echo_is_noticed(self) -> None:
-        master = ModbusMaster(9600)
+        master = LineOwner(9600)
         master.receive(ask(master, READ, 0.0), 0.009)
         master.receive(registers(READ, [1, 2]), 0.03)
         sent = ask(master, READ, 0.1)
@@ -110,7 +110,7 @@ class TestEcho:
         assert master.results()[-1].ok
 
     def test_dlt645_has_the_same_adapters(self) -> None:
-        master = ModbusMaster(9600, 11)
+        master = LineOwner(9600, 11)
         request = Dlt645Request(NUMBER, 0x00010000, 4)
         master.receive(ask(master, request, 0.0), 0.03)
         assert master.echoes
@@ -124,7 +124,7 @@ class TestCopies:
     """A reply that comes twice: the copy must not be the answer to the next request."""
 
     def test_a_request_alike_waits_for_a_copy(self) -> None:
-        master = ModbusMaster(9600)
+        master = LineOwner(9600)
         again = Request(1, 3, 0x20, 2)
         reply = registers(READ, [1, 2])
         ask(master, READ, 0.0)
@@ -147,13 +147,13 @@ class TestCopies:
             Request(1, 6, 3, values=(1,)),
             Request(1, 4, 0, 2),
         ):
-            master = ModbusMaster(9600)
+            master = LineOwner(9600)
             ask(master, READ, 0.0)
             master.receive(registers(READ, [1, 2]), 0.05)
             assert ask(master, other, 0.05 + gap_s) == other.encode()
 
     def test_without_a_copy_the_wait_is_that_long(self) -> None:
-        master = ModbusMaster(9600)
+        master = LineOwner(9600)
         ask(master, READ, 0.0)
         master.receive(registers(READ, [1, 2]), 0.05)
         master.submit(READ, 0.05)
@@ -169,7 +169,7 @@ class TestOutage:
         begin_s = 60.0
         block = PollBlock(Request(1, 2, 0, 8, lifetime_s=1.0), 0.02)
         timing = DeviceTiming(latency_s=0.05, period_s=0.02)
-        master = ModbusMaster(115200)
+        master = LineOwner(115200)
         board = _Polled(1, block, timing)
 
         def slave(data: bytes, at_s: float) -> list[tuple[float, bytes]]:
@@ -254,7 +254,7 @@ class TestManyMeters:
 
     def test_sixteen_meters_are_all_fresh(self) -> None:
         devices = meters(16, 2.0)
-        line = VirtualLine(ModbusMaster(9600), devices, answering(set()), CHARACTER_S)
+        line = VirtualLine(LineOwner(9600), devices, answering(set()), CHARACTER_S)
         line.run(120.0)
         # 16 times 83 ms fit into the period.
         assert all(max(gaps_s(device)) <= 2.1 for device in devices)
@@ -265,7 +265,7 @@ class TestManyMeters:
 
     def test_a_line_that_is_too_full_stays_fair(self) -> None:
         devices = meters(16, 0.5)
-        line = VirtualLine(ModbusMaster(9600), devices, answering(set()), CHARACTER_S)
+        line = VirtualLine(LineOwner(9600), devices, answering(set()), CHARACTER_S)
         line.run(120.0)
         counts = [len(device.seen) for device in devices]
         assert max(counts) - min(counts) <= 0.1 * max(counts)
@@ -276,7 +276,7 @@ class TestManyMeters:
 
     def test_one_dead_meter_among_eight(self) -> None:
         devices = meters(8, 1.0)
-        line = VirtualLine(ModbusMaster(9600), devices, answering({4}), CHARACTER_S)
+        line = VirtualLine(LineOwner(9600), devices, answering({4}), CHARACTER_S)
         line.run(60.0)
         time_out_s = 53 * CHARACTER_S + 0.1 + 0.02 + 2 * 3.5 * CHARACTER_S
         drain_s = 0.03
@@ -288,7 +288,7 @@ class TestManyMeters:
     def test_a_meter_that_dies_is_known_within_three_polls(self) -> None:
         devices = meters(8, 1.0)
         dead: set[int] = set()
-        line = VirtualLine(ModbusMaster(9600), devices, answering(dead), CHARACTER_S)
+        line = VirtualLine(LineOwner(9600), devices, answering(dead), CHARACTER_S)
         line.run(10.3)
         assert line.master.failing_since_s(4) is None
         dead.add(4)
@@ -329,7 +329,7 @@ class TestTwoProtocols:
             reply = encode_frame(Frame(NUMBER, 0x91, request.data + bytes.fromhex(digits)[::-1]))
             return [(at_s + latency_s + len(reply) * CHARACTER_S, reply)]
 
-        return VirtualLine(ModbusMaster(9600, 10), [modbus, energy], slave, CHARACTER_S), turn
+        return VirtualLine(LineOwner(9600, 10), [modbus, energy], slave, CHARACTER_S), turn
 
     def test_both_are_read(self) -> None:
         line, _ = self.line(0.05)
@@ -359,8 +359,8 @@ class TestTcp:
     """Modbus TCP through the same owner."""
 
     @staticmethod
-    def master() -> ModbusMaster:
-        master = ModbusMaster(9600, framing=MbapFraming(), network_s=0.3)
+    def master() -> LineOwner:
+        master = LineOwner(9600, framing=MbapFraming(), network_s=0.3)
         for address in (1, 2):
             master.attach(address, DeviceTiming(latency_s=0.1, period_s=1.0))
         return master
@@ -463,7 +463,7 @@ def test_line_use_is_a_share_of_the_last_seconds() -> None:
 
 
 def test_a_lost_port_does_not_forget_who_is_silent() -> None:
-    master = ModbusMaster(9600)
+    master = LineOwner(9600)
     for now_s in (0.0, 10.0):
         assert ask(master, READ, now_s)
         master.poll(now_s + 5.0)
@@ -475,13 +475,13 @@ def test_a_lost_port_does_not_forget_who_is_silent() -> None:
 def test_speeds_and_periods_must_be_positive() -> None:
     for baud, bits in ((0, 10), (9600, 0)):
         with pytest.raises(ValueError, match="positive"):
-            ModbusMaster(baud, bits)
+            LineOwner(baud, bits)
     with pytest.raises(ValueError, match="positive"):
         PollBlock(READ, 0.0)
 
 
 def test_a_port_that_is_lost_during_a_probe_gives_the_read_up_once() -> None:
-    master = ModbusMaster(9600)
+    master = LineOwner(9600)
     master.attach(1, DeviceTiming(latency_s=0.1, period_s=0.05))
     ask(master, READ, 0.0)
     master.poll(0.5)
@@ -494,7 +494,7 @@ def test_a_port_that_is_lost_during_a_probe_gives_the_read_up_once() -> None:
 
 
 def test_the_reply_is_found_behind_any_amount_of_noise() -> None:
-    master = ModbusMaster(9600)
+    master = LineOwner(9600)
     ask(master, READ, 0.0)
     for _ in range(10):
         master.receive(b"\x55" * 100, 0.02)

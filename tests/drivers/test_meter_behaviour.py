@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from meter_images import Image, close, poll, poll_for
 
+from drivers.line.owner import Result
 from drivers.meters.meter import Meter
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.register_map import load_register_map
 from drivers.meters.variants import VariantChooser
-from drivers.modbus.master import Result
 
 MAPS = Path(__file__).parents[2] / "config" / "meters"
 DTSU = load_register_map(MAPS / "chint-dtsu666.toml")

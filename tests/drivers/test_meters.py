@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from drivers.insulation.aim_d100 import AimD100
+from drivers.line.owner import Result
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
-from drivers.modbus.master import Result
 from drivers.reading import Quality, Reading
 
 MAPS = Path(__file__).parents[2] / "config" / "meters"

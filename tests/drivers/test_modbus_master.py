@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.line.owner import DeviceTiming, LineOwner, Result
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.master import DeviceTiming, ModbusMaster, Result
 
 METER = 1
 MONITOR = 2
@@ -34,8 +34,8 @@ def exception_reply(request: Request, code: int) -> bytes:
     return framed(request.address, request.function | 0x80, code)
 
 
-def new_master(**timing: float) -> ModbusMaster:
-    master = ModbusMaster(9600, 10)
+def new_master(**timing: float) -> LineOwner:
+    master = LineOwner(9600, 10)
     master.attach(METER, DeviceTiming(**{"latency_s": 0.1, "period_s": 1.0, **timing}))
     master.attach(MONITOR, DeviceTiming(latency_s=0.1, period_s=1.0))
     return master
@@ -44,7 +44,7 @@ def new_master(**timing: float) -> ModbusMaster:
 class Clock:
     """Drives a master from event to event."""
 
-    def __init__(self, master: ModbusMaster) -> None:
+    def __init__(self, master: LineOwner) -> None:
         self.master = master
         self.now_s = 100.0
         self.sent: list[tuple[float, bytes]] = []
@@ -234,7 +234,7 @@ def test_an_exception_is_an_answer_and_no_reason_to_back_off() -> None:
 
 def test_time_out_follows_from_line_speed_and_device_latency() -> None:
     for baud, latency_s in ((1200, 0.1), (115200, 0.1), (9600, 1.5)):
-        master = ModbusMaster(baud, 11)
+        master = LineOwner(baud, 11)
         master.attach(METER, DeviceTiming(latency_s=latency_s))
         clock = Clock(master)
         request = Request(METER, 3, 0, 20)

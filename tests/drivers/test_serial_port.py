@@ -9,7 +9,7 @@ import pytest
 import serial
 
 from drivers.errors import PortError
-from drivers.serial_port import SerialPort
+from drivers.line.serial_port import SerialPort
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from drivers.errors import PortError
-from drivers.tcp_port import RTU_OVER_TCP, TCP, TcpPort, is_tcp, split_url
+from drivers.line.tcp_port import RTU_OVER_TCP, TCP, TcpPort, is_tcp, split_url
 
 
 @pytest.fixture

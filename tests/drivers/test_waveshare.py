@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 
 from drivers.inputs_outputs.waveshare import AnalogBoard, AnalogWiring, InputWiring, OutputWiring, RelayBoard, Wiring
+from drivers.line.owner import Result
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.master import Result
 
 WIRING = Wiring(
     outputs={

@@ -13,13 +13,13 @@ import pytest
 import serial
 
 from agent.field.lines import RECONNECT_LONGEST_S, REOPEN_INTERVAL_S, ModbusLine
-from drivers.exchange import Result
+from drivers.line.device import PollBlock
+from drivers.line.exchange import Result
+from drivers.line.owner import DeviceTiming
+from drivers.line.serial_port import SerialPort
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
-from drivers.modbus.device import PollBlock
-from drivers.modbus.master import DeviceTiming
 from drivers.reading import Reading
-from drivers.serial_port import SerialPort
 
 
 class Unit:
@@ -233,7 +233,7 @@ def test_a_connection_that_answers_nothing_is_made_anew(gateway: socket.socket) 
 
 
 def test_a_line_can_be_closed_while_it_connects(gateway: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    from drivers.tcp_port import TcpPort
+    from drivers.line.tcp_port import TcpPort
 
     monkeypatch.setattr(TcpPort, "is_ready", lambda self, now_s: False)
     driver = tcp_line(gateway)

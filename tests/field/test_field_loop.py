@@ -8,18 +8,18 @@ from typing import Any, cast
 
 import pytest
 
-from agent.control.core import ControlCore, Outputs
+from agent.control.dc.core import ControlCore, Outputs
 from agent.field import base_loop
 from agent.field import loop as field_loop
 from agent.field.assembly import Hardware, build_hardware
 from agent.field.lines import CanLine
 from agent.field.loop import FieldLoop
 from agent.field.parameters import control_parameters
-from drivers.bms.charger import Phase
-from drivers.bms.messages import MESSAGES, encode, identifier_of
-from drivers.bms.segments import Frames
 from drivers.can.frame import CanFrame
 from drivers.errors import PortError
+from drivers.gbt27930.charger.dialogue import Phase
+from drivers.gbt27930.messages.table import MESSAGES, encode, identifier_of
+from drivers.gbt27930.transport.segments import Frames
 from hil_tests.performance.virtual_pile import reference_site
 
 CYCLE_S = 0.01

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agent.control.monitor import MonitorCore
+from agent.control.listener.core import MonitorCore
 from agent.field import listening
 from agent.field.listening import ListeningLine
 from agent.field.monitor_assembly import build_modbus_lines, build_monitor_loop, monitor_parameters

@@ -21,9 +21,9 @@ from bms_worlds import (
     TransportWorld,
 )
 
-from drivers.bms.messages import CODECS, MESSAGES, MessageError
-from drivers.bms.phases import Edition
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.charger.phases import Edition
+from drivers.gbt27930.messages.table import CODECS, MESSAGES, MessageError
 
 LONGEST_COURSE = 400
 """Actions of one course at most: deeper ones only take time."""

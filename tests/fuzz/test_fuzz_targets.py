@@ -9,8 +9,8 @@ from fuzz_targets import TARGETS, Source, Statistics, seeds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drivers.bms.charger import Charger, Phase
-from drivers.bms.messages import MESSAGES
+from drivers.gbt27930.charger.dialogue import Charger, Phase
+from drivers.gbt27930.messages.table import MESSAGES
 
 CRASHES = sorted(path for path in Path(__file__).with_name("crashes").iterdir() if path.suffix != ".md")
 

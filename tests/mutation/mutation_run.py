@@ -2,7 +2,7 @@
 
     python tests/mutation/mutation_run.py              everything, and the table in docs/mutation.md must be right
     python tests/mutation/mutation_run.py --write      the same, and the table is written anew; explanations are kept
-    python tests/mutation/mutation_run.py --only agent/control/interlocks.py --every 9
+    python tests/mutation/mutation_run.py --only agent/control/safety/interlocks.py --every 9
 
 With --every only a sample is run; written down, its score says so, and explanations of mutants outside it stay.
 
@@ -50,34 +50,34 @@ _SEQUENCE = (
 )
 """The core and its steps answer to every test of the control, the one that finds most first."""
 TARGETS: dict[str, tuple[str, ...]] = {
-    "drivers/bms/segments.py": _BMS_TRANSPORT,
-    "drivers/bms/transfer_in.py": _BMS_TRANSPORT,
-    "drivers/bms/transfer_out.py": _BMS_TRANSPORT,
-    "drivers/bms/transport.py": _BMS_TRANSPORT,
-    "drivers/bms/fields.py": _BMS_MESSAGES,
-    "drivers/bms/codec.py": _BMS_MESSAGES,
-    "drivers/bms/messages.py": _BMS_MESSAGES,
-    "drivers/bms/phases.py": _BMS_CHARGER,
-    "drivers/bms/timers.py": _BMS_CHARGER,
-    "drivers/bms/expectations.py": _BMS_CHARGER,
-    "drivers/bms/sendings.py": _BMS_CHARGER,
-    "drivers/bms/reports.py": _BMS_CHARGER,
-    "drivers/bms/charger.py": _BMS_CHARGER,
-    "agent/control/interlocks.py": ("control/test_interlocks.py", "control/test_contactor_rules.py"),
-    "agent/control/fault_register.py": ("control/test_fault_register.py",),
-    "agent/control/machine.py": ("control/test_sequence_machine.py",),
-    "agent/control/limits.py": ("control/test_output_limits.py",),
-    "agent/control/image.py": ("control/test_process_image.py",),
-    "agent/control/billing.py": ("control/test_billing.py",),
-    "agent/control/envelope.py": ("control/test_output_limits.py",),
-    "agent/control/plausibility.py": ("control/test_plausibility.py",),
-    "agent/control/register_watch.py": ("control/test_register_watch.py",),
-    "agent/control/backlog.py": ("control/test_control_memory.py",),
-    "agent/control/commands.py": ("control/test_control_memory.py",),
-    "agent/control/core.py": _SEQUENCE,
-    "agent/control/reactions.py": _SEQUENCE,
-    "agent/control/vehicle.py": _SEQUENCE,
-    **{f"agent/control/steps/{name}.py": _SEQUENCE for name in STEP_NAMES},
+    "drivers/gbt27930/transport/segments.py": _BMS_TRANSPORT,
+    "drivers/gbt27930/transport/transfer_in.py": _BMS_TRANSPORT,
+    "drivers/gbt27930/transport/transfer_out.py": _BMS_TRANSPORT,
+    "drivers/gbt27930/transport/transport.py": _BMS_TRANSPORT,
+    "drivers/gbt27930/messages/fields.py": _BMS_MESSAGES,
+    "drivers/gbt27930/messages/codec.py": _BMS_MESSAGES,
+    "drivers/gbt27930/messages/table.py": _BMS_MESSAGES,
+    "drivers/gbt27930/charger/phases.py": _BMS_CHARGER,
+    "drivers/gbt27930/charger/timers.py": _BMS_CHARGER,
+    "drivers/gbt27930/charger/expectations.py": _BMS_CHARGER,
+    "drivers/gbt27930/charger/sendings.py": _BMS_CHARGER,
+    "drivers/gbt27930/charger/reports.py": _BMS_CHARGER,
+    "drivers/gbt27930/charger/dialogue.py": _BMS_CHARGER,
+    "agent/control/safety/interlocks.py": ("control/test_interlocks.py", "control/test_contactor_rules.py"),
+    "agent/control/chassis/fault_register.py": ("control/test_fault_register.py",),
+    "agent/control/dc/machine.py": ("control/test_sequence_machine.py",),
+    "agent/control/dc/limits.py": ("control/test_output_limits.py",),
+    "agent/control/chassis/image.py": ("control/test_process_image.py",),
+    "agent/control/metering/billing.py": ("control/test_billing.py",),
+    "agent/control/dc/envelope.py": ("control/test_output_limits.py",),
+    "agent/control/dc/plausibility.py": ("control/test_plausibility.py",),
+    "agent/control/metering/register_watch.py": ("control/test_register_watch.py",),
+    "agent/control/chassis/backlog.py": ("control/test_control_memory.py",),
+    "agent/control/chassis/commands.py": ("control/test_control_memory.py",),
+    "agent/control/dc/core.py": _SEQUENCE,
+    "agent/control/dc/reactions.py": _SEQUENCE,
+    "agent/control/dc/vehicle.py": _SEQUENCE,
+    **{f"agent/control/dc/steps/{name}.py": _SEQUENCE for name in STEP_NAMES},
 }
 """Module under test and the tests, below tests/, that must notice every change to it. The protocol comes first."""
 _WORKERS = 2
@@ -147,11 +147,11 @@ def _preload(modules: Sequence[str]) -> None:
     names = ["pytest", "hypothesis", "hypothesis.stateful", "msgspec", "transitions"]
     protocol = any(module.startswith("drivers") for module in modules)
     if not protocol:
-        names += ["agent.settings.files", "drivers.bms.charger", "hil_tests.bench.plant"]
+        names += ["agent.settings.files", "drivers.gbt27930.charger.dialogue", "hil_tests.bench.plant"]
         names += ["hil_tests.bench.vehicle.vehicle", "hil_tests.bench.wiring"]
     for name in names:
         importlib.import_module(name)
-    loaded = "drivers.bms" if protocol else "agent.control"
+    loaded = "drivers.gbt27930" if protocol else "agent.control"
     assert not any(name.startswith(loaded) for name in sys.modules), "the code under test is loaded already"
 
 

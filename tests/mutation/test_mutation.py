@@ -58,34 +58,39 @@ def test_every_mutant_is_a_program_of_its_own_with_a_name_of_its_own() -> None:
 
 def test_the_table_is_read_as_it_is_written() -> None:
     known = {
-        ("agent/control/limits.py", "f: a | b -> a & b"): "the same",
-        ("agent/control/image.py", "g: x -> y (no. 2)"): "UNEXPLAINED",
+        ("agent/control/dc/limits.py", "f: a | b -> a & b"): "the same",
+        ("agent/control/chassis/image.py", "g: x -> y (no. 2)"): "UNEXPLAINED",
     }
     assert explanations(f"<!-- survivors -->\n{table(known)}<!-- /survivors -->\n") == known
 
 
 def test_the_scores_are_read_as_they_are_written_and_added_up() -> None:
-    rows = {"drivers/bms/codec.py": Score(200, 199, every=3), "agent/control/limits.py": Score(50, 50)}
+    rows = {"drivers/gbt27930/messages/codec.py": Score(200, 199, every=3), "agent/control/dc/limits.py": Score(50, 50)}
     text = score_table(rows)
     assert scores(f"<!-- scores -->\n{text}<!-- /scores -->\n") == rows
-    assert "| `drivers/bms/codec.py` | 1 in 3 | 200 | 199 | 99.5 % |" in text, "a sample says that it is one"
-    assert "| `agent/control/limits.py` | all | 50 | 50 | 100.0 % |" in text
+    assert "| `drivers/gbt27930/messages/codec.py` | 1 in 3 | 200 | 199 | 99.5 % |" in text, (
+        "a sample says that it is one"
+    )
+    assert "| `agent/control/dc/limits.py` | all | 50 | 50 | 100.0 % |" in text
     assert text.splitlines()[-1] == "| together | | 250 | 249 | 99.6 % |"
 
 
 def test_rows_of_modules_that_were_not_run_stay() -> None:
     document = (
-        "<!-- scores -->\n| `agent/control/image.py` | 1 in 2 | 10 | 9 | 90.0 % |\n"
-        "| `agent/control/limits.py` | all | 7 | 7 | 100.0 % |\n"
-        "<!-- /scores -->\n<!-- survivors -->\n| `agent/control/image.py` | `` old `` | a reason |\n"
-        "| `agent/control/limits.py` | `` gone `` | a reason |\n<!-- /survivors -->\nend\n"
+        "<!-- scores -->\n| `agent/control/chassis/image.py` | 1 in 2 | 10 | 9 | 90.0 % |\n"
+        "| `agent/control/dc/limits.py` | all | 7 | 7 | 100.0 % |\n"
+        "<!-- /scores -->\n<!-- survivors -->\n| `agent/control/chassis/image.py` | `` old `` | a reason |\n"
+        "| `agent/control/dc/limits.py` | `` gone `` | a reason |\n<!-- /survivors -->\nend\n"
     )
-    job = Job("agent/control/limits.py", "new", 1, lambda: ast.parse(""))
-    written = _written(document, ["agent/control/limits.py"], [job] * 4, [job])
-    assert scores(written) == {"agent/control/limits.py": Score(4, 3), "agent/control/image.py": Score(10, 9, every=2)}
+    job = Job("agent/control/dc/limits.py", "new", 1, lambda: ast.parse(""))
+    written = _written(document, ["agent/control/dc/limits.py"], [job] * 4, [job])
+    assert scores(written) == {
+        "agent/control/dc/limits.py": Score(4, 3),
+        "agent/control/chassis/image.py": Score(10, 9, every=2),
+    }
     assert explanations(written) == {
-        ("agent/control/limits.py", "new"): "UNEXPLAINED",
-        ("agent/control/image.py", "old"): "a reason",
+        ("agent/control/dc/limits.py", "new"): "UNEXPLAINED",
+        ("agent/control/chassis/image.py", "old"): "a reason",
     }
     assert written.endswith("end\n")
 
@@ -93,10 +98,10 @@ def test_rows_of_modules_that_were_not_run_stay() -> None:
 def test_a_sample_leaves_the_explanations_of_mutants_outside_it() -> None:
     document = (
         "<!-- scores -->\n<!-- /scores -->\n<!-- survivors -->\n"
-        "| `agent/control/limits.py` | `` noticed by now `` | a reason |\n"
-        "| `agent/control/limits.py` | `` not in the sample `` | a reason |\n<!-- /survivors -->\n"
+        "| `agent/control/dc/limits.py` | `` noticed by now `` | a reason |\n"
+        "| `agent/control/dc/limits.py` | `` not in the sample `` | a reason |\n<!-- /survivors -->\n"
     )
-    module = "agent/control/limits.py"
+    module = "agent/control/dc/limits.py"
     jobs = [Job(module, key, 1, lambda: ast.parse("")) for key in ("noticed by now", "new")]
     written = _written(document, [module], jobs, jobs[1:], every=4)
     assert scores(written) == {module: Score(2, 1, every=4)}
@@ -112,7 +117,7 @@ def test_every_explanation_names_a_mutant_that_exists() -> None:
 
 def test_a_sample_of_the_interlocks_is_noticed() -> None:
     done = subprocess.run(
-        [sys.executable, str(TOOL), "--only", "agent/control/interlocks.py", "--every", "23"],
+        [sys.executable, str(TOOL), "--only", "agent/control/safety/interlocks.py", "--every", "23"],
         capture_output=True,
         text=True,
         check=False,

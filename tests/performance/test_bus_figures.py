@@ -20,10 +20,10 @@ def test_no_wrong_value_passes(seed: int) -> None:
 
 
 def test_the_run_can_find_a_wrong_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    from drivers.modbus.master import ModbusMaster
+    from drivers.line.owner import LineOwner
 
     # Without memory of what was left unanswered, late replies pass for new ones.
-    monkeypatch.setattr(ModbusMaster, "_mark_suspect", lambda self, flight: None)
+    monkeypatch.setattr(LineOwner, "_mark_suspect", lambda self, flight: None)
     assert FaultRun(1).run(8000).wrong > 0
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from drivers.bms.messages import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
-from drivers.bms.transport import Transport
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
+from drivers.gbt27930.transport.transport import Transport
 from hil_tests.bench.site import write_site_file
 from hil_tests.performance.bms import Connector, _judge, _virtual
 from hil_tests.performance.bus_load import PERIODS_MS, intervals_ms, other_frames, regularity, watched

@@ -6,7 +6,7 @@ from typing import Any
 
 from record_messages import WALL_MS
 
-from agent.control.signals import SIGNALS
+from agent.control.chassis.signals import SIGNALS
 from agent.link.messages import ReadingsMessage
 from agent.records.readings import FILE_NAME, SCALES, Readings, scaled
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from record_messages import WALL_MS, message
 
-from agent.control.billing import Bill, Billing, BillingTariff
+from agent.control.metering.billing import Bill, Billing, BillingTariff
 from agent.link.messages import RecordMessage
 from agent.records.canonical import Record, canonical_json
 from agent.records.recovery import recovered_end, unreadable_end

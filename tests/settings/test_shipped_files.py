@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.control.interlocks import EVENT_FAULTS, RULES, SAFETY_INPUTS, START_INPUTS
-from agent.control.monitor_faults import FAULT_IDS
-from agent.control.signals import SIGNALS
+from agent.control.chassis.signals import SIGNALS
+from agent.control.listener.faults import FAULT_IDS
+from agent.control.safety.interlocks import EVENT_FAULTS, RULES, SAFETY_INPUTS, START_INPUTS
 from agent.settings import catalogue, schema
 from agent.settings.files import (
     data_folder,

@@ -8,8 +8,8 @@ reads a foreign vehicle's terminals from there.
 import os
 from pathlib import Path
 
-from drivers.bms.messages import CHARGER_ADDRESS, VEHICLE_ADDRESS
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import CHARGER_ADDRESS, VEHICLE_ADDRESS
 from hil_tests.bench.vehicle.bms import Inlet
 from hil_tests.bench.vehicle.plant_link import PlantProtocol
 from hil_tests.bench.vehicle.vehicle import Source, Vehicle

@@ -9,7 +9,7 @@ import enum
 import math
 from dataclasses import dataclass
 
-from drivers.bms.messages import CONSTANT_CURRENT, CONSTANT_VOLTAGE
+from drivers.gbt27930.messages.table import CONSTANT_CURRENT, CONSTANT_VOLTAGE
 from hil_tests.bench.vehicle.profile import Profile, interpolate
 
 _LARGEST_STEP_S = 0.5

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from drivers.bms.messages import MESSAGES
+from drivers.gbt27930.messages.table import MESSAGES
 from hil_tests.bench.vehicle import payloads
 from hil_tests.bench.vehicle.battery import Battery, Demand
 from hil_tests.bench.vehicle.cadence import Cadence

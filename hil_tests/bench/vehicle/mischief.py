@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from drivers.bms.messages import MESSAGES, Sender
+from drivers.gbt27930.messages.table import MESSAGES, Sender
 
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("stop [REASON]", "end the charge now by BST; REASON is a field of BST, soc_target_reached if left out"),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drivers.bms.messages import PROTOCOL_VERSION
+from drivers.gbt27930.messages.table import PROTOCOL_VERSION
 from hil_tests.bench.vehicle.battery import Battery, Demand
 from hil_tests.bench.vehicle.mischief import Mischief
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from drivers.bms.messages import MESSAGES, Sender
+from drivers.gbt27930.messages.table import MESSAGES, Sender
 
 Kind = TypeVar("Kind")
 

@@ -5,7 +5,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from drivers.bms.messages import (
+from drivers.can.frame import CanFrame
+from drivers.gbt27930.messages.table import (
     CHARGER_ADDRESS,
     MESSAGES,
     VEHICLE_ADDRESS,
@@ -15,8 +16,7 @@ from drivers.bms.messages import (
     identifier_of,
     message_of,
 )
-from drivers.bms.transport import Transport
-from drivers.can.frame import CanFrame
+from drivers.gbt27930.transport.transport import Transport
 from hil_tests.bench.vehicle.battery import Battery
 from hil_tests.bench.vehicle.bms import Bms, Inlet, Phase
 from hil_tests.bench.vehicle.cadence import Cadence

@@ -1,0 +1,193 @@
+"""``pile-agent bms``: what a charger and a vehicle say to each other, decoded for people.
+
+Everything that only these commands need is imported when they run.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.cli.context import Context, json_option, print_json
+from agent.cli.main import EXIT_FAILED, EXIT_WRONG
+from agent.cli.service import say_error
+
+if TYPE_CHECKING:
+    from agent.cli.bms.files import RecordingError
+    from drivers.gbt27930.charger.phases import Edition
+
+_EDITIONS: dict[str, "Edition"] = {"2015": "2015", "2023": "2023"}
+
+
+@click.group()
+def bms() -> None:
+    """Decode the dialogue of a charger and a vehicle.
+
+    From recordings, or live from a bus without sending anything.
+    """
+
+
+@bms.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--channel", help="CAN channel, when the file holds several.")
+@click.option(
+    "--edition", type=click.Choice(list(_EDITIONS)), default="2015", show_default=True, help="Rules of GB/T 27930."
+)
+@click.option("--session", "number", type=click.IntRange(1), help="Only the session of this number.")
+@click.option("--frames", "list_frames", is_flag=True, help="First list every message, one a line.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the course as a PNG or SVG file.")
+@json_option
+@click.pass_obj
+def decode(
+    context: Context,
+    file: Path,
+    channel: str | None,
+    edition: str,
+    number: int | None,
+    list_frames: bool,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Tell what happened in a recording.
+
+    FILE is what candump -L writes, or ASC, BLF, TRC or CSV; each may be packed with gzip. Sessions in words, with
+    phases, limits, demand, stop cause, and every violation of period, length, order and limits.
+    """
+    from agent.cli.bms.decode import Wanted, decode_file
+    from agent.cli.bms.files import RecordingError
+
+    if as_json and list_frames:
+        raise click.UsageError("--frames and --json exclude each other")
+    try:
+        sys.exit(
+            decode_file(
+                Wanted(
+                    file=file,
+                    channel=channel,
+                    edition=_EDITIONS[edition],
+                    number=number,
+                    list_frames=list_frames,
+                    plot=plot,
+                    as_json=as_json,
+                    language=context.language,
+                )
+            )
+        )
+    except RecordingError as error:
+        _refuse(context, error, as_json)
+
+
+@bms.command()
+@click.option("--interface", type=click.Choice(["socketcan", "slcan"]), help="Instead of the bus of the site file.")
+@click.option("--channel", help="With --interface: can0, or the serial port of the adapter.")
+@click.option("--bitrate", type=click.IntRange(10_000, 1_000_000), default=250_000, show_default=True, help="bit/s")
+@click.option(
+    "--edition", type=click.Choice(list(_EDITIONS)), help="Rules of GB/T 27930; else those of the site file, or 2015."
+)
+@click.option("--frames", "list_frames", is_flag=True, help="Also list every message.")
+@click.option(
+    "--record", type=click.Path(path_type=Path, dir_okay=False), help="Write what is heard, as candump -L does."
+)
+@click.option("--seconds", type=click.FloatRange(0.1), help="Listen for so long; else until Ctrl-C.")
+@json_option
+@click.pass_obj
+def live(
+    context: Context,
+    interface: str | None,
+    channel: str | None,
+    bitrate: int,
+    edition: str | None,
+    list_frames: bool,
+    record: Path | None,
+    seconds: float | None,
+    as_json: bool,
+) -> None:
+    """Listen to a bus and tell what happens, as it happens.
+
+    Never sends a frame. Without --interface the vehicle bus of the site file is heard; the service must not be using
+    the same serial adapter. Ctrl-C ends it with a summary.
+    """
+    from agent.cli.bms.live import Live, run_live
+    from drivers.can.port import open_can_port
+    from drivers.errors import PortError
+
+    if interface is None:
+        site = context.site.settings
+        bus = next(bus for bus in site.bus.can if bus.name == site.connector.vehicle_bus)
+        interface, channel, bitrate = bus.interface, bus.channel, bus.bitrate_bps
+        # A connector that is only followed has no edition of ours.
+        edition = edition or getattr(site.connector, "edition", None)
+    elif channel is None:
+        raise click.UsageError("--interface needs --channel")
+    hearing = Live(
+        edition=_EDITIONS[edition or "2015"],
+        language=context.language,
+        list_frames=list_frames,
+        quiet=as_json,
+    )
+    try:
+        port = open_can_port(interface, channel, bitrate, listen_only=True)
+        try:
+            run_live(port, hearing, record=record, name=channel, seconds=seconds)
+        finally:
+            port.close()
+    except PortError as error:
+        say_error(f"{error.where}: {error.what}", error.hint)
+        if not hearing.observer.frames:
+            sys.exit(EXIT_FAILED)
+    except OSError as error:
+        say_error(str(error))
+        sys.exit(EXIT_FAILED)
+    hearing.finish()
+    if as_json:
+        from agent.cli.bms.document import observer_document
+
+        print_json(observer_document(hearing.observer, list(hearing.observer.sessions)))
+    else:
+        hearing.show_summary()
+
+
+@bms.command()
+@click.argument("name", required=False)
+@click.option("--dbc", is_flag=True, help="Write the whole table as a CAN database for other tools.")
+@json_option
+@click.pass_obj
+def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> None:
+    """Show the message table, or one message with its fields.
+
+    NAME is that of the standard, for example BCL.
+    """
+    if dbc:
+        from drivers.gbt27930.messages.dbc import dbc_text
+
+        if name is not None or as_json:
+            raise click.UsageError("--dbc goes with neither NAME nor --json: a CAN database holds every message")
+        click.echo(dbc_text(), nl=False)
+        return
+    from agent.cli.bms.table import message_document, show_message, show_messages
+    from agent.cli.bms.words import BmsSpeaker
+    from agent.cli.screen import Screen
+    from agent.settings.problems import nearest
+    from drivers.gbt27930.messages.table import MESSAGES
+
+    speak = BmsSpeaker(context.language)
+    if name is not None and name.upper() not in MESSAGES:
+        best = nearest(name.upper(), list(MESSAGES))
+        hint = "" if best is None else speak.pick(f";是否为 {best}?", f"; did you mean {best}?")
+        say_error(speak.pick(f"没有报文 {name}", f"there is no message {name}") + hint)
+        sys.exit(EXIT_WRONG)
+    chosen = list(MESSAGES.values()) if name is None else [MESSAGES[name.upper()]]
+    if as_json:
+        print_json([message_document(message) for message in chosen])
+    elif name is None:
+        show_messages(Screen(), speak, chosen)
+    else:
+        show_message(Screen(), speak, chosen[0])
+
+
+def _refuse(context: Context, error: "RecordingError", as_json: bool) -> None:
+    if as_json:
+        print_json({"error": "recording", "reason": error.what.in_language(context.language)})
+    say_error(error.what.in_language(context.language), error.hint.in_language(context.language))
+    sys.exit(EXIT_WRONG)

@@ -1,0 +1,1 @@
+"""``pile-agent meter``."""

@@ -1,0 +1,77 @@
+"""Proves the unit of a meter's energy register: what the register says against what the display shows."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from agent.cli.meter.survey import Survey
+from agent.cli.screen import Screen
+from agent.settings.problems import Language
+
+_UNITS = tuple(Fraction(10) ** power for power in range(-3, 4))
+"""Factors that a unit can be wrong by: a power of ten."""
+_TOLERANCE = Fraction(1, 100)
+_LEAST_WH = 1000
+"""A display of less than 1 kWh proves nothing: its rounding hides a power of ten."""
+_ENERGY = ("meter_energy_wh", "energy_import_wh", "energy_total_wh")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The register as read, the display, and the ``energy_unit_wh`` with which they agree."""
+
+    signal: str
+    register_wh: int
+    display_wh: int
+    energy_unit_wh: Fraction
+
+
+def prove(survey: Survey, energy_unit_wh: float, display_kwh: float) -> Proof | None:
+    """The factor for the site file, or None if there is no power of ten with which register and display agree.
+
+    ``energy_unit_wh`` is the factor that was already applied when the survey was read.
+    """
+    display_wh = round(display_kwh * 1000)
+    applied = Fraction(str(energy_unit_wh))
+    if display_wh < _LEAST_WH:
+        return None
+    for signal in _ENERGY:
+        value = survey.value(signal)
+        if value is None:
+            continue
+        bare_wh = Fraction(value) / applied
+        for unit in _UNITS:
+            if abs(bare_wh * unit - display_wh) <= _TOLERANCE * display_wh:
+                return Proof(signal, int(value), display_wh, unit)
+    return None
+
+
+def show_proof(screen: Screen, language: Language, proof: Proof | None) -> None:
+    """What to write into the site file."""
+    if proof is None:
+        screen.line(
+            "寄存器与显示不符(或显示小于 1 kWh):检查型号、通道和互感器变比"
+            if language == "zh"
+            else "register and display do not agree (or show less than 1 kWh): check model, channel and ratios",
+            "bold yellow",
+        )
+        return
+    screen.line(
+        "寄存器与显示相符,写入现场文件 [connector.meter]:"
+        if language == "zh"
+        else "register and display agree; write into the site file, [connector.meter]:",
+        "bold green",
+    )
+    screen.line(f"energy_unit_wh = {float(proof.energy_unit_wh):g}")
+
+
+def proof_document(proof: Proof | None) -> dict[str, Any] | None:
+    """The same for machines."""
+    if proof is None:
+        return None
+    return {
+        "signal": proof.signal,
+        "register_wh": proof.register_wh,
+        "display_wh": proof.display_wh,
+        "energy_unit_wh": float(proof.energy_unit_wh),
+    }

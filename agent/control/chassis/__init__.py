@@ -1,0 +1,1 @@
+"""What every kind of connector has: image, faults, backlog, commands."""

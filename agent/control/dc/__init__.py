@@ -1,0 +1,1 @@
+"""A DC connector that charges."""

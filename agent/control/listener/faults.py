@@ -1,0 +1,349 @@
+"""What a monitor raises alarms about: from the image, the dialogue as heard and the time to fault ids. Pure.
+
+A monitor drives nothing, so nothing here permits or forbids anything; a rule that cannot see its input says nothing,
+and that the input is missing is a fault of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.control.chassis.image import ProcessImage
+from agent.control.dc.envelope import CurrentEnvelope
+from agent.control.dc.vehicle import VEHICLE_STOP_FAULTS
+from agent.control.listener.parameters import MonitorParameters
+from agent.control.safety.numbers import SequenceNumbers
+from drivers.gbt27930.messages.fields import Sender
+from drivers.gbt27930.messages.table import MESSAGES
+from drivers.gbt27930.observer.model import Observation, Session, Stage
+
+_OUTPUT_STAGES = frozenset({Stage.WAIT_READY, Stage.READY, Stage.CHARGING, Stage.STOPPING})
+"""Stages in which the output may stand under the voltage of the charge, and BCP and CML are known."""
+
+_STATES = ("over_current_state", "over_temperature_state", "insulation_state", "connector_state")
+_LEVELS = ("cell_voltage_state", "soc_state")
+_TOO_HIGH, _TOO_LOW = 1, 2
+_SAME_VALUE = 0.05
+"""Half a digit of the encoding: a demand above a limit by less is the limit."""
+
+CHARGER_STOP_FAULTS = frozenset(
+    {
+        "fault_stop",
+        "charger_over_temperature",
+        "connector_fault",
+        "internal_over_temperature",
+        "energy_transfer_impossible",
+        "other_fault",
+        "self_test_fault",
+        "precharge_fault",
+        "current_mismatch",
+        "voltage_abnormal",
+    }
+)
+"""Fields of CST (SPN 3521 to 3523) by which a charger says that something is wrong."""
+
+NOT_AN_ALARM = frozenset(
+    {
+        "period.late",
+        "period.early",
+        "value",
+        "output.voltage",
+        "output.voltage_bcp",
+        "output.current",
+        "output.differs",
+        "demand.voltage_bcp",
+        "demand.current_bcp",
+        "demand.voltage_cml",
+        "demand.current_cml",
+        "frozen",
+    }
+)
+"""Violations that are counted in the session and raise nothing by themselves: real chargers and vehicles commit the
+first ones all day (periods of 33 to 105 ms where 50 are asked for), and what matters of the others has a rule here."""
+
+_UNUSABLE = frozenset({"length", "transferred"})
+
+
+def fault_of(observation: Observation, numbers: SequenceNumbers) -> str | None:
+    """The fault that a violation stands for, None if it is only counted."""
+    code = observation.code
+    if code in NOT_AN_ALARM:
+        return None
+    if code == "soc.jump":
+        return "bms_soc_jump" if observation.amount > numbers.soc_jump_percent else None
+    if code in _UNUSABLE and MESSAGES[observation.message].sender is Sender.VEHICLE:
+        return "bms_message_unusable"
+    return "protocol_violation"
+
+
+EVENT_FAULTS = frozenset(
+    {
+        *(f"bms_timeout_{name}" for name in ("bhm", "brm", "bcp", "bro", "bcs", "bcl", "bsm", "bst", "bsd")),
+        "bms_soc_jump",
+        "bms_message_unusable",
+        "bms_error_message",
+        "charger_fault",
+        "emergency_stop",
+        "protocol_violation",
+        "meter_abnormal",
+        "measurements_disagree",
+        "control_restarted",
+        "internal_error",
+    }
+)
+"""Faults that the monitor itself has found; the others are conditions of the moment."""
+
+CONDITION_FAULTS = frozenset(
+    {
+        "emergency_stop",
+        "door_open",
+        "smoke",
+        "inputs_lost",
+        "insulation_monitor_lost",
+        "insulation_fault",
+        "insulation_warning",
+        "meter_lost",
+        "measurements_disagree",
+        "reverse_polarity",
+        "output_over_voltage",
+        "output_over_current",
+        "bms_limits_violated",
+        "bms_demand_beyond_limits",
+        "bms_measurement_differs",
+        "bms_data_frozen",
+        "bms_fault",
+        "vehicle_bus_lost",
+        "listen_only_off",
+        "recorder_absent",
+        "uplink_lost",
+        "clock_unset",
+    }
+)
+
+FAULT_IDS = EVENT_FAULTS | CONDITION_FAULTS
+"""Every fault that a monitor may raise."""
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the rules must know besides readings and dialogue."""
+
+    started_at_s: float
+    vehicle_port_open: bool = False
+    acknowledging: bool = False
+    """The CAN interface is not listen-only and acknowledges frames."""
+    uplink_lost: bool = False
+    clock_unset: bool = False
+    demands: CurrentEnvelope = field(default_factory=CurrentEnvelope)
+    """Currents that the vehicle has asked for."""
+    unchanged_since_s: float | None = None
+    """Since when BCS has been the same although a current flows; None while it changes."""
+
+
+class Dialogue:
+    """What has been heard in a session, as far as it is still a value at ``now_s``."""
+
+    __slots__ = ("_age_s", "_session", "now_s")
+
+    def __init__(self, session: Session | None, now_s: float, age_s: float) -> None:
+        self._session = session
+        self.now_s = now_s
+        self._age_s = age_s
+
+    @property
+    def stage(self) -> Stage:
+        """Where it stands."""
+        return Stage.IDLE if self._session is None else self._session.stage
+
+    def fresh(self, name: str) -> dict[str, Any]:
+        """Values of a message that both sides repeat; empty when the last one is too old."""
+        latest = None if self._session is None else self._session.latest.get(name)
+        return {} if latest is None or self.now_s - latest.at_s > self._age_s else latest.values
+
+    def told(self, name: str) -> dict[str, Any]:
+        """Values of a message that holds for the whole session (BCP, CML); empty if it was not heard."""
+        latest = None if self._session is None else self._session.latest.get(name)
+        return {} if latest is None else latest.values
+
+
+def conditions(
+    image: ProcessImage, session: Session | None, around: Surroundings, parameters: MonitorParameters, now_s: float
+) -> list[str]:
+    """The fault ids whose cause is present now, each once, in the same order on every run."""
+    dialogue = Dialogue(session, now_s, parameters.monitor.message_age_s)
+    settled = now_s - around.started_at_s > parameters.start_up_grace_s
+    found = _contacts(image, parameters, now_s, settled)
+    found += _devices(image, around, parameters, now_s, settled)
+    found += _insulation(image, parameters, now_s)
+    if session is not None:
+        found += _output(image, dialogue, around, parameters)
+        found += _vehicle(image, dialogue, around, parameters)
+    return found
+
+
+def _contacts(image: ProcessImage, parameters: MonitorParameters, now_s: float, settled: bool) -> list[str]:
+    pairs = (("emergency_stop_pressed", "emergency_stop"), ("door_open", "door_open"), ("smoke_detected", "smoke"))
+    found = [fault for name, fault in pairs if image.value(name, now_s) is True]
+    lost = image.stale(parameters.inputs, now_s)
+    # The grace is for first readings: what has been there and is gone is lost.
+    if lost and (settled or any(image.age_s(name, now_s) is not None for name in lost)):
+        found.append("inputs_lost")
+    return found
+
+
+def _older_than(image: ProcessImage, name: str, limit_s: float, around: Surroundings, now_s: float) -> bool:
+    age_s = image.age_s(name, now_s)
+    return (now_s - around.started_at_s if age_s is None else age_s) > limit_s
+
+
+def _devices(
+    image: ProcessImage, around: Surroundings, parameters: MonitorParameters, now_s: float, settled: bool
+) -> list[str]:
+    meter_v = image.value("meter_voltage_v", now_s)
+    checks = (
+        ("meter_lost", parameters.meter is not None and _older_than(image, "meter_energy_wh", 10.0, around, now_s)),
+        (
+            "insulation_monitor_lost",
+            parameters.insulation_monitor and _older_than(image, "insulation_plus_kohm", 6.0, around, now_s),
+        ),
+        ("reverse_polarity", meter_v is not None and meter_v < -parameters.numbers.reverse_voltage_v),
+        ("vehicle_bus_lost", not around.vehicle_port_open),
+        ("listen_only_off", around.acknowledging),
+        ("recorder_absent", settled and image.value("recorder_ready", now_s) is not True),
+        ("uplink_lost", around.uplink_lost),
+        ("clock_unset", around.clock_unset),
+    )
+    return [fault for fault, present in checks if present]
+
+
+def highest_voltage_v(image: ProcessImage, now_s: float) -> float | None:
+    """The higher of what the meter measures and what the charger tells (CCS)."""
+    values = [value for name in ("meter_voltage_v", "ccs_voltage_v") if (value := image.value(name, now_s)) is not None]
+    return max(values, default=None)
+
+
+def _insulation(image: ProcessImage, parameters: MonitorParameters, now_s: float) -> list[str]:
+    """Ohm per volt by our own insulation monitor, while the output stands under voltage (GB/T 18487.1)."""
+    numbers = parameters.numbers
+    voltage_v = highest_voltage_v(image, now_s)
+    plus_kohm, minus_kohm = image.value("insulation_plus_kohm", now_s), image.value("insulation_minus_kohm", now_s)
+    if plus_kohm is None or minus_kohm is None or voltage_v is None or voltage_v < numbers.safe_voltage_v:
+        return []
+    ohm_per_v = min(plus_kohm, minus_kohm) * 1000.0 / voltage_v
+    if ohm_per_v <= numbers.insulation_fault_ohm_per_v:
+        return ["insulation_fault"]
+    return ["insulation_warning"] if ohm_per_v <= numbers.insulation_warning_ohm_per_v else []
+
+
+def _least(*values: float | None) -> float:
+    return min(value for value in values if value is not None)
+
+
+def _output(image: ProcessImage, dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters) -> list[str]:
+    if dialogue.stage not in _OUTPUT_STAGES:
+        return []
+    numbers, now_s = parameters.numbers, dialogue.now_s
+    found: list[str] = []
+    bcp, cml = dialogue.told("BCP"), dialogue.told("CML")
+    voltage_v = highest_voltage_v(image, now_s)
+    ceiling_v = _least(bcp.get("maximum_voltage_v"), cml.get("maximum_voltage_v"), parameters.maximum_voltage_v)
+    if voltage_v is not None and voltage_v > numbers.over_voltage_limit_v(ceiling_v):
+        found.append("output_over_voltage")
+    currents = [
+        value for name in ("meter_current_a", "ccs_current_a") if (value := image.value(name, now_s)) is not None
+    ]
+    allowed_a = _least(
+        around.demands.highest_a(now_s),
+        bcp.get("maximum_current_a"),
+        cml.get("maximum_current_a"),
+        parameters.maximum_current_a,
+    )
+    if allowed_a < numbers.over_current_small_limit_a:
+        allowed_a += numbers.over_current_small_a
+    else:
+        allowed_a *= 1.0 + numbers.over_current_share
+    if currents and max(currents) > allowed_a:
+        found.append("output_over_current")
+    if dialogue.stage is Stage.CHARGING and _disagree(image, parameters, now_s):
+        found.append("measurements_disagree")
+    return found
+
+
+def _disagree(image: ProcessImage, parameters: MonitorParameters, now_s: float) -> bool:
+    """Our meter and what the charger tells the vehicle."""
+    own = parameters.monitor
+    for ours, theirs, share, floor in (
+        ("meter_current_a", "ccs_current_a", own.current_share, own.current_floor_a),
+        ("meter_voltage_v", "ccs_voltage_v", own.voltage_share, own.voltage_floor_v),
+    ):
+        measured, told = image.value(ours, now_s), image.value(theirs, now_s)
+        if measured is not None and told is not None and abs(measured - told) > max(floor, share * abs(measured)):
+            return True
+    return False
+
+
+def _vehicle(image: ProcessImage, dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters) -> list[str]:
+    found: list[str] = []
+    bsm, bst = dialogue.fresh("BSM"), dialogue.fresh("BST")
+    if (
+        any(bsm.get(name) == _TOO_HIGH for name in (*_STATES, *_LEVELS))
+        or any(bsm.get(name) == _TOO_LOW for name in _LEVELS)
+        or any(bst.get(name) == _TOO_HIGH for name in VEHICLE_STOP_FAULTS)
+    ):
+        found.append("bms_fault")
+    numbers, bcp = parameters.numbers, dialogue.told("BCP")
+    if bcp and _above_own_limits(dialogue, bcp, numbers):
+        found.append("bms_limits_violated")
+    if _demands_too_much(dialogue, bcp, parameters):
+        found.append("bms_demand_beyond_limits")
+    if dialogue.stage is Stage.CHARGING and _measures_differently(image, dialogue, numbers):
+        found.append("bms_measurement_differs")
+    limit_s = parameters.faults["bms_data_frozen"].threshold
+    since_s = around.unchanged_since_s
+    if limit_s is not None and since_s is not None and dialogue.now_s - since_s > limit_s:
+        found.append("bms_data_frozen")
+    return found
+
+
+def _demands_too_much(dialogue: Dialogue, bcp: Mapping[str, Any], parameters: MonitorParameters) -> bool:
+    """BCL against the least of BCP, CML and the charger's ratings."""
+    bcl, cml = dialogue.fresh("BCL"), dialogue.told("CML")
+    if not bcl or not bcp:
+        return False
+    highest_v = _least(bcp["maximum_voltage_v"], cml.get("maximum_voltage_v"), parameters.maximum_voltage_v)
+    highest_a = _least(bcp["maximum_current_a"], cml.get("maximum_current_a"), parameters.maximum_current_a)
+    pairs = ((bcl["voltage_v"], highest_v), (bcl["current_a"], highest_a))
+    return any(value is not None and value > highest + _SAME_VALUE for value, highest in pairs)
+
+
+def _measures_differently(image: ProcessImage, dialogue: Dialogue, numbers: SequenceNumbers) -> bool:
+    """BCS against our meter, or without one against what the charger tells (CCS)."""
+    bcs, now_s = dialogue.fresh("BCS"), dialogue.now_s
+    if not bcs:
+        return False
+    for key, slack in (("voltage_v", 0.0), ("current_a", numbers.measurement_slack_a)):
+        told = bcs[key]
+        measured = image.value(f"meter_{key}", now_s)
+        if measured is None:
+            measured = image.value(f"ccs_{key}", now_s)
+        if told is None or measured is None:
+            continue
+        if abs(told - measured) > numbers.measurement_share * abs(measured) + slack:
+            return True
+    return False
+
+
+def _above_own_limits(dialogue: Dialogue, bcp: Mapping[str, Any], numbers: SequenceNumbers) -> bool:
+    """The battery is measured above limits that it gave itself. A value that is not sent judges nothing."""
+    cell_v, total_v, hottest_c = (
+        bcp.get(name) for name in ("maximum_cell_voltage_v", "maximum_voltage_v", "maximum_temperature_c")
+    )
+    bcs, bsm = dialogue.fresh("BCS"), dialogue.fresh("BSM")
+    pairs = [
+        (bcs.get("maximum_cell_voltage_v"), cell_v),
+        (bcs.get("voltage_v"), None if total_v is None else numbers.over_voltage_limit_v(total_v)),
+        (bsm.get("highest_temperature_c"), hottest_c),
+    ]
+    pairs += [(value, cell_v) for value in dialogue.fresh("BMV").get("cell_voltages_v") or ()]
+    pairs += [(value, hottest_c) for value in dialogue.fresh("BMT").get("temperatures_c") or ()]
+    return any(value is not None and limit is not None and value > limit for value, limit in pairs)

@@ -1,0 +1,1 @@
+"""The billing meter: register, bill, proof and exchange."""

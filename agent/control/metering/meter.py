@@ -1,0 +1,181 @@
+"""What is watched about the billing meter besides its readings: verification, unit, a register that stands still."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent.control.dc.parameters import ControlParameters
+from agent.control.metering.register_watch import RegisterWatch
+from drivers.meters.register_form import RegisterForm
+
+if TYPE_CHECKING:
+    from agent.control.dc.core import ControlCore
+
+METER_FINDINGS = frozenset(
+    {
+        "meter_register_frozen",
+        "meter_unit_unproven",
+        "meter_verification_due",
+        "meter_verification_near",
+        "meter_verification_expired",
+        "meter_verification_refused",
+    }
+)
+"""Faults found by looking at the meter over time."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterInLedger:
+    """What the recorder tells of the meter from the ledger."""
+
+    proof: str = ""
+    """What the last proof of the energy unit was made for; empty if there is none."""
+    register_end_wh: int | None = None
+    """Where the meter stood at the end of the last session or at its exchange; None if neither is in the ledger."""
+
+
+NO_METER = MeterInLedger()
+
+_DAY_MS = 86_400_000
+_EPOCH_DAY = 719_163
+"""Day number (proleptic Gregorian, as ``date.toordinal`` counts) of 1 January 1970."""
+_DUE_DAYS = 60
+_NEAR_DAYS = 30
+_FROZEN_AT_LEAST_S = 10.0
+"""A register is asked to move only after this long (own: slow meters update it every few seconds)."""
+_FROZEN_STEPS = 5
+"""Digits that must have flowed as well (own)."""
+_LONGEST_STEP_S = 1.0
+"""Of a longer gap between two evaluations only this much is counted: nobody saw what flowed meanwhile."""
+
+
+def days_left(due_day: int, wall_ms: int, utc_offset_minutes: int) -> int:
+    """Whole days until the last day of validity (a day number), local time; 0 on that day, negative after it."""
+    return due_day - _EPOCH_DAY - (wall_ms + utc_offset_minutes * 60_000) // _DAY_MS
+
+
+def verification_findings(left: int, *, refuse: bool) -> frozenset[str]:
+    """Faults for a verification that is valid for ``left`` more days. ``refuse``: the site charges nobody after it."""
+    if left < 0:
+        expired = {"meter_verification_expired"}
+        return frozenset(expired | {"meter_verification_refused"} if refuse else expired)
+    if left <= _NEAR_DAYS:
+        return frozenset({"meter_verification_near"})
+    return frozenset({"meter_verification_due"}) if left <= _DUE_DAYS else frozenset()
+
+
+class FrozenRegister:
+    """Whether the register stands still although energy flows.
+
+    The power stage's own voltage times current says how much must have flowed since the register last moved. That
+    integral is good enough to doubt a meter, and never enters a bill.
+    """
+
+    def __init__(self, form: RegisterForm) -> None:
+        self._steps_wh = _FROZEN_STEPS * form.step_wh
+        self._expected_wh = 0.0
+        self._looked_at_s = 0.0
+        self._since_s = 0.0
+        self._register_wh: int | None = None
+
+    def look(
+        self, now_s: float, register_wh: int | None, threshold_wh: float, *, charging: bool, power_w: float | None
+    ) -> bool:
+        """Take one evaluation in. A register or a power that is None is not known, and proves nothing either way."""
+        step_s, self._looked_at_s = min(now_s - self._looked_at_s, _LONGEST_STEP_S), now_s
+        if charging and register_wh is None:
+            # A meter that does not answer is lost, not frozen.
+            return False
+        if not charging or register_wh != self._register_wh:
+            self._register_wh, self._since_s, self._expected_wh = register_wh, now_s, 0.0
+            return False
+        self._expected_wh += max(0.0, power_w or 0.0) * step_s / 3600.0
+        enough = self._expected_wh > threshold_wh + self._steps_wh
+        return enough and now_s - self._since_s > _FROZEN_AT_LEAST_S
+
+
+class Metering:
+    """The billing meter of one connector: its register, and what is found about it."""
+
+    def __init__(
+        self,
+        form: RegisterForm,
+        maximum_power_w: float,
+        *,
+        due_day: int | None,
+        refuse_after_due: bool,
+        utc_offset_minutes: int,
+    ) -> None:
+        self.register = RegisterWatch(form, maximum_power_w)
+        self.proof = ""
+        """What the last proof of the unit in the ledger was made for."""
+        self._frozen = FrozenRegister(form)
+        self._due_day = due_day
+        self._refuse = refuse_after_due
+        self._offset_minutes = utc_offset_minutes
+
+    def findings(
+        self,
+        now_s: float,
+        wall_ms: int,
+        wall_quality: str,
+        *,
+        register_wh: int | None,
+        unit_unproven: bool,
+        charging: bool,
+        power_w: float | None,
+        frozen_wh: float,
+    ) -> frozenset[str]:
+        """Faults of ``METER_FINDINGS`` that are present now. With an unset clock nothing is said about dates."""
+        found: frozenset[str] = frozenset()
+        if self._frozen.look(now_s, register_wh, frozen_wh, charging=charging, power_w=power_w):
+            found = found | {"meter_register_frozen"}
+        if unit_unproven:
+            found = found | {"meter_unit_unproven"}
+        if self._due_day is not None and wall_quality != "unset":
+            left = days_left(self._due_day, wall_ms, self._offset_minutes)
+            found = found | verification_findings(left, refuse=self._refuse)
+        return found
+
+
+def new_metering(parameters: ControlParameters) -> Metering:
+    """The meter that the parameters describe."""
+    return Metering(
+        parameters.register_form,
+        parameters.maximum_power_w,
+        due_day=parameters.verification_due_day,
+        refuse_after_due=parameters.refuse_after_verification_due,
+        utc_offset_minutes=parameters.tariff.utc_offset_minutes,
+    )
+
+
+def unit_proven(core: "ControlCore") -> bool:
+    """The unit of the register is beyond dispute, or the ledger holds a proof for this very meter and setting."""
+    parameters = core.parameters
+    return not parameters.register_form.unit_disputed or core.metering.proof == parameters.meter_proof_key
+
+
+def meter_findings(core: "ControlCore") -> frozenset[str]:
+    """What is found about the meter now. Whether a proof exists is known only once the recorder has spoken."""
+    image, now_s = core.image, core.now_s
+    voltage_v, current_a = image.value("module_voltage_v", now_s), image.value("module_current_a", now_s)
+    return core.metering.findings(
+        now_s,
+        core.wall_ms,
+        core.wall_quality,
+        register_wh=None if image.value("meter_energy_wh", now_s) is None else core.last_register_wh,
+        unit_unproven=core.situation.recorder_ready_at_s is not None and not unit_proven(core),
+        charging=core.state == "charging",
+        power_w=None if voltage_v is None or current_a is None else voltage_v * current_a,
+        frozen_wh=core.parameters.faults["meter_register_frozen"].threshold or 0.0,
+    )
+
+
+def meter_record(core: "ControlCore") -> dict[str, Any]:
+    """The meter as it stands in the record of a session, with everything that tells what its register is worth."""
+    form = core.parameters.register_form
+    known = {"register_step_mwh": form.step_mwh, "register_modulus_wh": form.modulus_wh}
+    return {
+        **core.parameters.meter,
+        **{key: value for key, value in known.items() if value is not None},
+        "unit_proven": unit_proven(core),
+    }

@@ -1,0 +1,1 @@
+"""The permission to energise, its rules and its numbers."""

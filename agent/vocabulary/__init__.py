@@ -1,0 +1,1 @@
+"""The words that cross a boundary: kinds of records, events, reasons, messages."""

@@ -1,0 +1,1 @@
+"""The message table of GB/T 27930, and its codec."""

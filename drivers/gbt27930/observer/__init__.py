@@ -1,0 +1,1 @@
+"""Follows the dialogue of a charger and a vehicle from outside."""

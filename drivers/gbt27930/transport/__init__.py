@@ -1,0 +1,1 @@
+"""Single frames and J1939-21 transfers."""
