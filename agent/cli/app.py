@@ -24,7 +24,7 @@ from agent.cli.screen import Screen
 from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
-from agent.settings.load import load_any_site
+from agent.settings.load import load_site
 from agent.settings.problems import Language, SettingsError
 
 _SESSION_END_S = 90.0
@@ -127,7 +127,7 @@ def check(context: Context, file: str | None, as_json: bool) -> None:
 
     path = Path(file or context.config)
     try:
-        site = load_any_site(path)
+        site = load_site(path)
     except SettingsError as error:
         if as_json:
             problems = [

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from agent.settings.schema import AnySettings
+from agent.settings.schema import Settings
 from agent.uplink import envelope
 from agent.uplink.backoff import Allowance
 from agent.uplink.commands import Answer, CommandGate, Order, read_watermarks
@@ -60,7 +60,7 @@ class Uplink:
 
     def __init__(
         self,
-        settings: AnySettings,
+        settings: Settings,
         *,
         boot_id: str,
         version: str,
@@ -80,7 +80,8 @@ class Uplink:
         self.state = "offline: not yet connected"
         self._boot_id = boot_id
         self._version = version
-        self._role = settings.connector.role
+        # The word that platforms know; the site file says listener.
+        self._role = "charger" if settings.kind == "charger" else "monitor"
         self._window = settings.uplink.window
         self._gate = CommandGate(self._former_answer)
         self._orders: list[Order] = []
