@@ -54,7 +54,8 @@ def billing_tariff(site: Site) -> BillingTariff:
 def _ratings(site: Site, connector: ConnectorOfSite) -> tuple[float, float]:
     """Most power (W) and current (A) of a connector: what its groups can give, within pile, profile and site."""
     profile, settings = site.profile, connector.settings
-    joined = {entry.group for entry in connector.allocations}
+    switched = site.settings.power.policy == "switched"
+    joined = {entry.group for entry in connector.allocations} if switched else set()
     groups = [group for group in profile.group if group.connector == connector.number or group.id in joined]
     power_w = _least(profile.maximum_power_w, settings.maximum_power_w, sum(group.maximum_power_w for group in groups))
     current_a = _least(

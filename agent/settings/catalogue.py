@@ -30,7 +30,10 @@ class Group(Section, frozen=True, kw_only=True):
 
 
 class Allocation(Section, frozen=True, kw_only=True):
-    """Contactors (both poles, one output) that join a group to a connector other than its home."""
+    """Contactors (both poles, one output) that join a group to a connector.
+
+    A group without any is wired to its home. A group with one has one to its home too.
+    """
 
     group: GroupId
     connector: Annotated[int, Meta(ge=1, le=CONNECTORS)]

@@ -65,13 +65,6 @@ def _allocations(profile: PileProfile) -> Iterator[Problem]:
         if entry.group not in homes:
             what = Text(f"没有模块组 {entry.group}", f"unknown group {entry.group}")
             yield Problem(f"{place}.group", what, did_you_mean(entry.group, list(homes)))
-        elif homes[entry.group] == entry.connector:
-            what = Text(
-                f"模块组 {entry.group} 本就属于枪 {entry.connector}",
-                f"connector {entry.connector} is the home of group {entry.group}",
-            )
-            hint = Text("写另一把枪", "name another connector")
-            yield Problem(f"{place}.connector", what, hint)
         if entry.connector > profile.connectors:
             yield _no_connector(f"{place}.connector", entry.connector, profile)
         if (entry.group, entry.connector) in pairs:
@@ -85,6 +78,18 @@ def _allocations(profile: PileProfile) -> Iterator[Problem]:
                 what = Text(f"名称 {name} 已使用", f"the name {name} is taken by {taken}")
                 yield Problem(f"{place}.{key}", what, Text("换一个名称", "choose another name"))
             names.setdefault(name, f"{place}.{key}")
+
+    joined = {group for group, connector in pairs if homes.get(group) == connector}
+    for group in sorted({group for group, _ in pairs if group in homes} - joined):
+        what = Text(
+            f"模块组 {group} 没有到其本枪 {homes[group]} 的接触器",
+            f"group {group} has no contactor to its home {homes[group]}",
+        )
+        hint = Text(
+            "加一节 [[allocation]]:否则本枪母线会带他枪电压",
+            "add an [[allocation]]: its home bus would be live with another connector's voltage",
+        )
+        yield Problem("allocation", what, hint)
 
 
 def _no_connector(place: str, number: int, profile: PileProfile) -> Problem:

@@ -170,18 +170,18 @@ class ModuleGroup(Section, frozen=True, kw_only=True):
 
 
 class Power(Section, frozen=True, kw_only=True):
-    """What all connectors may draw together."""
+    """What all connectors may draw together, and how the modules are shared."""
 
+    policy: Annotated[
+        Literal["fixed", "switched"],
+        Meta(description="fixed: a group of modules feeds its home only; switched: a free one goes where it is needed"),
+    ] = "fixed"
     incomer_limit_w: (
-        Annotated[int, Meta(ge=1000, le=4000000, description="least upper bound of the grid connection, W")] | None
+        Annotated[int, Meta(ge=1000, le=4000000, description="most that the pile may take from the grid, W")] | None
     ) = None
-    share: Annotated[
-        Literal["equal", "first_come", "priority"],
-        Meta(
-            description="who gets what when power is short: equal shares, the earlier session first, or the connector "
-            "with the higher priority first"
-        ),
-    ] = "equal"
+    default_limit_w: (
+        Annotated[int, Meta(ge=0, le=4000000, description="limit while no command is in force, W")] | None
+    ) = None
 
 
 class AuxiliaryMeter(Section, frozen=True, kw_only=True):

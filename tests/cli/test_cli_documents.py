@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from agent.cli import document as commands
-from agent.settings import document as settings
 from agent.settings.files import load_fault_catalogue
+from scripts.documents import settings
 
 DOCUMENTS = {path.name: (path, text) for path, text in settings.documents().items()}
 ROOT = Path(__file__).parents[2]
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_documents_of_configuration_and_faults_are_up_to_date(name: str) -> None:
     path, text = DOCUMENTS[name]
-    assert path.read_text(encoding="utf-8") == text, "write them: python -m agent.settings.document"
+    assert path.read_text(encoding="utf-8") == text, "write them: python -m scripts.documents.settings"
 
 
 def test_the_document_of_commands_is_up_to_date() -> None:

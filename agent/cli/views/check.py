@@ -35,12 +35,8 @@ def _power(speak: Speaker, site: Site) -> str:
             f",进线限值 {power.incomer_limit_w / 1000:g} kW", f", incomer limit {power.incomer_limit_w / 1000:g} kW"
         )
     if len(site.connectors) > 1:
-        rules = {
-            "equal": pick("平均分配", "equal shares"),
-            "first_come": pick("先到先得", "the earlier session first"),
-            "priority": pick("按优先级", "by priority"),
-        }
-        text += f", {rules[power.share]}"
+        fixed = pick("固定分配", "fixed split of the module groups")
+        text += f", {fixed if power.policy == 'fixed' else pick('动态分配', 'module groups are switched')}"
     return text
 
 
@@ -70,7 +66,11 @@ def _connector(speak: Speaker, site: Site, connector: ConnectorOfSite) -> list[l
             f"{pick('模块组', 'module group')} {rated.id}: {group.settings.model} x{group.module_count}, "
             f"{rated.maximum_power_w / 1000:g} kW, {rated.maximum_current_a:g} A"
         )
-        others = [entry.connector for entry in site.profile.allocation if entry.group == rated.id]
+        others = [
+            entry.connector
+            for entry in site.profile.allocation
+            if entry.group == rated.id and entry.connector != rated.connector
+        ]
         if others:
             numbers = ", ".join(str(number) for number in others)
             text += pick(f";可切换至枪 {numbers}", f"; can be switched to connector {numbers}")
