@@ -150,6 +150,21 @@ def check(context: Context, file: str | None, as_json: bool) -> None:
 
 
 @app.command()
+@click.argument("file", required=False, type=click.Path())
+@click.option("--write", is_flag=True, help="Write it; what is replaced stays beside it as FILE.schema1.")
+@click.pass_obj
+def migrate(context: Context, file: str | None, write: bool) -> None:
+    """Convert a site file of layout 1 (`schema = 1`) to layout 2.
+
+    FILE, or else the file of --config. Shows the new file and changes nothing; own boards and profiles beside it are
+    converted as well. A file that is wrong is left as it is.
+    """
+    from agent.cli.views.migrate import run_migrate
+
+    sys.exit(run_migrate(Path(file or context.config), context.language, write=write))
+
+
+@app.command()
 @json_option
 @click.pass_obj
 def status(context: Context, as_json: bool) -> None:

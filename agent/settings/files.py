@@ -100,7 +100,7 @@ def convert(data: Any, section: type[S], path: Path, more: Sequence[Problem] = (
 def load_named(path: Path, section: type[S]) -> S:
     """A file whose ``id`` is its name. Raises SettingsError."""
     data = read_toml(path)
-    layout = layout_problem(data, path) if schema_of(section) > 1 else None
+    layout = layout_problem(data) if schema_of(section) > 1 else None
     if layout is not None:
         raise SettingsError(str(path), [layout])
     loaded = convert(data, section, path)
@@ -117,18 +117,22 @@ def schema_of(section: type[msgspec.Struct]) -> int:
     return int(bare(kind)[0].ge)
 
 
-def layout_problem(data: Mapping[str, Any], path: Path) -> Problem | None:
-    """What to do with a file of an earlier or later layout; None if it is of this one, or says nothing legal."""
+def layout_problem(data: Mapping[str, Any], site_file: Path | None = None) -> Problem | None:
+    """What to do with a file of an earlier or later layout; None if it is of this one, or says nothing legal.
+
+    ``site_file`` is the file itself if it is one; other files are converted together with the site file beside them.
+    """
     given = data.get("schema")
     if type(given) is not int or given == SCHEMA:
         return None
     if given == SCHEMA - 1:
+        which = "FILE" if site_file is None else str(site_file)
         return Problem(
             "schema",
             Text(f"文件为旧格式 {given}", f"the file has the old layout {given}"),
             Text(
-                f"运行 pile-agent migrate {path} 查看新格式,加 --write 写入",
-                f"run `pile-agent migrate {path}` to see it in layout {SCHEMA}, with --write to convert it",
+                f"运行 pile-agent migrate {which}(现场文件)查看新格式,加 --write 写入",
+                f"`pile-agent migrate {which}` (the site file) shows layout {SCHEMA}; with --write it converts it",
             ),
         )
     if given > SCHEMA:

@@ -1,6 +1,6 @@
 """From the site file to everything the processes start from, or to the list of all errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,9 +48,14 @@ def load_site(path: Path) -> Site:
     layout = layout_problem(data, path)
     if layout is not None:
         raise SettingsError(str(path), [layout])
+    return site_of(data, path, (path.resolve().parent, data_folder()))
+
+
+def site_of(data: Mapping[str, Any], path: Path, folders: tuple[Path, ...]) -> Site:
+    """The content of a site file and all it refers to, which is looked for in ``folders``. Raises SettingsError."""
     walk = Walk()
     tree = walk.value(data, type_of(Settings), "") or {}
-    search = _Search((path.resolve().parent, data_folder()))
+    search = _Search(folders)
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
     boards, wirings = search.boards(tree), search.wirings(tree)
