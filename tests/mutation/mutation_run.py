@@ -208,7 +208,7 @@ def jobs_of(modules: Sequence[str], every: int = 1) -> list[Job]:
 def explanations(document: str) -> dict[tuple[str, str], str]:
     """Module and key of each survivor in the table, and why it is accepted."""
     inside = document.partition(_BEGIN)[2].partition(_END)[0]
-    rows = re.findall(r"^\| `([a-z_/]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z0-9_/]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
     return {(module, key.replace(PIPE, "|")): why for module, key, why in rows}
 
 
@@ -232,7 +232,7 @@ class Score:
 def scores(document: str) -> dict[str, Score]:
     """The score of each module, as the document has it."""
     inside = document.partition(_SCORES_BEGIN)[2].partition(_SCORES_END)[0]
-    rows = re.findall(r"^\| `([a-z_/]+\.py)` \| (?:all|1 in (\d+)) \| (\d+) \| (\d+) \|", inside, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z0-9_/]+\.py)` \| (?:all|1 in (\d+)) \| (\d+) \| (\d+) \|", inside, re.MULTILINE)
     return {module: Score(int(count), int(noticed), int(every or 1)) for module, every, count, noticed in rows}
 
 
