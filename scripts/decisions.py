@@ -45,7 +45,7 @@ def row(path: Path) -> str:
     head = HEAD.match(path.read_text(encoding="utf-8"))
     if head is None:
         raise ValueError(
-            f"{path.name}: must begin with '# NNNN title', an empty line, 'Date: YYYY-MM-DD', 'State: ...'"
+            f"{path.name}: must begin with '# NNNN title', empty line, 'Date: YYYY-MM-DD', 'State: ...'"
         )
     if head["number"] != name[1]:
         raise ValueError(f"{path.name}: title has number {head['number']}")
