@@ -44,9 +44,7 @@ def row(path: Path) -> str:
         raise ValueError(f"{path.name}: file name must be NNNN-words-in-lower-case.md")
     head = HEAD.match(path.read_text(encoding="utf-8"))
     if head is None:
-        raise ValueError(
-            f"{path.name}: must begin with '# NNNN title', empty line, 'Date: YYYY-MM-DD', 'State: ...'"
-        )
+        raise ValueError(f"{path.name}: must begin with '# NNNN title', empty line, 'Date: YYYY-MM-DD', 'State: ...'")
     if head["number"] != name[1]:
         raise ValueError(f"{path.name}: title has number {head['number']}")
     return f"| [{head['number']}]({path.name}) | {head['date']} | {head['state']} | {head['title']} |\n"

@@ -43,11 +43,11 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 class AssemblyError(Exception):
-    """The bench cannot start; the text says why."""
+    """The bench cannot start; the text gives the reason."""
 
 
 class PartMissingError(Exception):
-    """A part was asked for that the bench leaves out; the text says which."""
+    """A part was requested that the bench leaves out; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class BenchOptions:
 
 
 class Assembly:
-    """The running bench. ``say`` takes one line for the person who watches."""
+    """The running bench. ``say`` takes one line for the operator."""
 
     def __init__(self, options: BenchOptions, say: Callable[[str], None]) -> None:
         self.options = options
@@ -76,7 +76,7 @@ class Assembly:
         self.relays = RelayBoard() if with_boards else None
         feeding_stage = PowerStage(MODULE_COUNT)
         self.plant = Plant(load_wiring(), self.relays, feeding_stage)
-        # With a foreign power stage the bench's own one goes on feeding the circuit, but never says a word.
+        # With a third-party power stage the bench's own one keeps feeding the circuit, but sends nothing.
         self.stage = feeding_stage if "power-stage" not in options.without else None
         self._foreign_stage = ForeignStage(feeding_stage) if self.stage is None else None
         dev = options.folder / "dev"
@@ -196,7 +196,7 @@ class Assembly:
         return {name: "cut" if cut[name] else "ok" for name in PARTS if name in cut}
 
     def ready_file_content(self) -> dict[str, Any]:
-        """What bench.json tells."""
+        """The content of bench.json."""
         return {"ready": True, "mqtt_port": self.mqtt_port, "devices": self.devices, "pids": self.pids}
 
     def _required_broker(self) -> Broker:

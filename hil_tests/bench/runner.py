@@ -65,7 +65,7 @@ def start_bench(
 ) -> Bench:
     """Start a bench in ``folder`` and wait until it is ready; use the result in a ``with`` statement.
 
-    What the bench says goes to ``folder/bench.log``. Raises BenchError with the end of that text if it does not
+    The output of the bench goes to ``folder/bench.log``. Raises BenchError with the end of that text if it does not
     come up.
     """
     folder = Path(folder).resolve()
