@@ -18,6 +18,7 @@ from typing import Literal
 from agent.control.power.evidence import Evidence
 from agent.control.power.parameters import ModuleGroup, PowerNumbers
 from agent.control.power.values import OFF, SetPoint
+from agent.control.power.witness import DischargeWatch
 from drivers.reading import Reading
 
 State = Literal["parked", "matching", "closing", "joined", "unloading", "opening", "faulted"]
@@ -31,6 +32,8 @@ FAULT_IDS = frozenset({WELDED, REFUSES, FEEDBACK_LOST, MISMATCH, CURRENT_REMAINS
 
 NEED_A_PERSON = frozenset({WELDED})
 """Faults after which a group never tries again by itself."""
+_WEAR = frozenset({REFUSES, CURRENT_REMAINS})
+"""Faults whose repetition wears contactors: only ``retry_limit`` of them in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Bus:
     """K1/K2: True both seen closed, False both seen open, None unknown."""
     driven: bool
     """Its core orders an output."""
+    discharged: bool
+    """What charged it last has been seen to go; see ``DischargeWatch``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,8 @@ class GroupMachine:
             "faulted": self._faulted,
         }
         self._target = 0
-        self._since_s = now_s + numbers.start_up_grace_s
+        self._since_s = now_s
+        self._opening_limit_s = numbers.start_up_grace_s
         self._trying_since_s = now_s
         self._pending: GroupFault | None = None
         """Found while the group still has to be unloaded and opened."""
@@ -102,6 +108,10 @@ class GroupMachine:
         self._follow_evidence = {connector: Evidence(samples, numbers.follow_s) for connector in connectors}
         self._low_current = Evidence(samples, seconds)
         self._joinable = Evidence(samples, seconds)
+        self._first_level = Evidence(samples, seconds)
+        self._follows_orders = False
+        """In this attempt the voltage was seen at the first level of matching: its sensor is alive."""
+        self._discharge = DischargeWatch(numbers)
 
     @property
     def connector(self) -> int | None:
@@ -120,13 +130,24 @@ class GroupMachine:
     def evaluate(self, view: GroupView) -> None:
         """Take one set of values in and decide; at most one state is left in one evaluation."""
         self._witness(view)
+        self._discharge.update(view.now_s, view.voltage_v, energised=self._energised(view))
         self._steps[self.state](view, self._target)
+
+    def _energised(self, view: GroupView) -> bool:
+        """The group's output may be charged by itself, by the groups beside it or by a vehicle."""
+        if self.closed is None or self.state == "closing":
+            return self.set_point != OFF
+        bus = view.buses[self.closed]
+        return bus.driven or bus.contactors_closed is not False
 
     def _enter(self, state: State, view: GroupView, set_point: SetPoint | None = OFF) -> None:
         self.state, self._since_s, self.set_point = state, view.now_s, set_point
         self._trying_since_s = view.now_s
-        for evidence in (self._low_current, self._joinable):
+        self._opening_limit_s = self._numbers.contactor_limit_s
+        for evidence in (self._low_current, self._joinable, self._first_level):
             evidence.update(view.now_s, None, None)
+        if state == "matching":
+            self._follows_orders = False
         if state == "closing":
             self._apart.discard(self._target)
 
@@ -158,7 +179,7 @@ class GroupMachine:
         """The bus stands at a voltage that neither its vehicle nor its own groups explain."""
         bus = view.buses[connector]
         live = bus.voltage_v is not None and bus.voltage_v.value >= self._numbers.safe_voltage_v
-        return live and bus.contactors_closed is False and not bus.driven
+        return live and bus.contactors_closed is False and not bus.driven and bus.discharged
 
     def _all_open(self) -> bool:
         return all(value is False for value in self._feedback.values())
@@ -177,9 +198,8 @@ class GroupMachine:
             return False
         if bus.contactors_closed:
             close_enough = abs(voltage_v.value - bus.voltage_v.value) <= self._numbers.joining_difference_v
-            return close_enough and self._others_apart(connector)
-        safe_v = self._numbers.safe_voltage_v
-        return abs(voltage_v.value) < safe_v and abs(bus.voltage_v.value) < safe_v and not bus.driven
+            return close_enough and self._follows_orders and self._others_apart(connector)
+        return self._discharge.discharged and abs(voltage_v.value) < self._numbers.safe_voltage_v and self._dead(bus)
 
     def _others_apart(self, connector: int) -> bool:
         return all(other in self._apart for other in self._feedback if other != connector)
@@ -199,12 +219,11 @@ class GroupMachine:
             return
         bus = view.buses[target]
         self.set_point = OFF
-        if not bus.contactors_closed and not (bus.contactors_closed is False and self._quiet(bus)):
+        if bus.contactors_closed is None or (not bus.contactors_closed and not self._dead(bus)):
             # Insulation test, precharge or bleeding at the target: the time of trying begins when they are over.
             self._trying_since_s = view.now_s
         elif bus.contactors_closed and bus.voltage_v is not None and self._may_raise(view, target):
-            target_v = max(0.0, bus.voltage_v.value - self._numbers.matching_below_v)
-            self.set_point = SetPoint(on=True, voltage_v=target_v, current_a=self._numbers.matching_current_a)
+            self.set_point = self._matching_order(view, bus.voltage_v)
         stamp = (_stamp(view.voltage_v), _stamp(bus.voltage_v))
         if self._joinable.update(view.now_s, self.compatible(view, target), stamp) is True:
             self._enter("closing", view, self.set_point)
@@ -214,8 +233,19 @@ class GroupMachine:
         ):
             self._fail(self._why_not_matched(view, target), view)
 
-    def _quiet(self, bus: Bus) -> bool:
-        return not bus.driven and bus.voltage_v is not None and bus.voltage_v.value < self._numbers.safe_voltage_v
+    def _matching_order(self, view: GroupView, bus_v: Reading) -> SetPoint:
+        """First a level outside the joining window, and only once the voltage is seen there the one inside."""
+        numbers, voltage_v = self._numbers, view.voltage_v
+        first_v = bus_v.value - numbers.matching_proof_below_v
+        near = None if voltage_v is None else abs(voltage_v.value - first_v) < numbers.joining_difference_v
+        if self._first_level.update(view.now_s, near, _stamp(voltage_v)) is True:
+            self._follows_orders = True
+        target_v = bus_v.value - numbers.matching_below_v if self._follows_orders else first_v
+        return SetPoint(on=True, voltage_v=target_v, current_a=numbers.matching_current_a)
+
+    def _dead(self, bus: Bus) -> bool:
+        low = bus.voltage_v is not None and abs(bus.voltage_v.value) < self._numbers.safe_voltage_v
+        return low and bus.discharged and not bus.driven
 
     def _may_raise(self, view: GroupView, target: int) -> bool:
         """Every other contactor is proven open, or its bus is dead and will show it if it follows.
@@ -223,7 +253,9 @@ class GroupMachine:
         The target is within what the modules can do.
         """
         bus_v = view.buses[target].voltage_v
-        if bus_v is None or not self.group.minimum_voltage_v <= bus_v.value <= self.group.maximum_voltage_v:
+        if bus_v is None or bus_v.value > self.group.maximum_voltage_v:
+            return False
+        if bus_v.value - self._numbers.matching_proof_below_v < self.group.minimum_voltage_v:
             return False
         for other in self._feedback:
             if other in (target, *self._apart):
@@ -254,6 +286,7 @@ class GroupMachine:
             self._withdrawals += 1
             if self._withdrawals >= self._numbers.retry_limit:
                 self._pending = GroupFault(MISMATCH, target)
+                self._failures += 1
             self._enter("opening", view)
         elif self._feedback[target] is True:
             self._failures = self._withdrawals = 0
@@ -275,7 +308,9 @@ class GroupMachine:
             self._enter("unloading", view)
 
     def _unloading(self, view: GroupView, target: int) -> None:
-        low = None if view.current_a is None else abs(view.current_a.value) < self._numbers.opening_current_a
+        current_a, low = view.current_a, None
+        if current_a is not None and current_a.at_s > self._since_s:
+            low = abs(current_a.value) < self._numbers.opening_current_a
         if self._low_current.update(view.now_s, low, _stamp(view.current_a)) is True:
             self._enter("opening", view)
         elif self._stayed_s(view) > self._numbers.unloading_limit_s:
@@ -284,32 +319,39 @@ class GroupMachine:
 
     def _opening(self, view: GroupView, target: int) -> None:
         if self._all_open():
+            if self._stayed_s(view) < self._numbers.opening_rest_s:
+                return
             if self._pending is None:
                 self.fault = None
                 self._enter("parked", view)
             else:
                 self._fail(self._pending, view)
-        elif self._stayed_s(view) > self._numbers.contactor_limit_s:
+        elif self._stayed_s(view) > self._opening_limit_s:
             found = self._not_open()
             self._fail(found if found.fault == WELDED or self._pending is None else self._pending, view)
 
     def _fail(self, fault: GroupFault, view: GroupView) -> None:
         self.fault, self._pending = fault, None
         self._withdrawals = 0
-        if fault.fault != FEEDBACK_LOST:
+        if fault.fault in _WEAR:
             self._failures += 1
         self._enter("faulted", view)
 
     def _faulted(self, view: GroupView, target: int) -> None:
         if any(value is True for value in self._feedback.values()):
             self.fault = self._not_open()
-        passes = self.fault is not None and self.fault.fault not in NEED_A_PERSON
-        rested = self._stayed_s(view) >= self._numbers.retry_after_s
         if view.reset:
             self._failures = 0
-        if view.reset or (passes and rested and self._failures < self._numbers.retry_limit):
+        if view.reset or self._may_retry(view):
             # The fault stays named until every contactor has been seen open.
             self._enter("opening", view)
+
+    def _may_retry(self, view: GroupView) -> bool:
+        fault = self.fault
+        if fault is None or fault.fault in NEED_A_PERSON or self._failures >= self._numbers.retry_limit:
+            return False
+        elsewhere = fault.fault == MISMATCH and view.wanted not in (None, fault.connector)
+        return elsewhere or self._stayed_s(view) >= self._numbers.retry_after_s
 
 
 def _stamp(reading: Reading | None) -> float | None:

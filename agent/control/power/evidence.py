@@ -1,4 +1,4 @@
-"""Evidence: a fact counts when several readings over a stated time agree, and one contrary or missing reading ends it."""
+"""Evidence: a fact counts when several readings over a stated time agree; a contrary or missing one ends it."""
 
 from collections.abc import Hashable
 

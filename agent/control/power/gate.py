@@ -46,5 +46,8 @@ class AllocationGate:
         if group_v is None or bus_v is None or live is None:
             return False
         if live:
+            vehicle_v = number(connector.vehicle_side_voltage_v, now_s, numbers.value_age_limit_s)
+            if vehicle_v is None or abs(vehicle_v - bus_v) > numbers.sides_differ_v:
+                return False
             return abs(group_v - bus_v) <= numbers.joining_difference_v
         return max(abs(group_v), abs(bus_v)) < numbers.safe_voltage_v

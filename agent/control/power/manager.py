@@ -27,6 +27,7 @@ from agent.control.power.values import (
     fresh,
     number,
 )
+from agent.control.power.witness import DischargeWatch
 from drivers.reading import Reading
 
 INCOMER_OVERLOAD = "incomer_overload"
@@ -49,6 +50,7 @@ class PowerManager:
         self._shares = ShareKeeper(parameters.numbers, parameters.connector_power_w)
         self._policy = policy_of(parameters)
         self._gate = AllocationGate(parameters)
+        self._discharge = {connector: DischargeWatch(parameters.numbers) for connector in self._connectors}
         self._machines = {
             group.id: GroupMachine(group, tuple(parameters.paths(group.id)), parameters.numbers, now_s)
             for group in parameters.groups
@@ -99,7 +101,7 @@ class PowerManager:
         usable = {group for group in self._groups if self._fault_free(group)}
         wanted = self._policy.wanted(now_s, claims, usable)
         buses = {
-            connector: self._bus(now_s, inputs.connectors.get(connector), claims[connector])
+            connector: self._bus(now_s, connector, inputs.connectors.get(connector), claims[connector])
             for connector in self._connectors
         }
         age_s, feedback_age_s = self._numbers.value_age_limit_s, self._numbers.feedback_age_limit_s
@@ -122,17 +124,20 @@ class PowerManager:
         machine = self._machines.get(group_id)
         return machine is None or machine.fault is None
 
-    def _bus(self, now_s: float, connector: ConnectorInput | None, claim: Claim) -> Bus:
-        if connector is None or claim.blocked:
-            # Nothing joins a bus whose core is silent or in fault; its voltage still counts as evidence.
-            voltage_v = None if connector is None else connector.bus_voltage_v
-            return Bus(fresh(voltage_v, now_s, self._numbers.value_age_limit_s), None, driven=False)
-        closed = fresh(connector.contactors_closed, now_s, self._numbers.feedback_age_limit_s)
-        return Bus(
-            voltage_v=fresh(connector.bus_voltage_v, now_s, self._numbers.value_age_limit_s),
-            contactors_closed=None if closed is None else closed.value is True,
-            driven=connector.set_point.on,
-        )
+    def _bus(self, now_s: float, number_: int, connector: ConnectorInput | None, claim: Claim) -> Bus:
+        said = ConnectorInput(now_s) if connector is None else connector
+        age_s = self._numbers.value_age_limit_s
+        voltage_v = fresh(said.bus_voltage_v, now_s, age_s)
+        seen = fresh(said.contactors_closed, now_s, self._numbers.feedback_age_limit_s)
+        closed = None if seen is None else seen.value is True
+        driven = said.set_point.on and not claim.blocked
+        watch = self._discharge[number_]
+        watch.update(now_s, voltage_v, energised=driven or closed is True)
+        vehicle_v = number(said.vehicle_side_voltage_v, now_s, age_s)
+        if closed and voltage_v is not None:
+            agree = vehicle_v is not None and abs(vehicle_v - voltage_v.value) <= self._numbers.sides_differ_v
+            voltage_v = voltage_v if agree else None
+        return Bus(voltage_v, closed, driven, watch.discharged)
 
     def _wanted_relays(self) -> dict[str, bool]:
         return {row.output: self._machines[row.group].closed == row.connector for row in self.parameters.contactors}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 Policy = Literal["fixed", "switched"]
-"""``fixed``: a group stays at its home connector 固定分配. ``switched``: a free group goes where power is short 动态分配."""
+"""``fixed``: a group stays at its home 固定分配. ``switched``: a free group goes where power is short 动态分配."""
 
 
 def _number(value: float, source: str) -> Any:
@@ -28,7 +28,7 @@ class PowerNumbers:
     share_validity_s: float = _number(1.0, "own: 100 cycles of 10 ms; below the 10 s after which modules switch off")
     lowering_tolerance_w: float = _number(500.0, "own: a lowering counts as done within this of the new share")
     lowering_tolerance_share: float = _number(
-        0.02, "own: twice the 1 % that GB/T 18487.1 asks of the output current, of the new share"
+        0.02, "own: of the new share; control and measurement of the output differ by less"
     )
     lowering_unmeasured_s: float = _number(
         10.0, "InfyPower V1.13: a module without a command is off after 10 s; used when no measurement comes"
@@ -46,12 +46,21 @@ class PowerNumbers:
     safe_voltage_v: float = _number(60.0, "GB/T 18487.1, GB 44263-2024: safe to touch below")
     joining_difference_v: float = _number(10.0, "GB/T 18487.1: contactors close within 10 V of the other side")
     matching_below_v: float = _number(5.0, "own: the middle of the 1 to 10 V of GB/T 18487.1")
+    matching_proof_below_v: float = _number(
+        25.0, "own: first level of matching, outside the joining window by 5 V and more: proves that the sensor follows"
+    )
     matching_current_a: float = _number(2.0, "own: as precharge; charges the output capacitors of the group")
+    sides_differ_v: float = _number(
+        5.0, "as weld_difference_v of the DC sequence: both sides of closed K1/K2 agree within this"
+    )
     separation_difference_v: float = _number(15.0, "own: 5 V more than a joining may have: the two sides are apart")
     follow_s: float = _number(5.0, "own: a dead bus that follows a group for this long is connected to it")
     opening_current_a: float = _number(5.0, "GB/T 18487.1: contactors open in order below 5 A")
     unloading_limit_s: float = _number(3.0, "GB/T 18487.1: current below 5 A; as ramp_down_s of the DC sequence")
     contactor_limit_s: float = _number(1.0, "as contactor_refuses and contactor_welded in config/faults.toml")
+    opening_rest_s: float = _number(
+        0.5, "own: output board, contactor and feedback need up to 0.2 s; no new closing before an old one is over"
+    )
     matching_limit_s: float = _number(120.0, "own: an idle module discharges its output within about 60 s, doubled")
     waiting_limit_s: float = _number(300.0, "own: lock, handshake, insulation test and precharge take 90 s at most")
     retry_after_s: float = _number(60.0, "own: a parked group with a fault that may pass tries again after this")

@@ -54,6 +54,8 @@ class ConnectorInput:
     """True: K1 and K2 are both seen closed. False: both are seen open. None: anything else."""
     bus_voltage_v: Reading | None = None
     """Module side of K1/K2."""
+    vehicle_side_voltage_v: Reading | None = None
+    """Vehicle side of K1/K2: the second witness of the bus voltage while both are closed."""
     current_a: Reading | None = None
     """Measured current into the vehicle."""
 
