@@ -8,6 +8,7 @@ from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import PowerQualityParameters
 from agent.control.safety.numbers import NUMBERS, TIMES, SequenceEdition, SequenceNumbers, StepTimes
 from agent.settings.catalogue import Fault
+from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 from drivers.meters.register_form import RegisterForm
 
 
@@ -61,3 +62,8 @@ class ControlParameters:
     def times(self) -> StepTimes:
         """Longest stays in the steps of the sequence under this edition."""
         return TIMES[self.edition]
+
+    @property
+    def judge_limits(self) -> JudgeLimits:
+        """Limits that the data of the vehicle are judged by under this edition."""
+        return LIMITS[self.edition]
