@@ -11,21 +11,12 @@ from interlock_cases import GOOD, NOW_S, Case, case
 
 from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.faults import FAULT_IDS as MONITOR_FAULT_IDS
-from agent.control.metering.meter import METER_FINDINGS
+from agent.control.metering.findings import METER_FINDINGS
 from agent.control.power_quality.limits import GRID_FINDINGS
-from agent.control.safety.interlocks import (
-    BLOCKING_ACTIONS,
-    EVENT_FAULTS,
-    FAULT_IDS,
-    RULES,
-    SAFETY_INPUTS,
-    START_INPUTS,
-    VEHICLE_FINDINGS,
-    Permission,
-    Situation,
-    is_plugged,
-    stop_reason,
-)
+from agent.control.safety.permission import BLOCKING_ACTIONS, Permission, stop_reason
+from agent.control.safety.requirements import SAFETY_INPUTS, START_INPUTS
+from agent.control.safety.rules import EVENT_FAULTS, FAULT_IDS, RULES, VEHICLE_FINDINGS, is_plugged
+from agent.control.safety.situation import Situation
 from drivers.gbt27930.charger.timers import TIME_LIMITS
 from drivers.reading import Quality
 

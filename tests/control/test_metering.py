@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from control_world import World, parameters_with
 
+from agent.control.metering.findings import METER_FINDINGS
 from agent.control.metering.meter import (
-    METER_FINDINGS,
     FrozenRegister,
     Metering,
     MeterInLedger,

@@ -7,7 +7,8 @@ import pytest
 
 from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.faults import FAULT_IDS
-from agent.control.safety.interlocks import EVENT_FAULTS, RULES, SAFETY_INPUTS, START_INPUTS
+from agent.control.safety.requirements import SAFETY_INPUTS, START_INPUTS
+from agent.control.safety.rules import EVENT_FAULTS, RULES
 from agent.settings import catalogue, schema
 from agent.settings.files import (
     data_folder,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from agent.control.dc.machine import SESSION_STATES
 from agent.control.dc.plausibility import battery_limits_violated
 from agent.control.metering.meter import meter_findings
-from agent.control.safety import interlocks
+from agent.control.safety.permission import stop_reason
 
 if TYPE_CHECKING:
     from agent.control.dc.core import ControlCore
@@ -45,7 +45,7 @@ def react(core: "ControlCore") -> None:
         _end_session_for_cause(core)
     if core.relays_wanted["contactors"] and not core.permission.energise:
         # Whatever took the permission away, even a cause whose debounce is not over: open, and end the session.
-        core.halt(interlocks.stop_reason(core.permission), immediate=True)
+        core.halt(stop_reason(core.permission), immediate=True)
         core.output_off()
 
 

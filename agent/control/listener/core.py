@@ -10,7 +10,6 @@ from typing import Any
 
 from agent.control.chassis.backlog import Backlog, RecordDraft
 from agent.control.chassis.commands import Answers, CommandInput, Reply
-from agent.control.chassis.fault_register import ActiveFault, FaultRegister
 from agent.control.chassis.image import ProcessImage
 from agent.control.dc.recording import Pace
 from agent.control.listener import faults as monitor_faults
@@ -28,6 +27,7 @@ from agent.control.listener.session import (
 )
 from agent.control.metering.billing import Billing
 from agent.control.metering.meter import NO_METER, MeterInLedger
+from agent.control.safety.fault_register import ActiveFault, FaultRegister
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.messages.fields import Sender

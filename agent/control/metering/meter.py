@@ -10,18 +10,6 @@ from drivers.meters.register_form import RegisterForm
 if TYPE_CHECKING:
     from agent.control.dc.core import ControlCore
 
-METER_FINDINGS = frozenset(
-    {
-        "meter_register_frozen",
-        "meter_unit_unproven",
-        "meter_verification_due",
-        "meter_verification_near",
-        "meter_verification_expired",
-        "meter_verification_refused",
-    }
-)
-"""Faults found by looking at the meter over time."""
-
 
 @dataclass(frozen=True, slots=True)
 class MeterInLedger:
