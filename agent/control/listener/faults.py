@@ -11,6 +11,7 @@ from agent.control.chassis.image import ProcessImage
 from agent.control.chassis.vehicle_faults import FAULT_OF_FINDING, faults_of_findings
 from agent.control.dc.envelope import CurrentEnvelope
 from agent.control.listener.parameters import MonitorParameters
+from agent.settings.catalogue import threshold_of
 from drivers.gbt27930.charger.phases import Latest
 from drivers.gbt27930.judge.demands import Ceiling, announced, demand_beyond
 from drivers.gbt27930.judge.finding import Finding
@@ -213,11 +214,16 @@ def _devices(
     image: ProcessImage, around: Surroundings, parameters: MonitorParameters, now_s: float, settled: bool
 ) -> list[str]:
     meter_v = image.value("meter_voltage_v", now_s)
+    meter_age_s = threshold_of(parameters.faults, "meter_lost")
+    monitor_age_s = threshold_of(parameters.faults, "insulation_monitor_lost")
     checks = (
-        ("meter_lost", parameters.meter is not None and _older_than(image, "meter_energy_wh", 10.0, around, now_s)),
+        (
+            "meter_lost",
+            parameters.meter is not None and _older_than(image, "meter_energy_wh", meter_age_s, around, now_s),
+        ),
         (
             "insulation_monitor_lost",
-            parameters.insulation_monitor and _older_than(image, "insulation_plus_kohm", 6.0, around, now_s),
+            parameters.insulation_monitor and _older_than(image, "insulation_plus_kohm", monitor_age_s, around, now_s),
         ),
         ("reverse_polarity", meter_v is not None and meter_v < -parameters.numbers.reverse_voltage_v),
         ("vehicle_bus_lost", not around.vehicle_port_open),

@@ -78,6 +78,8 @@ class SequenceNumbers:
     over_current_share: float = _number(0.10, "GB 44263-2024: 10 % from 30 A")
     over_current_small_a: float = _number(3.0, "GB 44263-2024: 3 A below 30 A")
     over_current_small_limit_a: float = _number(30.0, "GB 44263-2024")
+    current_expected_a: float = _number(5.0, "own: a set point from here on must lead to a current")
+    current_absent_a: float = _number(1.0, "own: less is no current; the offset of a measurement")
     residual_voltage_after_s: float = _number(
         5.0, "own: residual voltage is looked at when the vehicle has had its time to open"
     )
