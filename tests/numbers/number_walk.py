@@ -75,8 +75,18 @@ def around(limit: float) -> tuple[float, float, float]:
     return limit - half, limit, limit + half
 
 
-def blind(tree: Tree, number: Number, probe: Callable[[Tree, Number], Any], load: Callable[[Tree], Any]) -> list[float]:
-    """The changes of ``number`` that ``probe`` does not see. Raises AssertionError when nothing can be changed."""
+def blind(
+    tree: Tree,
+    number: Number,
+    probe: Callable[[Tree, Number], Any],
+    load: Callable[[Tree], Any],
+    *,
+    whole: bool = False,
+) -> list[float]:
+    """The changes of ``number`` that ``probe`` does not see. Raises AssertionError when nothing can be changed.
+
+    ``whole``: it is a count although the file writes it as a fraction.
+    """
 
     def is_legal(value: float) -> bool:
         try:
@@ -85,7 +95,7 @@ def blind(tree: Tree, number: Number, probe: Callable[[Tree, Number], Any], load
             return False
         return True
 
-    changes = legal_changes(number, is_legal)
+    changes = legal_changes(Number(number.place, int(number.value)) if whole else number, is_legal)
     assert changes, f"no other value of {number.name} is legal"
     before = probe(load(tree), number)
-    return [v for v in changes if probe(load(with_number(tree, number.place, v)), number) == before]
+    return [value for value in changes if probe(load(with_number(tree, number.place, value)), number) == before]
