@@ -57,8 +57,8 @@ def _level(catalogue: FaultCatalogue, number: Number) -> Any:
     beside = {f"level_{level}": msgspec.structs.replace(row, id=f"level_{level}", level=level) for level in (1, 2, 3)}
     register = FaultRegister({row.id: row, **beside})
     register.update(0.0, [row.id], unplugged=False, reset=False)
-    register.update(1.0, list(beside) + [row.id], unplugged=False, reset=False)
-    register.update(900.0, list(beside) + [row.id], unplugged=False, reset=False)
+    register.update(1.0, [*beside, row.id], unplugged=False, reset=False)
+    register.update(900.0, [*beside, row.id], unplugged=False, reset=False)
     return [active.fault.id for active in register.active()]
 
 
@@ -296,7 +296,7 @@ def _smallest_demand(profile: PileProfile, number: Number) -> Any:
 def _modules(profile: PileProfile, number: Number) -> Any:
     stage = InfyPower(profile.module_count, 0.1)
     stage.demand(500.0, 60.0, True)
-    return [(frame.identifier, frame.data) for frame in stage.poll(0.0)]
+    return [(frame.identifier, frame.data) for turn in range(200) for frame in stage.poll(turn * 0.005)]
 
 
 PILE_PROBES: Mapping[str, Probe] = {
