@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from agent.control.dc import vehicle
 from agent.control.dc.machine import SESSION_STATES
+from agent.control.dc.plausibility import battery_limits_violated
 from agent.control.metering.meter import meter_findings
 from agent.control.safety.permission import stop_reason
 
@@ -33,9 +33,7 @@ def fill_situation(core: "ControlCore") -> None:
     situation.vehicle_findings = memory.watch.findings(core.now_s) if charging else frozenset()
     situation.meter_findings = meter_findings(core)
     situation.grid_findings = frozenset() if core.power_quality is None else core.power_quality.findings
-    situation.battery_limits_violated = charging and vehicle.battery_limits_violated(
-        core.charger.vehicle, core.parameters.numbers
-    )
+    situation.battery_limits_violated = charging and battery_limits_violated(core.charger.vehicle, core.parameters)
 
 
 def react(core: "ControlCore") -> None:
