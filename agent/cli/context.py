@@ -16,8 +16,9 @@ from agent.cli.main import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_WRONG
 from agent.cli.service import complaint, say_error
 from agent.cli.words import Speaker
 from agent.settings.load import load_site
-from agent.settings.problems import Language, SettingsError
+from agent.settings.problems import SettingsError
 from agent.settings.site import ConnectorOfSite, Site
+from drivers.text import Language
 
 if TYPE_CHECKING:
     from agent.records.reader import LedgerReader
@@ -27,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass
 class Context:
-    """What the options in front of the command say."""
+    """The options in front of the command."""
 
     config: str
     language: Language
@@ -72,7 +73,7 @@ class Context:
         return FieldClient(Path(self.site.settings.paths.runtime))
 
     def not_running(self, error: NotRunningError, as_json: bool) -> NoReturn:
-        """Say that nobody answers, and end with the exit code for it."""
+        """Report that the process does not answer, and end with the exit code for it."""
         pick = self.speak.pick
         if error.denied:
             text = pick("没有权限访问控制进程", "this user may not talk to the field process")

@@ -14,10 +14,11 @@ from typing import Protocol
 
 from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.make_safe_plan import NothingToOpenError, Target, find_targets
-from agent.settings.problems import Language, SettingsError
+from agent.settings.problems import SettingsError
 from drivers.errors import PortError
 from drivers.modbus import codec
 from drivers.modbus.codec import Match, Request
+from drivers.text import Language
 
 _ROUNDS = 3
 _REPLY_S = 0.15

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.settings.files import data_folder, find_data_file, read_toml
-from agent.settings.problems import Problem, SettingsError, Text
+from agent.settings.problems import Problem, SettingsError
 from agent.settings.tree import at, entries, kind_of
 from agent.settings.wiring import load_board_model, load_wiring
+from drivers.text import Text
 
 LEFT_ALONE = "electronic_lock"
 _FIRST = ("contactor_k1", "contactor_k2")

@@ -3,6 +3,7 @@
 from agent.control.dc.parameters import ControlParameters
 from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import EventLimits, Limit, PowerQualityParameters
+from agent.settings.catalogue import threshold_of
 from agent.settings.schema import Meter
 from agent.settings.site import ConnectorOfSite, Site
 from drivers.meters.register_form import RegisterForm
@@ -51,24 +52,18 @@ def billing_tariff(site: Site) -> BillingTariff:
     )
 
 
-def _ratings(site: Site, connector: ConnectorOfSite) -> tuple[float, float]:
-    """Most power (W) and current (A) of a connector: what its groups can give, within pile, profile and site."""
+def ratings_of(site: Site, connector: ConnectorOfSite) -> tuple[float, float]:
+    """Most power (W) and current (A) of a connector: the profile's, tightened by the site. Groups have their own."""
     profile, settings = site.profile, connector.settings
-    switched = site.settings.power.policy == "switched"
-    joined = {entry.group for entry in connector.allocations} if switched else set()
-    groups = [group for group in profile.group if group.connector == connector.number or group.id in joined]
-    power_w = _least(profile.maximum_power_w, settings.maximum_power_w, sum(group.maximum_power_w for group in groups))
-    current_a = _least(
-        profile.maximum_current_a, settings.maximum_current_a, sum(group.maximum_current_a for group in groups)
-    )
-    return power_w, current_a
+    power_w = _least(profile.maximum_power_w, settings.maximum_power_w)
+    return power_w, _least(profile.maximum_current_a, settings.maximum_current_a)
 
 
 def connector_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str, version: str) -> ControlParameters:
     """What the core of one connector must know. Site limits tighten profile and catalogue, never loosen them."""
     settings, profile = site.settings, site.profile
-    limits, meter = settings.limits, connector.settings.meter
-    maximum_power_w, maximum_current_a = _ratings(site, connector)
+    limits, faults, meter = settings.limits, site.faults, connector.settings.meter
+    maximum_power_w, maximum_current_a = ratings_of(site, connector)
     due = None if meter is None else meter.verification_due
     return ControlParameters(
         pile_id=settings.pile.id,
@@ -81,7 +76,7 @@ def connector_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str
         maximum_current_a=maximum_current_a,
         minimum_current_a=profile.minimum_current_a,
         tariff=billing_tariff(site),
-        faults=site.faults,
+        faults=faults,
         edition=connector.settings.edition,
         charger_number=settings.pile.charger_number,
         meter={} if meter is None else meter_in_record(meter),
@@ -89,12 +84,12 @@ def connector_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str
         verification_due_day=None if due is None else due.toordinal(),
         refuse_after_verification_due=meter is not None and meter.refuse_after_verification_due,
         power_quality=_power_quality(site),
-        recorder_lost_stop_s=limits.recorder_lost_stop_s,
+        recorder_lost_stop_s=_least(threshold_of(faults, "recorder_lost"), limits.recorder_lost_stop_s),
         start_time_limit_s=limits.start_time_limit_s,
         telemetry_interval_s=float(settings.record.telemetry_interval_s),
         telemetry_idle_interval_s=float(settings.record.telemetry_idle_interval_s),
-        over_temperature_c=_least(site.faults["over_temperature"].threshold, limits.connector_temperature_stop_c),
-        temperature_derate_c=_least(site.faults["temperature_high"].threshold, limits.connector_temperature_derate_c),
+        over_temperature_c=_least(threshold_of(faults, "over_temperature"), limits.connector_temperature_stop_c),
+        temperature_derate_c=_least(threshold_of(faults, "temperature_high"), limits.connector_temperature_derate_c),
     )
 
 

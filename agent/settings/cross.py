@@ -8,10 +8,11 @@ import stat
 from collections.abc import Iterator, Mapping
 
 from agent.settings.catalogue import Fault, PileProfile
-from agent.settings.problems import Problem, Text
+from agent.settings.problems import Problem
 from agent.settings.tree import Tree, at, entries
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.sections import MeterMap
+from drivers.text import Text
 
 _RATINGS = ("maximum_power_w", "maximum_voltage_v", "maximum_current_a")
 

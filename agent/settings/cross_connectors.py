@@ -17,9 +17,10 @@ from agent.settings.catalogue import (
     Wiring,
 )
 from agent.settings.devices import INSULATION_MODELS, MODULE_MODELS
-from agent.settings.problems import NO_HINT, Problem, Text, did_you_mean, legal_names
+from agent.settings.problems import Problem, did_you_mean, legal_names
 from agent.settings.tree import Tree, entries, kind_of
 from agent.settings.wiring import not_timed, wires
+from drivers.text import NO_TEXT, Text
 
 _CHARGER_ONLY = ("edition", "maximum_power_w", "maximum_voltage_v", "maximum_current_a")
 
@@ -146,7 +147,7 @@ def _place_of_board(place: str, board: Tree, model: BoardModel) -> Iterator[Prob
     wanted, others = (("chip",), ("bus", "address")) if model.bus == "gpio" else (("bus", "address"), ("chip",))
     for key in wanted:
         if board.get(key) is None:
-            hint = Text('例如 "/dev/gpiochip0"', 'for example "/dev/gpiochip0"') if key == "chip" else NO_HINT
+            hint = Text('例如 "/dev/gpiochip0"', 'for example "/dev/gpiochip0"') if key == "chip" else NO_TEXT
             yield Problem(f"{place}.{key}", Text(f"缺少:{model.id} 需要", f"is missing: {model.id} needs it"), hint)
     for key in others:
         if board.get(key) is not None:

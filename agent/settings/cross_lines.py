@@ -3,9 +3,10 @@
 import os
 from collections.abc import Collection, Iterator
 
-from agent.settings.problems import Problem, Text, did_you_mean
+from agent.settings.problems import Problem, did_you_mean
 from agent.settings.tree import Tree, entries
 from drivers.line.tcp_port import is_tcp, split_url
+from drivers.text import Text
 
 
 def bus_problems(tree: Tree, numbered: Collection[str] = ()) -> Iterator[Problem]:

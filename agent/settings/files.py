@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from agent.settings.catalogue import Fault, FaultCatalogue, PileProfile, TariffTable
-from agent.settings.problems import NO_HINT, Problem, SettingsError, Text
+from agent.settings.problems import Problem, SettingsError
 from agent.settings.profile import profile_problems
 from agent.settings.schema import SCHEMA
 from agent.settings.walk import Walk, bare, type_of
+from drivers.text import NO_TEXT, Text
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -80,7 +81,7 @@ def _unreadable(path: Path, error: OSError) -> Problem:
         what = Text("没有读取权限", "permission denied")
         hint = Text("让运行服务的用户可以读取", "make it readable for the user of the service")
     else:
-        what, hint = Text(f"无法读取({error.strerror})", f"cannot be read ({error.strerror})"), NO_HINT
+        what, hint = Text(f"无法读取({error.strerror})", f"cannot be read ({error.strerror})"), NO_TEXT
     return Problem(str(path), what, hint)
 
 

@@ -20,7 +20,7 @@ from agent.settings.files import (
 )
 from agent.settings.meter_map import load_meter_map
 from agent.settings.power_quality import SupplyLimits, load_supply_limits
-from agent.settings.problems import NO_HINT, Language, Problem, SettingsError, Text, legal_names
+from agent.settings.problems import Problem, SettingsError, legal_names
 from agent.settings.schema import Settings
 from agent.settings.site import BoardOfSite, ConnectorOfSite, GroupOfSite, Site
 from agent.settings.tree import Tree, at, entries
@@ -29,6 +29,7 @@ from agent.settings.wiring import load_board_model, load_wiring
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.register_form import register_form
 from drivers.meters.register_map import AnyMap
+from drivers.text import NO_TEXT, Language, Text
 
 T = TypeVar("T")
 
@@ -129,7 +130,7 @@ def _with_cure(problem: Problem) -> Problem:
     place = problem.place.partition("[")[0] + "." + problem.place.rpartition(".")[2]
     if place in _OLD_SECTIONS:
         return Problem(problem.place, problem.what, _OLD_SECTIONS[place])
-    if problem.place == "connector" and problem.hint == NO_HINT:
+    if problem.place == "connector" and problem.hint == NO_TEXT:
         return Problem(problem.place, problem.what, Text("写 [[connector]]", "write [[connector]], two brackets each"))
     return problem
 

@@ -10,7 +10,8 @@ from agent.settings.catalogue import (
     REQUIRED_OUTPUTS,
     PileProfile,
 )
-from agent.settings.problems import Problem, Text, did_you_mean
+from agent.settings.problems import Problem, did_you_mean
+from drivers.text import Text
 
 
 def profile_problems(profile: PileProfile) -> Iterator[Problem]:

@@ -12,7 +12,8 @@ from agent.settings.catalogue import (
     Wiring,
 )
 from agent.settings.files import load_named
-from agent.settings.problems import Problem, SettingsError, Text, did_you_mean
+from agent.settings.problems import Problem, SettingsError, did_you_mean
+from drivers.text import Text
 
 Wire = Output | DiscreteInput | AnalogInput
 SECTIONS = ("outputs", "inputs", "analog")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from agent.settings.load import SettingsError, load_settings, load_site
-from agent.settings.problems import Language
 from agent.settings.site import Site
+from drivers.text import Language
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config" / "site-monitor-example.toml").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ import pytest
 from agent.control.dc.parameters import ControlParameters
 from agent.field.parameters import connector_parameters
 from agent.settings.load import SettingsError, load_settings, load_site
-from agent.settings.problems import Language
 from agent.settings.site import Site
+from drivers.text import Language
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config" / "site-example.toml").read_text(encoding="utf-8")

@@ -7,14 +7,15 @@ import click
 from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.service import complaint, say_error
 from agent.settings.migration.plan import make_plan, write_plan
-from agent.settings.problems import Language, SettingsError, Text
+from agent.settings.problems import SettingsError
+from drivers.text import Language, Text
 
 
 def run_migrate(path: Path, language: Language, *, write: bool) -> int:
     """Convert the site file at ``path`` and what belongs to it. Returns the exit code."""
 
     def say(text: Text) -> None:
-        say_error(text.in_language(language))
+        say_error(text.in_(language))
 
     try:
         plan = make_plan(path)

@@ -15,10 +15,11 @@ from agent.settings.files import data_folder, layout_problem, read_toml
 from agent.settings.load import site_of
 from agent.settings.migration import beside, layout1
 from agent.settings.migration.site import migrated, migrated_text, old_problems
-from agent.settings.problems import Problem, SettingsError, Text
+from agent.settings.problems import Problem, SettingsError
 from agent.settings.schema import SCHEMA
 from agent.settings.tree import at, kind_of
 from agent.settings.wiring import load_wiring
+from drivers.text import Text
 
 BACKUP = ".schema1"
 """Added to the name of a file that is kept as it was."""

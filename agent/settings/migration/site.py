@@ -17,9 +17,10 @@ from agent.settings.migration.text import (
     set_schema,
     take_keys,
 )
-from agent.settings.problems import Problem, Text
+from agent.settings.problems import Problem
 from agent.settings.schema import SCHEMA
 from agent.settings.walk import Walk, type_of
+from drivers.text import Text
 
 GROUP = "A"
 _OLD = {
