@@ -6,14 +6,8 @@ from typing import Any
 import pytest
 from control_world import World, parameters_with
 
-from agent.control.metering.meter import (
-    METER_FINDINGS,
-    FrozenRegister,
-    Metering,
-    MeterInLedger,
-    days_left,
-    verification_findings,
-)
+from agent.control.metering.meter import METER_FINDINGS, FrozenRegister, Metering, days_left, verification_findings
+from agent.vocabulary.record import MeterInLedger
 from drivers.meters.register_form import RegisterForm
 
 DUE = date(2027, 5, 1)

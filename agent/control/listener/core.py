@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import Answers, CommandInput, Reply
 from agent.control.chassis.fault_register import ActiveFault, FaultRegister
 from agent.control.chassis.image import ProcessImage
@@ -27,7 +27,7 @@ from agent.control.listener.session import (
     started_body,
 )
 from agent.control.metering.billing import Billing
-from agent.control.metering.meter import NO_METER, MeterInLedger
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.observer import Observation, Observer, Severity, Stage
@@ -52,7 +52,7 @@ _TOLD_ON_THE_BUS = (
 class MonitorOutputs:
     """What the shell must do after a step: keep and answer. Nothing can be switched or sent with it."""
 
-    records: list[RecordDraft] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
 
@@ -70,7 +70,7 @@ class MonitorCore:
         self.image = ProcessImage()
         self.observer = Observer(sessions_at_most=1)
         self.faults = FaultRegister(parameters.faults)
-        self.backlog = Backlog(parameters.maximum_backlog)
+        self.backlog = Backlog(parameters.maximum_backlog, parameters.boot_id)
         self.answers = Answers()
         self.around = Surroundings(started_at_s=now_s)
         self.events: set[str] = {"control_restarted"} if restarted else set()
@@ -96,7 +96,7 @@ class MonitorCore:
         self._commands: list[CommandInput] = []
         self._active: list[ActiveFault] = []
         self._sessions_begun = 0
-        self._records: list[RecordDraft] = []
+        self._records: list[Record] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
         self._errors_in_a_row = 0
@@ -433,7 +433,10 @@ class MonitorCore:
         self._add(kind, body, None if self.session is None else self.session.id)
 
     def _add(self, kind: str, body: dict[str, Any], session_id: str | None) -> None:
-        self._records.append(self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body))
+        connector = self.parameters.connector
+        self._records.append(
+            self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body, connector=connector)
+        )
 
     @property
     def stage(self) -> Stage:

@@ -1,6 +1,5 @@
 """What is watched about the billing meter besides its readings: verification, unit, a register that stands still."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.control.dc.parameters import ControlParameters
@@ -22,18 +21,6 @@ METER_FINDINGS = frozenset(
 )
 """Faults found by looking at the meter over time."""
 
-
-@dataclass(frozen=True, slots=True)
-class MeterInLedger:
-    """What the recorder tells of the meter from the ledger."""
-
-    proof: str = ""
-    """What the last proof of the energy unit was made for; empty if there is none."""
-    register_end_wh: int | None = None
-    """Where the meter stood at the end of the last session or at its exchange; None if neither is in the ledger."""
-
-
-NO_METER = MeterInLedger()
 
 _DAY_MS = 86_400_000
 _EPOCH_DAY = 719_163
