@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from agent.control.listener.core import MonitorCore
 from agent.control.listener.parameters import MonitorParameters
 from agent.control.metering.billing import BillingTariff
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from agent.field.lines import ModbusLine
     from agent.field.monitor_loop import MonitorLoop
     from drivers.line.device import Device
+
+INPUT_BOARD = "modbus-inputs-8ch"
 
 
 def _contacts(site: MonitorSite) -> dict[str, Contact]:
@@ -88,22 +92,26 @@ def build_monitor_loop(
 def build_modbus_lines(site: MonitorSite) -> "list[ModbusLine]":
     """The lines on which something of ours hangs, with devices that only read. Nothing is opened yet."""
     from agent.field.lines import ModbusLine
-    from agent.field.meters import build_meter
-    from drivers.inputs_outputs.input_board import InputBoard
-    from drivers.inputs_outputs.waveshare import InputWiring
-    from drivers.insulation.aim_d100 import AimD100
+    from agent.field.meters import build_insulation_monitor, build_meter
+    from agent.settings.files import data_folder
+    from drivers.inputs_outputs.board_model import ModbusBoardModel, load_board_model
+    from drivers.inputs_outputs.modbus_board import ModbusBoard
+    from drivers.inputs_outputs.wires import InputWire, Wires
 
     connector = site.settings.connector
     on_bus: list[tuple[str, Device]] = []
     if connector.meter is not None and site.meter_map is not None:
         on_bus.append((connector.meter.bus, build_meter(connector.meter, site.meter_map)))
     if connector.insulation_monitor is not None:
-        monitor = connector.insulation_monitor
-        on_bus.append((monitor.bus, AimD100(monitor.address, monitor.poll_interval_ms / 1000.0)))
+        on_bus.append((connector.insulation_monitor.bus, build_insulation_monitor(connector.insulation_monitor)))
     if connector.inputs is not None:
         inputs = connector.inputs
-        wiring = {name: InputWiring(wire.channel, wire.active_low) for name, wire in _contacts(site).items()}
-        board = InputBoard(wiring, inputs.address, inputs.interval_ms / 1000.0, channels=inputs.channels)
+        wires = Wires(inputs={name: InputWire(wire.channel, wire.active_low) for name, wire in _contacts(site).items()})
+        model = load_board_model(data_folder() / "boards" / f"{INPUT_BOARD}.toml")
+        if not isinstance(model, ModbusBoardModel) or model.inputs is None:
+            raise TypeError(f"{INPUT_BOARD} is no Modbus board with inputs")
+        model = msgspec.structs.replace(model, inputs=msgspec.structs.replace(model.inputs, channels=inputs.channels))
+        board = ModbusBoard(model, wires, inputs.address, inputs.interval_ms / 1000.0, name="input board")
         on_bus.append((inputs.bus, board))
     lines = []
     for bus in site.settings.bus.modbus:

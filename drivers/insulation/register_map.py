@@ -146,34 +146,42 @@ def _names(wanted: InsulationMap) -> Iterator[Mistake]:
         if signal not in delivered:
             hint = ("只有总电阻时,同一 field 写两个信号", "with one total resistance, give both signals to one field")
             yield Mistake("fields", f"缺少 {signal}", f"{signal} is missing", *hint)
-    for kind, words in (("flags", wanted.flags), ("codes", wanted.codes)):
-        for index, word in enumerate(words):
-            for signal in word.fields:
-                if signal not in delivered:
-                    yield unknown(f"{kind}[{index}].fields", signal, delivered)
+    for place, word in _words(wanted):
+        for signal in word.fields:
+            if signal not in delivered:
+                yield unknown(f"{place}.fields", signal, delivered)
+
+
+def _words(wanted: InsulationMap) -> Iterator[tuple[str, Flag | Code]]:
+    for index, flag in enumerate(wanted.flags):
+        yield f"flags[{index}]", flag
+    for index, code in enumerate(wanted.codes):
+        yield f"codes[{index}]", code
 
 
 def _registers(wanted: InsulationMap) -> Iterator[Mistake]:
     parts = [
         *((f"fields[{index}]", field.register, field.width) for index, field in enumerate(wanted.fields)),
-        *((f"flags[{index}]", flag.register, 1) for index, flag in enumerate(wanted.flags)),
-        *((f"codes[{index}]", code.register, 1) for index, code in enumerate(wanted.codes)),
+        *((place, word.register, 1) for place, word in _words(wanted)),
     ]
     for place, register, width in parts:
         if not any(block.covers(register, width) for block in wanted.blocks):
             yield Mistake(
-                f"{place}.register", f"{register} 不在任何块中", f"{register} is in no block", "补入 blocks", "add it to blocks"
+                f"{place}.register",
+                f"{register} 不在任何块中",
+                f"{register} is in no block",
+                "补入 blocks",
+                "add it to blocks",
             )
-    for kind, words in (("flags", wanted.flags), ("codes", wanted.codes)):
-        for index, word in enumerate(words):
-            for field in wanted.fields:
-                if (not word.fields or set(word.fields) & set(field.signals)) and not any(
-                    block.covers(word.register, 1) and block.covers(field.register, field.width)
-                    for block in wanted.blocks
-                ):
-                    what = f"does not come in one block with {field.signals[0]}"
-                    hint = ("状态字与数值须在同一次读取中", "a status word must come in the request of its value")
-                    yield Mistake(f"{kind}[{index}].register", f"与 {field.signals[0]} 不在同一块", what, *hint)
+    for place, word in _words(wanted):
+        for field in wanted.fields:
+            concerned = not word.fields or set(word.fields) & set(field.signals)
+            if concerned and not any(
+                block.covers(word.register, 1) and block.covers(field.register, field.width) for block in wanted.blocks
+            ):
+                what = f"does not come in one block with {field.signals[0]}"
+                hint = ("状态字与数值须在同一次读取中", "a status word must come in the request of its value")
+                yield Mistake(f"{place}.register", f"与 {field.signals[0]} 不在同一块", what, *hint)
 
 
 def _shapes(wanted: InsulationMap) -> Iterator[Mistake]:

@@ -64,7 +64,7 @@ class _Confirmation:
 
 
 class AddressedGroup(ModuleGroup[tuple[Step, int], Quantity]):
-    """One group. ``rated_current_a`` is that of one module, when it is known from elsewhere.
+    """One group. ``rated_current_a`` is that of one module, until it states its own.
 
     Raises ValueError if there are more than twelve modules or the interval is out of range.
     """
@@ -72,7 +72,7 @@ class AddressedGroup(ModuleGroup[tuple[Step, int], Quantity]):
     reads: tuple[Quantity, ...] = (Quantity.STATUS, Quantity.VOLTAGE, Quantity.CURRENT, Quantity.TEMPERATURE)
     """What the family reads; status first, it is what a missing module is looked for with."""
 
-    def __init__(self, plan: GroupPlan, command_interval_s: float, rated_current_a: float | None) -> None:
+    def __init__(self, plan: GroupPlan, command_interval_s: float, rated_current_a: float) -> None:
         if len(plan.addresses) > LARGEST_GROUP:
             raise ValueError(f"{len(plan.addresses)} modules are not within 1..{LARGEST_GROUP}")
         super().__init__(plan, command_interval_s, FRAME_SPACING_S)
@@ -100,14 +100,9 @@ class AddressedGroup(ModuleGroup[tuple[Step, int], Quantity]):
         able = [each for each in self.plan.addresses if self._is_able(each)]
         if not self._wanted.on or address not in able:
             return 0.0
-        share_a = self._wanted.current_a / len(able)
-        limit_a = self._limit_a(address)
-        return share_a if limit_a is None else min(share_a, limit_a)
-
-    def _limit_a(self, address: int) -> float | None:
-        module = self._modules.get(address)
-        stated = None if module is None else module.maximum_current_a
-        return self._rated_current_a if stated is None else stated
+        stated_a = self._modules[address].maximum_current_a
+        limit_a = self._rated_current_a if stated_a is None else stated_a
+        return min(self._wanted.current_a / len(able), limit_a)
 
     def _is_able(self, address: int) -> bool:
         module = self._modules.get(address)
@@ -161,6 +156,8 @@ class AddressedGroup(ModuleGroup[tuple[Step, int], Quantity]):
         module.status, module.faulted = status, faulted
         module.in_service = not faulted and not idle
         module.status_at_s = module.seen_s
+        if module.maximum_current_a is None:
+            module.maximum_current_a = self._rated_current_a
 
     def _first_read(self) -> Quantity:
         return Quantity.STATUS

@@ -1,4 +1,4 @@
-"""A model of power modules as data: which driver speaks to it and with what settings, a file in config/power_modules."""
+"""A model of power modules as data: its driver and the settings of that, a file in config/power_modules."""
 
 import importlib
 import importlib.util
@@ -87,12 +87,18 @@ def plan_mistakes(model: PowerModel, plan: GroupPlan) -> list[Mistake]:
     count, maximum = len(plan.addresses), model.maximum_modules
     if not 1 <= count <= maximum:
         found.append(
-            Mistake("module_count", f"{count} 超出 1 至 {maximum}", f"{count} is not within 1 to {maximum} of {model.id}")
+            Mistake(
+                "module_count", f"{count} 超出 1 至 {maximum}", f"{count} is not within 1 to {maximum} of {model.id}"
+            )
         )
     last = max(plan.addresses, default=0)
     if last > model.last_address:
         found.append(
-            Mistake("address", f"最后一个模块地址 {last} 超过 {model.last_address}", f"reaches to {last}, past {model.last_address}")
+            Mistake(
+                "address",
+                f"最后一个模块地址 {last} 超过 {model.last_address}",
+                f"reaches to {last}, past {model.last_address}",
+            )
         )
     return found
 

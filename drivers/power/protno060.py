@@ -1,9 +1,9 @@
 """Power modules of the "0x060" family over CAN, sans-I/O: Winline UXR, SCU DPM1000, Vertiv R48.
 
-125 kbit/s, 29-bit identifiers, big-endian. Identifier: protocol number 0x060 in bits 28 to 20, point-to-point in bit 19,
-destination in bits 18 to 11, source in bits 10 to 3 (controller 0xF0), and in bits 2 to 0 the group (Winline) or 3 with
-bit 2 for "more follows" (DPM, R48). Data: function, a byte, register, 32-bit value. What differs between the members is
-data: function and second byte, the low identifier bits, how the current is stated.
+125 kbit/s, 29-bit identifiers, big-endian. Identifier: protocol number 0x060 in bits 28 to 20, point-to-point in bit
+19, destination in bits 18 to 11, source in bits 10 to 3 (controller 0xF0), and in bits 2 to 0 the group (Winline) or 3
+with bit 2 for "more follows" (DPM, R48). Data: function, a byte, register, 32-bit value. What differs between the
+members is data: function and second byte, the low identifier bits, how the current is stated.
 """
 
 import math

@@ -1,8 +1,8 @@
 """UUGreenPower UR1000x0 power modules over CAN, sans-I/O: 125 kbit/s, 29-bit identifiers, big-endian.
 
 Identifier: 1 in bits 28 to 25, the monitor's address (1) in bits 24 to 21, the module in bits 20 to 14 (0: all), and in
-replies the production day and the serial number in the lower 14 bits. Data: group << 4 | type, item, two bytes unused, a
-32-bit value. Sources that run against hardware address each module and divide the current; this driver does the same.
+replies the production day and the serial number in the lower 14 bits. Data: group << 4 | type, item, two bytes unused,
+a 32-bit value. Sources that run against hardware address each module and divide the current; this driver does the same.
 They disagree on the types of commands to all modules (11 and 12, or 5 and 6) and on the code of the automatic voltage
 range (0, or 3): the first are not used, the second is a setting.
 """
@@ -10,6 +10,7 @@ range (0, or 3): the first are not used, the second is a setting.
 import struct
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from drivers.can.frame import CanFrame
@@ -30,7 +31,6 @@ _ITEMS = {
     Quantity.VOLTAGE: 0,
     Quantity.CURRENT: 1,
     Quantity.TEMPERATURE: 34,
-    Quantity.RATED_CURRENT: 104,
 }
 _QUANTITIES = {item: quantity for quantity, item in _ITEMS.items()}
 
@@ -51,7 +51,7 @@ class Settings(Form, frozen=True, kw_only=True):
     """
 
     rated_current_a: Annotated[float, Meta(gt=0, le=1000)]
-    status_bits: list[StatusBit] = []
+    status_bits: list[StatusBit] = msgspec.field(default_factory=list)
 
 
 def identifier(module: int) -> int:
@@ -61,8 +61,6 @@ def identifier(module: int) -> int:
 
 class UUGreenPower(AddressedGroup):
     """One group. Raises ValueError for a group number above 15 (it has four bits) or an address above 127 or 0."""
-
-    reads = (Quantity.STATUS, Quantity.VOLTAGE, Quantity.CURRENT, Quantity.TEMPERATURE, Quantity.RATED_CURRENT)
 
     def __init__(self, settings: Settings, plan: GroupPlan, command_interval_s: float = 0.1) -> None:
         if any(not 1 <= address <= 0x7F for address in plan.addresses):
@@ -97,10 +95,6 @@ class UUGreenPower(AddressedGroup):
             self._judge(address, module, names, faulted="fault" in effects, idle="idle" in effects)
         elif quantity is Quantity.TEMPERATURE:
             take(module, quantity, int.from_bytes(frame.data[4:8], "big", signed=True) / 1000.0, frame.at_s)
-        elif quantity is Quantity.RATED_CURRENT:
-            # Unit of this item: 0.1 A, as in item 114; a nonsensical value leaves the setting in force.
-            if 0 < value <= 10_000:
-                take(module, quantity, value / 10.0, frame.at_s)
         elif quantity is not None:
             take(module, quantity, value / 1000.0, frame.at_s)
 
