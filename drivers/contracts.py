@@ -78,8 +78,8 @@ class Analogue(Device, Protocol):
     """
 
 
-class Outputs(Device, Protocol):
-    """A board of relays.
+class Outputs(Protocol):
+    """A board of relays, on a line or as pins of the computer.
 
     Start-up: every output is commanded off but those that are held, which stay as they are found until commanded. An
     output that is wired as timed is closed only in a way in which the board opens it by itself when the requests stop;
