@@ -53,12 +53,8 @@ class IsoCha425:
             return ILLEGAL_ADDRESS
         ohm = self._resistance_kohm() * 1000.0 if self.forced_ohm is None else self.forced_ohm
         image = [0] * 32
-        for first, value in (
-            (0, ohm),
-            (8, self._voltage_v()),
-            (16, self._voltage_v() / 2),
-            (20, -self._voltage_v() / 2),
-        ):
+        half_v = self._voltage_v() / 2
+        for first, value in ((0, ohm), (8, 2 * half_v), (16, half_v), (20, -half_v)):
             word = (self.test << 14 | self.alarm << 8 | self.validity << 6) if first == 0 else 0
             image[first : first + 4] = [*struct.unpack(">HH", struct.pack(">f", value)), word | 1, 0]
         return image[register - 1000 : register - 1000 + count]
@@ -138,7 +134,7 @@ class PulseBoard:
 
 
 class CommandBoard:
-    """R421A08: function 6 in registers 1 to 8 with 0x0100 close, 0x0200 open, 0x0300 toggle; function 3 reads 1 or 0."""
+    """R421A08: function 6 in registers 1 to 8, 0x0100 closes, 0x0200 opens, 0x0300 toggles; function 3 reads 1 or 0."""
 
     CHANNELS = 8
 

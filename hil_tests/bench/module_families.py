@@ -1,7 +1,8 @@
 """Power modules of other families for the bench: the same modules behind other frames.
 
-Written from the protocol facts alone and without the agent's drivers. How a module heats, ramps and regulates is that of
-``power_stage``; here are only the frames. Both families are addressed module by module and acknowledge what they take.
+Written from the protocol facts alone and without the agent's drivers. How a module heats, ramps and regulates is that
+of ``power_stage``; here are only the frames. Both families are addressed module by module and acknowledge what they
+take.
 """
 
 import struct

@@ -25,7 +25,7 @@ class RelayDevice(Protocol):
 
 
 class OutputsContract:
-    """Output ``first`` on channel 0, timed if ``TIMED``; ``second`` on channel 1 and ``held`` on channel 2, not timed."""
+    """Output ``first`` on channel 0, timed if ``TIMED``; ``second`` on channel 1, ``held`` on channel 2, not timed."""
 
     TIMED = True
 
