@@ -14,6 +14,8 @@ For all of them:
   never with one of the past.
 - *Sharing.* Several devices share a line; a driver takes only what its own device said.
 
+What a CAN port owes is said where ports are opened, by ``drivers.can.port.CanPort``.
+
 For each kind there is a test suite in tests/drivers/contracts that the test of every driver inherits.
 """
 
@@ -21,6 +23,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from drivers.can.frame import CanFrame
+from drivers.can.port import CanPort
 from drivers.line.device import Device
 from drivers.reading import Reading
 
@@ -130,21 +133,4 @@ class Meter(Device, Protocol):
     """
 
 
-class CanPort(Protocol):
-    """One open CAN line. No call ever waits. Every call raises PortError once the line has gone.
-
-    Nothing is sent that was not handed to ``send``, and nothing is sent later than that: no cyclic sending by adapter,
-    kernel or library, because a hung process would go on sending.
-    """
-
-    def fileno(self) -> int:
-        """File descriptor to wait on."""
-
-    def receive(self, now_s: float) -> list[CanFrame]:
-        """The data frames that wait, oldest first, with the time of their arrival."""
-
-    def send(self, frame: CanFrame) -> bool:
-        """Queue a frame; False if there is no room for it (it is not sent later either)."""
-
-    def close(self) -> None:
-        """Give the line back; closing twice is allowed."""
+__all__ = ["Analogue", "CanPort", "Inputs", "InsulationMonitor", "Meter", "Outputs", "PowerStage"]

@@ -370,7 +370,7 @@ def with_outputs(defect: type[Broken]) -> Any:
 
         def outputs_line(self) -> Any:
             line, driver, device = super().outputs_line()
-            line.driver = defect(driver)  # type: ignore[assignment]  # a proxy
+            line.driver = defect(driver)
             return line, line.driver, device
 
     return Suite()
