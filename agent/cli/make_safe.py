@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
-from agent.cli.make_safe_plan import NothingToOpenError, Target, find_targets
+from agent.cli.make_safe_plan import NothingToOpenError, PinsTarget, Target, find_targets
 from agent.settings.problems import SettingsError
 from drivers.errors import PortError
 from drivers.modbus import codec
@@ -53,7 +53,7 @@ def switch_off(target: Target, port: Port, clock: Callable[[], float] = time.mon
             for name, channel in waiting
             if not _ask(
                 port,
-                Request(target.address, codec.WRITE_COIL, channel, values=(codec.COIL_OFF,)),
+                Request(target.address, target.function, target.first_register + channel, values=(target.off_value,)),
                 clock,
             )
         ]
@@ -116,23 +116,37 @@ def run_make_safe(config: Path, language: Language) -> int:
     return EXIT_OK
 
 
-def _make_board_safe(target: Target, language: Language) -> bool:
+def _make_board_safe(target: Target | PinsTarget, language: Language) -> bool:
     from agent.cli.service import say_error
 
+    where = target.model.chip_label if isinstance(target, PinsTarget) else target.port
     try:
-        with contextlib.closing(_open(target)) as port:
-            left = switch_off(target, port)
+        left = _pins_off(target) if isinstance(target, PinsTarget) else _board_off(target)
     except PortError as error:
         say_error(f"{error.where}: {error.what}", error.hint)
         return False
     if left:
         names = ", ".join(left)
         say_error(
-            f"{target.port}:继电器板 {target.name} 未确认断开 {names}"
+            f"{where}:板 {target.name} 未确认断开 {names}"
             if language == "zh"
-            else f"{target.port}: the board {target.name} did not confirm off: {names}"
+            else f"{where}: the board {target.name} did not confirm off: {names}"
         )
     return not left
+
+
+def _board_off(target: Target) -> list[str]:
+    with contextlib.closing(_open(target)) as port:
+        return switch_off(target, port)
+
+
+def _pins_off(target: PinsTarget) -> list[str]:
+    """Set every pin off and return the names of those that read otherwise. Raises PortError."""
+    from drivers.inputs_outputs.gpio_port import GpioPort
+
+    with contextlib.closing(GpioPort(target.model, {channel: False for _, channel in target.channels}, ())) as port:
+        _, levels = port.read()
+    return [name for name, channel in target.channels if levels.get(channel) is not False]
 
 
 def _fallback(language: Language) -> str:

@@ -9,6 +9,7 @@ from agent.settings.files import data_folder, find_data_file, read_toml
 from agent.settings.problems import Problem, SettingsError
 from agent.settings.tree import at, entries, kind_of
 from agent.settings.wiring import load_board_model, load_wiring
+from drivers.inputs_outputs.board_model import BoardModel, GpioBoardModel
 from drivers.text import Text
 
 LEFT_ALONE = "electronic_lock"
@@ -19,7 +20,7 @@ _CHANNELS = 8
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A board with outputs and its channels to switch off, most important first."""
+    """A board with outputs on a Modbus line and its channels to switch off, most important first."""
 
     name: str
     port: str
@@ -28,13 +29,26 @@ class Target:
     stop_bits: int
     address: int
     channels: tuple[tuple[str, int], ...]
+    function: int = 5
+    first_register: int = 0
+    off_value: int = 0
+    """How a channel is switched off; without a model as coils are (Modbus application protocol V1.1b3, 6.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinsTarget:
+    """A board of pins and its channels to switch off."""
+
+    name: str
+    model: GpioBoardModel
+    channels: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The boards that can be reached, and what the file does not say."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[Target | PinsTarget, ...]
     problems: tuple[Problem, ...]
 
 
@@ -54,16 +68,16 @@ def find_targets(config: Path) -> Plan:
     connectors = list(entries(tree, "connector"))
     if connectors and all(kind_of(connector) == "listener" for _, connector in connectors):
         raise NothingToOpenError
-    targets: list[Target] = []
+    targets: list[Target | PinsTarget] = []
     problems: list[Problem] = []
     for place, board in entries(tree, "board"):
         if not _has_outputs(config, board):
             continue
         target = _target(config, tree, place, board)
-        if isinstance(target, Target):
-            targets.append(target)
-        else:
+        if isinstance(target, Problem):
             problems.append(target)
+        else:
+            targets.append(target)
     if not targets and not problems:
         problems.append(Problem("board", *_NO_BOARD))
     return Plan(tuple(targets), tuple(problems))
@@ -77,20 +91,33 @@ _NO_BOARD = (
 
 def _has_outputs(config: Path, board: Mapping[str, Any]) -> bool:
     """Whether a board can switch anything; a board of which nothing is known might."""
+    model = _model(config, board)
+    return model is None or model.outputs is not None
+
+
+def _model(config: Path, board: Mapping[str, Any]) -> BoardModel | None:
+    """What the board is, None if that cannot be had."""
     path, _ = find_data_file("boards", str(board.get("model")), _folders(config))
     try:
-        return path is None or load_board_model(path).outputs is not None
+        return None if path is None else load_board_model(path)
     except SettingsError:
-        return True
+        return None
 
 
-def _target(config: Path, tree: Mapping[str, Any], place: str, board: Mapping[str, Any]) -> Target | Problem:
-    line = _line(tree, board.get("bus"))
-    address = board.get("address")
+def _target(
+    config: Path, tree: Mapping[str, Any], place: str, board: Mapping[str, Any]
+) -> Target | PinsTarget | Problem:
+    name, model = str(board.get("name")), _model(config, board)
+    channels = _channels(config, tree, board, name)
+    if isinstance(model, GpioBoardModel):
+        return PinsTarget(name, model, channels)
+    line, address = _line(tree, board.get("bus")), board.get("address")
     if line is None or type(address) is not int or not 1 <= address <= 247:
         return Problem(f"{place}.{'address' if line is not None else 'bus'}", *_NO_BOARD)
-    name = str(board.get("name"))
-    return Target(name, *line, address, _channels(config, tree, board, name))
+    outputs = None if model is None else model.outputs
+    if outputs is None:
+        return Target(name, *line, address, channels)
+    return Target(name, *line, address, channels, outputs.function, outputs.first_register, outputs.off_value)
 
 
 def _line(tree: Mapping[str, Any], bus: Any) -> tuple[str, int, str, int] | None:
@@ -135,14 +162,8 @@ def _ordered(wired: Mapping[int, str]) -> tuple[tuple[str, int], ...]:
 
 
 def _every_channel(config: Path, board: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
-    count = _CHANNELS
-    path, _ = find_data_file("boards", str(board.get("model")), _folders(config))
-    if path is not None:
-        try:
-            outputs = load_board_model(path).outputs
-            count = _CHANNELS if outputs is None else outputs.channels
-        except SettingsError:
-            pass
+    model = _model(config, board)
+    count = _CHANNELS if model is None or model.outputs is None else model.outputs.channels
     return tuple((f"channel {channel}", channel) for channel in range(count))
 
 

@@ -1,28 +1,25 @@
 """Builds the lines and the devices from a checked site: shared lines once, then what belongs to each connector."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
-from agent.field.devices import build_modbus_lines, connector_devices, input_board, input_wiring, users_of
+from agent.field.devices import LOCK, build_boards, build_modbus_lines, connector_devices
 from agent.field.lines import CanLine, ModbusLine
-from agent.field.outputs import PILE, ConnectorOutputs, Names
+from agent.field.outputs import PILE, ConnectorOutputs, Names, OutputBoard
 from agent.settings.catalogue import Group
-from agent.settings.site import BoardOfSite, ConnectorOfSite, GroupOfSite, Site
-from drivers.inputs_outputs.waveshare import (
-    AnalogBoard,
-    AnalogWiring,
-    OutputWiring,
-    RelayBoard,
-    Wiring,
-)
+from agent.settings.site import ConnectorOfSite, GroupOfSite, Site
+from drivers.catalogue import build_power_stage, group_plan
+from drivers.contracts import PowerStage
 from drivers.line.device import Device
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
-from drivers.power.infypower import InfyPower
 
-LOCK = "electronic_lock"
-"""The one output that a start or an end of the program leaves as it is: live pins may be behind it."""
+if TYPE_CHECKING:
+    from agent.field.gpio_line import GpioLine
+
+__all__ = ["LOCK", "ConnectorHardware", "GroupHardware", "Hardware", "build_hardware"]
 
 
 @dataclass(slots=True)
@@ -32,7 +29,7 @@ class GroupHardware:
     id: str
     rated: Group
     line: CanLine
-    stage: InfyPower
+    stage: PowerStage
 
 
 @dataclass(slots=True)
@@ -55,19 +52,14 @@ class Hardware:
     connectors: list[ConnectorHardware]
     routes: Mapping[str, tuple[int, str]]
     """The name of a reading on its way: connector (0: the whole pile) and signal. One connector has plain names."""
+    gpio_lines: "list[GpioLine]" = field(default_factory=list)
 
 
 def build_hardware(site: Site) -> Hardware:
     """Devices on their lines. Nothing is opened yet."""
     settings = site.settings
     names = Names(several=len(site.connectors) > 1)
-    relay_boards: dict[str, RelayBoard] = {}
-    on_bus: list[tuple[str, Device]] = []
-    for board in site.boards:
-        relay_board = _relay_board(site, board, names)
-        if relay_board is not None:
-            relay_boards[board.settings.name] = relay_board
-        on_bus.append((board.settings.bus or "", relay_board or _reading_board(site, board, names)))
+    on_bus, pins, boards = build_boards(site, names)
     for connector in site.connectors:
         on_bus += [(bus, names.device(connector.number, device)) for bus, device in connector_devices(connector)]
     on_bus += [(bus, names.device(PILE, device)) for bus, device in _auxiliary_meters(site)]
@@ -75,13 +67,14 @@ def build_hardware(site: Site) -> Hardware:
     return Hardware(
         modbus_lines=build_modbus_lines(site, on_bus),
         can_lines=list(can.values()),
-        connectors=[_connector(connector, relay_boards, names, can) for connector in site.connectors],
+        connectors=[_connector(connector, boards, names, can) for connector in site.connectors],
         routes=names.routes,
+        gpio_lines=pins,
     )
 
 
 def _connector(
-    connector: ConnectorOfSite, relay_boards: Mapping[str, RelayBoard], names: Names, can: Mapping[str, CanLine]
+    connector: ConnectorOfSite, boards: Mapping[str, OutputBoard], names: Names, can: Mapping[str, CanLine]
 ) -> ConnectorHardware:
     wiring = connector.wiring
     outputs = {} if wiring is None else wiring.outputs
@@ -91,7 +84,7 @@ def _connector(
         outputs=ConnectorOutputs(
             {
                 name: (
-                    relay_boards[connector.boards[wire.board].settings.name],
+                    boards[connector.boards[wire.board].settings.name],
                     names.output(connector.number, name),
                 )
                 for name, wire in outputs.items()
@@ -103,51 +96,9 @@ def _connector(
 
 def _group(group: GroupOfSite, can: Mapping[str, CanLine]) -> GroupHardware:
     settings = group.settings
-    stage = InfyPower(group.module_count, settings.command_interval_ms / 1000.0)
+    plan = group_plan(group.model, group.module_count, settings.address, settings.group_number)
+    stage = build_power_stage(group.model, plan, settings.command_interval_ms / 1000.0)
     return GroupHardware(settings.id, group.rated, can[settings.bus], stage)
-
-
-def _relay_board(site: Site, board: BoardOfSite, names: Names) -> RelayBoard | None:
-    """The driver of a board with outputs, with the wires of every connector that are on it."""
-    model = board.model
-    if model.outputs is None:
-        return None
-    outputs: dict[str, OutputWiring] = {}
-    held = []
-    for connector in users_of(site, board):
-        wired = connector.wiring.outputs if connector.wiring is not None else {}
-        for name, wire in wired.items():
-            if connector.boards[wire.board] is board:
-                there = names.output(connector.number, name)
-                outputs[there] = OutputWiring(wire.channel, wire.timed)
-                held += [there] if name == LOCK else []
-    return RelayBoard(
-        Wiring(
-            outputs=outputs,
-            inputs=input_wiring(site, board, names),
-            pulse_100ms=model.outputs.pulse_100ms,
-            renew_interval_s=model.outputs.renew_interval_ms / 1000.0,
-            channels=model.outputs.channels,
-        ),
-        board.settings.address or 0,
-        board.interval_s,
-        name=board.settings.name,
-        held=held,
-    )
-
-
-def _reading_board(site: Site, board: BoardOfSite, names: Names) -> Device:
-    """The driver of a board that is only read."""
-    if board.model.analog is None:
-        return input_board(site, board, names)
-    address, name = board.settings.address or 0, board.settings.name
-    analog = {
-        names.of(connector.number, signal): AnalogWiring(wire.channel, wire.scale, wire.offset)
-        for connector in users_of(site, board)
-        for signal, wire in (connector.wiring.analog if connector.wiring is not None else {}).items()
-        if connector.boards[wire.board] is board
-    }
-    return AnalogBoard(analog, address, board.interval_s, name=name, channels=board.model.analog.channels)
 
 
 def _auxiliary_meters(site: Site) -> Iterator[tuple[str, Device]]:

@@ -16,7 +16,7 @@ from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
 from agent.field.clock import WallClock
-from agent.field.lines import Line, ModbusLine
+from agent.field.lines import Line, ModbusLine, PolledLine
 from agent.field.server import Client, FieldServer
 from agent.link.messages import (
     RECORDER,
@@ -105,6 +105,7 @@ class BaseLoop(Generic[C]):
         self._connector = connector
         self._lines = list(lines)
         self._modbus_lines = [line for line in lines if isinstance(line, ModbusLine)]
+        self._polled_lines = [line for line in lines if isinstance(line, PolledLine)]
         self._vehicle_line = vehicle_line
         self._server = server
         self._selector = selector
@@ -231,6 +232,10 @@ class BaseLoop(Generic[C]):
                 self._line_due_s[data.name] = now_s
                 self._plan_requests(now_s)
             self._after_read(data)
+        elif isinstance(data, PolledLine):
+            # Pins: an edge is evaluated in this very turn.
+            self._line_due_s[data.name] = data.turn(now_s, self._deliver, force=True)
+            self._after_read(data)
         elif isinstance(data, Line):
             self._read_line(data, now_s)
             self._after_read(data)
@@ -331,7 +336,7 @@ class BaseLoop(Generic[C]):
         )
 
     def _run_lines(self, now_s: float, *, force: bool = False) -> None:
-        for line in self._modbus_lines:
+        for line in self._polled_lines:
             if force or now_s >= self._line_due_s.get(line.name, 0.0):
                 self._line_due_s[line.name] = line.turn(now_s, self._deliver, force=force)
                 if not line.is_open and line.fileno() < 0:

@@ -1,18 +1,25 @@
-"""The devices that a pile of either role has: meters, insulation monitors, and boards that are only read."""
+"""The devices of a pile in either role: meters, insulation monitors and boards, by the models of the site file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from agent.field.lines import ModbusLine
-from agent.field.meters import build_meter
-from agent.field.outputs import Names
+from agent.field.meters import build_insulation_monitor, build_meter
+from agent.field.outputs import Names, OutputBoard
 from agent.settings.site import BoardOfSite, ConnectorOfSite, Site
-from drivers.inputs_outputs.input_board import InputBoard
-from drivers.inputs_outputs.waveshare import InputWiring
-from drivers.insulation.aim_d100 import AimD100
+from drivers.inputs_outputs.board_model import GpioBoardModel, ModbusBoardModel
+from drivers.inputs_outputs.wires import Wires
+from drivers.inputs_outputs.wiring import wires_of
 from drivers.line.device import Device
 
+if TYPE_CHECKING:
+    from agent.field.gpio_line import GpioLine
 
-def build_modbus_lines(site: Site, on_bus: list[tuple[str, Device]]) -> list[ModbusLine]:
+LOCK = "electronic_lock"
+"""The one output that a start or an end of the program leaves as it is: live pins may be behind it."""
+
+
+def build_modbus_lines(site: Site, on_bus: Sequence[tuple[str, Device]]) -> list[ModbusLine]:
     """The lines with their devices, given as (bus, device)."""
     return [
         ModbusLine(
@@ -32,38 +39,62 @@ def connector_devices(connector: ConnectorOfSite) -> Iterator[tuple[str, Device]
     meter, monitor = connector.settings.meter, connector.settings.insulation_monitor
     if meter is not None and connector.meter_map is not None:
         yield meter.bus, build_meter(meter, connector.meter_map)
-    if monitor is not None:
-        yield monitor.bus, AimD100(monitor.address, monitor.poll_interval_ms / 1000.0)
+    if monitor is not None and connector.insulation_map is not None:
+        yield monitor.bus, build_insulation_monitor(monitor, connector.insulation_map)
 
 
-def input_wiring(site: Site, board: BoardOfSite, names: Names) -> dict[str, InputWiring]:
-    """The contacts on a board, of every connector that uses it."""
-    return {
-        names.of(connector.number, signal): InputWiring(wire.channel, wire.active_low)
-        for connector in users_of(site, board)
-        for signal, wire in (connector.wiring.inputs if connector.wiring is not None else {}).items()
-        if connector.boards[wire.board] is board
-    }
+def build_boards(site: Site, names: Names) -> "tuple[list[tuple[str, Device]], list[GpioLine], dict[str, OutputBoard]]":
+    """The boards on Modbus lines with their bus, those that are pins, and all with outputs by their name.
 
-
-def users_of(site: Site, board: BoardOfSite) -> Iterator[ConnectorOfSite]:
-    """The connectors with a wire on a board."""
-    return (connector for connector in site.connectors if board in connector.boards.values())
-
-
-def input_boards(site: Site) -> Iterator[tuple[str, Device]]:
-    """The boards of a listener with their bus: each is only read, whatever it could switch."""
-    names = Names(several=len(site.connectors) > 1)
+    A board of a listener has no wired output, and a board without one is only read.
+    """
+    on_bus: list[tuple[str, Device]] = []
+    pins: list[GpioLine] = []
+    outputs: dict[str, OutputBoard] = {}
     for board in site.boards:
-        yield board.settings.bus or "", input_board(site, board, names)
+        wires, held = wires_on(site, board, names)
+        settings, model = board.settings, board.model
+        driver: OutputBoard
+        if isinstance(model, ModbusBoardModel):
+            from drivers.inputs_outputs.modbus_board import ModbusBoard
+
+            on_line = ModbusBoard(model, wires, settings.address or 0, board.interval_s, name=settings.name, held=held)
+            on_bus.append((settings.bus or "", on_line))
+            driver = on_line
+        else:
+            driver = _pins(model, wires, board, held, pins)
+        if wires.outputs:
+            outputs[settings.name] = driver
+    return on_bus, pins, outputs
 
 
-def input_board(site: Site, board: BoardOfSite, names: Names) -> InputBoard:
-    """The driver of a board whose contacts are read and that is never written to."""
-    return InputBoard(
-        input_wiring(site, board, names),
-        board.settings.address or 0,
-        board.interval_s,
-        channels=0 if board.model.inputs is None else board.model.inputs.channels,
-        name=board.settings.name,
-    )
+def _pins(
+    model: GpioBoardModel, wires: Wires, board: BoardOfSite, held: Sequence[str], lines: "list[GpioLine]"
+) -> OutputBoard:
+    from agent.field.gpio_line import GpioLine
+    from drivers.inputs_outputs.gpio_board import GpioBoard
+
+    pins = GpioBoard(model, wires, board.interval_s, name=board.settings.name, held=held)
+    lines.append(GpioLine(pins))
+    return pins
+
+
+def wires_on(site: Site, board: BoardOfSite, names: Names) -> tuple[Wires, list[str]]:
+    """What is connected to a board, of every connector that uses it; and the outputs that stay as they are found."""
+    all_wires = Wires({}, {}, {})
+    held: list[str] = []
+    for connector in site.connectors:
+        if connector.wiring is None:
+            continue
+        for role, there in connector.boards.items():
+            if there is not board:
+                continue
+            wires = wires_of(connector.wiring, role, board.model)
+            outputs = {names.output(connector.number, name): wire for name, wire in wires.outputs.items()}
+            held += [names.output(connector.number, LOCK)] if LOCK in wires.outputs else []
+            all_wires = Wires(
+                {**all_wires.outputs, **outputs},
+                {**all_wires.inputs, **{names.of(connector.number, name): wire for name, wire in wires.inputs.items()}},
+                {**all_wires.analog, **{names.of(connector.number, name): wire for name, wire in wires.analog.items()}},
+            )
+    return all_wires, held

@@ -100,7 +100,18 @@ class Line:
         return REOPEN_INTERVAL_S
 
 
-class ModbusLine(Line):
+class PolledLine(Line):
+    """A line with devices that are asked: what is due goes out and what has come is delivered in ``turn``."""
+
+    def turn(self, now_s: float, deliver: Callable[[str, Reading], None], *, force: bool = False) -> float:
+        """Deliver what has come, send what is due; ``force``: ask even though nothing has said that it is due.
+
+        Returns the time at which this must be called again at the latest.
+        """
+        raise NotImplementedError
+
+
+class ModbusLine(PolledLine):
     """One RS-485 line, or one TCP connection, with its owner and its devices (Modbus, or DL/T 645 on a serial line).
 
     ``port`` is a serial port, ``tcp://address:port`` or ``rtu+tcp://address:port`` (see ``drivers.line.tcp_port``).

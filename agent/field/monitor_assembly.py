@@ -11,7 +11,7 @@ from agent.field.parameters import billing_tariff
 from agent.settings.site import ConnectorOfSite, Site
 
 if TYPE_CHECKING:
-    from agent.field.lines import ModbusLine
+    from agent.field.lines import PolledLine
     from agent.field.monitor_loop import MonitorLoop
 
 
@@ -71,11 +71,17 @@ def build_monitor_loop(
     )
 
 
-def build_read_lines(site: Site) -> "list[ModbusLine]":
+def build_read_lines(site: Site) -> "list[PolledLine]":
     """The lines on which something of ours hangs, with devices that only read. Nothing is opened yet."""
-    from agent.field.devices import build_modbus_lines, connector_devices, input_boards
+    from agent.field.devices import build_boards, build_modbus_lines, connector_devices
+    from agent.field.outputs import Names
 
+    names = Names(several=len(site.connectors) > 1)
+    boards, pins, outputs = build_boards(site, names)
+    if outputs:
+        # The check of the site file refuses it before; nothing may be switched here all the same.
+        raise ValueError("a pile that only listens has no outputs")
     on_bus = [device for connector in site.connectors for device in connector_devices(connector)]
-    on_bus += input_boards(site)
+    on_bus += boards
     # A line on which nothing of ours hangs is not touched.
-    return [line for line in build_modbus_lines(site, on_bus) if line.devices]
+    return [*(line for line in build_modbus_lines(site, on_bus) if line.devices), *pins]

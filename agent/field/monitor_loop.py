@@ -1,12 +1,13 @@
 """The loop of a pile that only listens: lines that are read, a core that follows, and nothing that could drive."""
 
 import selectors
+from collections.abc import Sequence
 from typing import Any
 
 from agent.control.listener.core import MonitorCore
 from agent.control.listener.parameters import MonitorParameters
 from agent.field.base_loop import BaseLoop
-from agent.field.lines import Line, ModbusLine
+from agent.field.lines import Line, PolledLine
 from agent.field.listening import ListeningLine
 from agent.field.monitor_status import snapshot
 from agent.field.server import FieldServer
@@ -20,7 +21,7 @@ class MonitorLoop(BaseLoop[MonitorCore]):
         self,
         core: MonitorCore,
         parameters: MonitorParameters,
-        modbus_lines: list[ModbusLine],
+        polled_lines: Sequence[PolledLine],
         vehicle_line: ListeningLine,
         server: FieldServer,
         selector: selectors.BaseSelector,
@@ -33,7 +34,7 @@ class MonitorLoop(BaseLoop[MonitorCore]):
             core,
             parameters.boot_id,
             parameters.connector,
-            [*modbus_lines, vehicle_line],
+            [*polled_lines, vehicle_line],
             vehicle_line,
             server,
             selector,

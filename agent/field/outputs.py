@@ -1,9 +1,9 @@
 """The outputs of one connector, whichever boards they are on, and the names under which readings arrive."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
 from agent.settings.catalogue import PILE_INPUTS
-from drivers.inputs_outputs.waveshare import RelayBoard
 from drivers.line.device import Device
 from drivers.line.exchange import Address, LineRequest, Result
 from drivers.line.owner import DeviceTiming
@@ -11,6 +11,25 @@ from drivers.reading import Reading
 
 PILE = 0
 """Stands for the whole pile where connectors are numbered from 1."""
+
+
+class OutputBoard(Protocol):
+    """What is asked of a board with outputs, on a line or on pins (see ``drivers.contracts``)."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the site file."""
+
+    @property
+    def wanted(self) -> Mapping[str, bool | None]:
+        """What each output is commanded to be; None for one that was never commanded."""
+
+    @property
+    def read_back(self) -> Mapping[str, Reading]:
+        """Last known state of each output."""
+
+    def set_output(self, name: str, on: bool, now_s: float) -> None:
+        """Command an output. Raises KeyError if there is none of that name."""
 
 
 class Names:
@@ -84,11 +103,11 @@ class _Owned:
 class ConnectorOutputs:
     """Commands the outputs of one connector by their names in its wiring."""
 
-    def __init__(self, wires: Mapping[str, tuple[RelayBoard, str]]) -> None:
+    def __init__(self, wires: Mapping[str, tuple[OutputBoard, str]]) -> None:
         self._wires = dict(wires)
 
     @property
-    def boards(self) -> list[RelayBoard]:
+    def boards(self) -> list[OutputBoard]:
         """The boards that they are on, each once."""
         return list({id(board): board for board, _ in self._wires.values()}.values())
 

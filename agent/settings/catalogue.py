@@ -1,4 +1,4 @@
-"""The shipped data files that a site file refers to: ratings, boards, wiring, tariffs, faults."""
+"""The shipped data files that a site file refers to: ratings, tariffs, faults, and what they are made of."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -66,81 +66,6 @@ class PileProfile(Section, frozen=True, kw_only=True):
     def groups_of(self, connector: int) -> list[Group]:
         """The groups at home at a connector."""
         return [group for group in self.group if group.connector == connector]
-
-
-class BoardOutputs(Section, frozen=True, kw_only=True):
-    """The relays of a board."""
-
-    channels: Annotated[int, Meta(ge=1, le=32)]
-    pulse_100ms: Annotated[int, Meta(ge=2, le=20, description="length of a timed pulse, units of 100 ms")] = 10
-    renew_interval_ms: Annotated[int, Meta(ge=50, le=1000, description="time between two renewals of a pulse")] = 300
-
-
-class BoardInputs(Section, frozen=True, kw_only=True):
-    """The discrete inputs of a board."""
-
-    channels: Annotated[int, Meta(ge=1, le=32)]
-
-
-class BoardAnalog(Section, frozen=True, kw_only=True):
-    """The analogue inputs of a board."""
-
-    channels: Annotated[int, Meta(ge=1, le=32)]
-
-
-class BoardModel(Section, frozen=True, kw_only=True):
-    """A device with inputs or outputs, a file in config/boards. It says nothing of what is connected to it."""
-
-    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
-    id: Identifier
-    description: str
-    source: str
-    bus: Literal["modbus", "gpio"]
-    interval_ms: Annotated[int, Meta(ge=10, le=300)]
-    outputs: BoardOutputs | None = None
-    inputs: BoardInputs | None = None
-    analog: BoardAnalog | None = None
-
-
-class Output(Section, frozen=True, kw_only=True):
-    """One relay. ``timed``: the board opens it by itself when it is not renewed."""
-
-    board: str
-    channel: Annotated[int, Meta(ge=0, le=31)]
-    timed: bool
-
-
-class DiscreteInput(Section, frozen=True, kw_only=True):
-    """One discrete input. ``active_low``: the signal is true while the input is off."""
-
-    board: str
-    channel: Annotated[int, Meta(ge=0, le=31)]
-    active_low: bool
-
-
-class AnalogInput(Section, frozen=True, kw_only=True):
-    """One analogue input: value = raw * scale + offset."""
-
-    board: str
-    channel: Annotated[int, Meta(ge=0, le=31)]
-    scale: float
-    offset: float
-
-
-class Wiring(Section, frozen=True, kw_only=True):
-    """What is connected where, a file in config/wiring: a name, the role of its board, the channel.
-
-    ``boards`` are the roles with what each is for; the site file says which board takes a role.
-    """
-
-    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
-    id: Identifier
-    description: str
-    source: str
-    boards: dict[str, str]
-    outputs: dict[str, Output] = field(default_factory=dict)
-    inputs: dict[str, DiscreteInput] = field(default_factory=dict)
-    analog: dict[str, AnalogInput] = field(default_factory=dict)
 
 
 REQUIRED_OUTPUTS = (

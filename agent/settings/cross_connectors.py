@@ -12,14 +12,14 @@ from agent.settings.catalogue import (
     OPTIONAL_OUTPUTS,
     PILE_INPUTS,
     REQUIRED_OUTPUTS,
-    BoardModel,
     PileProfile,
-    Wiring,
 )
-from agent.settings.devices import INSULATION_MODELS, MODULE_MODELS
 from agent.settings.problems import Problem, did_you_mean, legal_names
 from agent.settings.tree import Tree, entries, kind_of
-from agent.settings.wiring import not_timed, wires
+from agent.settings.wiring import problem_of
+from drivers.catalogue import PowerModel, group_plan, plan_mistakes, shared_bus_mistakes
+from drivers.inputs_outputs.board_model import BoardModel
+from drivers.inputs_outputs.wiring import Output, Wiring, opens_by_itself, outputs_to_open, unknown_names
 from drivers.text import Text
 
 _CHARGER_ONLY = ("edition", "maximum_power_w", "maximum_voltage_v", "maximum_current_a")
@@ -27,10 +27,14 @@ _CHARGER_ONLY = ("edition", "maximum_power_w", "maximum_voltage_v", "maximum_cur
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What belongs to a site file and could be loaded: wirings by the connector's place, boards by their name."""
+    """What belongs to a site file and could be loaded.
+
+    Wirings by the connector's place, boards by their name, families of modules by the group's place.
+    """
 
     wirings: Mapping[str, Wiring]
     boards: Mapping[str, BoardModel]
+    modules: Mapping[str, PowerModel]
     profile: PileProfile | None
 
 
@@ -50,6 +54,7 @@ def connector_problems(data: Mapping[str, Any], tree: Tree, found: Found) -> Ite
             yield from _sensors(tree, found, found.profile)
             yield from _allocations(tree, found, found.profile)
             yield from _groups(tree, found.profile)
+            yield from _families(tree, found, found.profile)
 
 
 def _listens(tree: Tree) -> bool:
@@ -146,30 +151,25 @@ def _boards(tree: Tree, found: Found) -> Iterator[Problem]:
 
 
 _EXAMPLES = {
-    "chip": Text('例如 "/dev/gpiochip0"', 'for example "/dev/gpiochip0"'),
     "bus": Text("写出所在的 Modbus 总线", "name the Modbus bus that it is on"),
     "address": Text("写出板上设定的地址", "the address that is set in the board"),
 }
 
 
 def _place_of_board(place: str, board: Tree, model: BoardModel) -> Iterator[Problem]:
-    wanted, others = (("chip",), ("bus", "address")) if model.bus == "gpio" else (("bus", "address"), ("chip",))
-    for key in wanted:
-        if board.get(key) is None:
-            hint = _EXAMPLES[key]
-            yield Problem(f"{place}.{key}", Text(f"缺少:{model.id} 需要", f"is missing: {model.id} needs it"), hint)
-    for key in others:
-        if board.get(key) is not None:
+    for key in ("bus", "address"):
+        if model.bus == "modbus" and board.get(key) is None:
+            yield Problem(
+                f"{place}.{key}", Text(f"缺少:{model.id} 需要", f"is missing: {model.id} needs it"), _EXAMPLES[key]
+            )
+        elif model.bus == "gpio" and board.get(key) is not None:
             what = Text(f"{model.id} 没有此项", f"does not belong to {model.id}")
             yield Problem(f"{place}.{key}", what, Text("删去此项", "leave it out"))
 
 
 def _devices(tree: Tree, profile: PileProfile | None) -> Iterator[Problem]:
-    """Models that are not files; and what a connector that charges cannot do without."""
+    """What a connector that charges cannot do without."""
     for place, connector in entries(tree, "connector"):
-        monitor = connector.get("insulation_monitor")
-        if isinstance(monitor, Mapping) and monitor.get("model") not in (None, *INSULATION_MODELS):
-            yield unknown_model(f"{place}.insulation_monitor.model", monitor["model"], INSULATION_MODELS)
         if kind_of(connector) == "listener":
             continue
         if connector.get("wiring") is None and "wiring" in connector:
@@ -179,19 +179,10 @@ def _devices(tree: Tree, profile: PileProfile | None) -> Iterator[Problem]:
             if connector.get(name) is None and name in connector and _demands(profile, name):
                 hint = Text(f"加一节 [connector.{name}]", f"add [connector.{name}] with its bus and address")
                 yield Problem(f"{place}.{name}", Text("缺少:桩型要求", "is missing, the profile demands it"), hint)
-    for place, group in entries(tree, "module_group"):
-        model = group.get("model")
-        if model not in (None, *MODULE_MODELS):
-            yield unknown_model(f"{place}.model", model, MODULE_MODELS)
 
 
 def _demands(profile: PileProfile | None, name: str) -> bool:
     return profile is not None and name in profile.sensors.required
-
-
-def unknown_model(place: str, name: str, legal: tuple[str, ...] | list[str]) -> Problem:
-    """A model that nothing here knows, with the nearest and with all that there are."""
-    return Problem(place, Text(f"没有型号 {name}", f"unknown model {name}"), legal_names(name, list(legal)))
 
 
 def _wirings(tree: Tree, found: Found) -> Iterator[Problem]:
@@ -230,22 +221,23 @@ def _names(wiring: Wiring, kind: str, profile: PileProfile | None) -> Iterator[P
     }
     if kind == "listener":
         legal = {"outputs": [], "inputs": list(LISTENER_INPUTS), "analog": []}
-    for section, name, _ in wires(wiring):
-        if name not in legal[section]:
-            missing = [other for other in legal[section] if other not in getattr(wiring, section)]
-            what = Text("没有这个信号", "unknown signal")
-            hint = did_you_mean(name, missing or legal[section])
-            if not legal[section]:
-                hint = Text("只监听,不控制:删去此项", "it only listens and controls nothing: leave it out")
-            yield Problem(f"wiring/{wiring.id}.toml: {section}.{name}", what, hint)
+    file = f"wiring/{wiring.id}.toml"
+    for mistake in unknown_names(wiring, legal["outputs"], legal["inputs"], legal["analog"]):
+        problem = problem_of(mistake, f"{file}: {mistake.place}")
+        if not legal[mistake.place.partition(".")[0]]:
+            hint = Text("只监听,不控制:删去此项", "it only listens and controls nothing: leave it out")
+            problem = Problem(problem.place, problem.what, hint)
+        yield problem
     if kind == "charger":
         for name in REQUIRED_OUTPUTS:
             if name not in wiring.outputs:
-                yield Problem(f"wiring/{wiring.id}.toml: outputs.{name}", Text("缺少", "is missing"))
-    for entry in allocations:
-        output = wiring.outputs.get(entry.output)
-        if output is not None and not output.timed:
-            yield not_timed(f"wiring/{wiring.id}.toml: outputs.{entry.output}.timed")
+                yield Problem(
+                    f"{file}: outputs.{name}",
+                    Text("缺少", "is missing"),
+                    Text("写出其板和通道", "give its board and channel"),
+                )
+    for mistake in outputs_to_open(wiring, [entry.output for entry in allocations]):
+        yield problem_of(mistake, f"{file}: {mistake.place}")
 
 
 def _channels(tree: Tree, found: Found) -> Iterator[Problem]:
@@ -256,16 +248,20 @@ def _channels(tree: Tree, found: Found) -> Iterator[Problem]:
         boards = connector.get("boards")
         if wiring is None or not isinstance(boards, Mapping):
             continue
-        for section, name, wire in wires(wiring):
+        for section, name, wire in wiring.entries():
             board = boards.get(wire.board)
             model = found.boards.get(board) if board is not None else None
             if board is None or model is None:
                 continue
-            channels = 0 if getattr(model, section) is None else getattr(model, section).channels
+            part = getattr(model, section, None)
+            channels = 0 if part is None else part.channels
             where = f"{place}.boards.{wire.board}"
             if wire.channel >= channels:
                 yield Problem(where, *_no_channel(section, name, wire.channel, model, channels))
                 continue
+            if isinstance(wire, Output) and wire.timed and not opens_by_itself(model):
+                what = Text(f"{model.id} 不能自行断开 {name}", f"{model.id} cannot open {name} by itself")
+                yield Problem(where, what, Text("换用带脉冲或看门狗的板", "name a board with pulse or watchdog"))
             key = (board, section, wire.channel)
             former = taken.setdefault(key, f"{place} {name}")
             if former != f"{place} {name}":
@@ -298,7 +294,7 @@ def _sensors(tree: Tree, found: Found, profile: PileProfile) -> Iterator[Problem
         if wiring is None:
             complete = False
             continue
-        wired = [name for section, name, _ in wires(wiring) if section != "outputs"]
+        wired = [name for section, name, _ in wiring.entries() if section != "outputs"]
         for name in sorted(required - set(wired) - set(PILE_INPUTS)):
             if not any(name == entry.feedback for entry in profile.allocation):
                 yield Problem(f"{place}.wiring", *_demanded(name, profile, wiring))
@@ -380,27 +376,20 @@ def _groups(tree: Tree, profile: PileProfile) -> Iterator[Problem]:
             yield Problem(
                 "module_group", what, Text(f'加一节 id = "{name}"', f'add a [[module_group]] with id = "{name}"')
             )
-    yield from _shared_lines(tree)
 
 
-def _shared_lines(tree: Tree) -> Iterator[Problem]:
-    """Groups on one line: each command must reach its own group only."""
-    lines: dict[str, list[tuple[str, Any]]] = {}
+def _families(tree: Tree, found: Found, profile: PileProfile) -> Iterator[Problem]:
+    """Each group within what its family can, and groups on one line apart by what their family separates them by."""
+    rated = {group.id: group.module_count for group in profile.group}
+    lines: dict[str, list[tuple[str, PowerModel, Any]]] = {}
     for place, entry in entries(tree, "module_group"):
+        model, count = found.modules.get(place), entry.get("module_count") or rated.get(str(entry.get("id")))
+        if model is None or count is None:
+            continue
+        plan = group_plan(model, count, entry.get("address"), entry.get("group_number"))
+        for mistake in plan_mistakes(model, plan):
+            yield problem_of(mistake, f"{place}.{mistake.place}")
         if entry.get("bus") is not None:
-            lines.setdefault(entry["bus"], []).append((place, entry.get("group_number")))
-    for bus, groups in lines.items():
-        first: dict[int, str] = {}
-        for place, number in groups if len(groups) > 1 else ():
-            if number is None:
-                what = Text(f"缺少:总线 {bus} 上有多组模块", f"is missing: several groups share the bus {bus}")
-            elif number in first:
-                what = Text(f"组号 {number} 已用于 {first[number]}", f"group {number} is taken by {first[number]}")
-            else:
-                first[number] = place
-                continue
-            hint = Text(
-                "在模块上设组号并写在此处,或用另一条总线",
-                "set a group in the modules and write it here, or use another bus",
-            )
-            yield Problem(f"{place}.group_number", what, hint)
+            lines.setdefault(entry["bus"], []).append((place, model, plan))
+    for groups in lines.values():
+        yield from map(problem_of, shared_bus_mistakes(groups))

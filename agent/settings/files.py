@@ -104,7 +104,11 @@ def load_named(path: Path, section: type[S]) -> S:
     layout = layout_problem(data) if schema_of(section) > 1 else None
     if layout is not None:
         raise SettingsError(str(path), [layout])
-    loaded = convert(data, section, path)
+    return named(convert(data, section, path), path)
+
+
+def named(loaded: S, path: Path) -> S:
+    """What was loaded, if its ``id`` is the name of its file. Raises SettingsError."""
     identifier = getattr(loaded, "id", path.stem)
     if identifier != path.stem:
         what = Text(f"{identifier} 不是文件名", f"{identifier} is not the name of the file")

@@ -1,11 +1,12 @@
 """From the site file to everything the processes start from, or to the list of all errors."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.settings import cross
-from agent.settings.catalogue import BoardModel, Fault, PileProfile, Wiring
+from agent.settings.catalogue import Fault, PileProfile
 from agent.settings.cross_connectors import Found, connector_problems
 from agent.settings.cross_lines import bus_problems
 from agent.settings.files import (
@@ -25,7 +26,10 @@ from agent.settings.schema import Settings
 from agent.settings.site import BoardOfSite, ConnectorOfSite, GroupOfSite, Site
 from agent.settings.tree import Tree, at, entries
 from agent.settings.walk import Walk, type_of
-from agent.settings.wiring import load_board_model, load_wiring
+from agent.settings.wiring import load_board_model, load_insulation_map, load_power_model, load_wiring
+from drivers.catalogue import BOARDS, INSULATION_MONITORS, POWER_MODULES, WIRING, PowerModel
+from drivers.inputs_outputs.board_model import BoardModel
+from drivers.inputs_outputs.wiring import Wiring
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.register_form import register_form
 from drivers.meters.register_map import AnyMap
@@ -60,14 +64,14 @@ def site_of(data: Mapping[str, Any], path: Path, folders: tuple[Path, ...]) -> S
     profile = search.load(tree, "pile.profile", "piles", load_profile)
     tariff = search.load(tree, "tariff.id", "tariffs", load_tariff)
     boards, wirings = search.boards(tree), search.wirings(tree)
-    meters = search.meters(tree)
+    meters, monitors, modules = search.meters(tree), search.insulation_monitors(tree), search.power_modules(tree)
     auxiliary = search.auxiliary_meters(tree)
     faults = search.catalogue()
     supply_limits = search.supply_limits()
     numbered = {f"{place}.meter" for place, (_, found) in meters.items() if not isinstance(found, RegisterMap)}
     problems = [*map(_with_cure, walk.problems), *search.problems]
     problems += [*bus_problems(tree, numbered), *cross.role_problems(tree)]
-    problems += connector_problems(data, tree, Found(wirings, boards, profile))
+    problems += connector_problems(data, tree, Found(wirings, boards, modules, profile))
     if profile is not None:
         problems += cross.rating_problems(tree, profile)
     problems += [*cross.limit_problems(tree, faults), *cross.path_problems(tree)]
@@ -75,37 +79,44 @@ def site_of(data: Mapping[str, Any], path: Path, folders: tuple[Path, ...]) -> S
     if settings is None or profile is None or tariff is None or supply_limits is None:
         raise SettingsError(str(path), problems)
     of_site = {board.name: BoardOfSite(board, boards[board.name]) for board in settings.board}
-    connectors = _connectors(settings, profile, wirings, of_site, meters)
+    connectors = _connectors(settings, profile, of_site, _Loaded(wirings, meters, monitors, modules))
     return Site(path, settings, profile, tariff, faults, connectors, tuple(of_site.values()), auxiliary, supply_limits)
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Files by the place of the connector or group that names them."""
+
+    wirings: dict[str, Wiring]
+    meters: dict[str, tuple[Path, AnyMap]]
+    insulation_maps: dict[str, Path]
+    modules: dict[str, PowerModel]
+
+
 def _connectors(
-    settings: Settings,
-    profile: PileProfile,
-    wirings: dict[str, Wiring],
-    boards: dict[str, BoardOfSite],
-    meters: dict[str, tuple[Path, AnyMap]],
+    settings: Settings, profile: PileProfile, boards: dict[str, BoardOfSite], loaded: _Loaded
 ) -> tuple[ConnectorOfSite, ...]:
     rated = {group.id: group for group in profile.group}
+    groups = [
+        GroupOfSite(group, rated[group.id], loaded.modules[f"module_group[{index}]"])
+        for index, group in enumerate(settings.module_group)
+    ]
     found = []
     for index, connector in enumerate(settings.connector):
         place = f"connector[{index}]"
-        meter = meters.get(place)
+        meter = loaded.meters.get(place)
         form = None
         if meter is not None and connector.meter is not None:
             form = register_form(meter[1], connector.meter.energy_unit_wh)
         found.append(
             ConnectorOfSite(
                 connector,
-                wirings.get(place),
+                loaded.wirings.get(place),
                 {role: boards[name] for role, name in connector.boards.items()},
                 None if meter is None else meter[0],
                 form,
-                tuple(
-                    GroupOfSite(group, rated[group.id])
-                    for group in settings.module_group
-                    if rated[group.id].connector == connector.number
-                ),
+                loaded.insulation_maps.get(place),
+                tuple(group for group in groups if group.rated.connector == connector.number),
                 tuple(entry for entry in profile.allocation if entry.connector == connector.number),
             )
         )
@@ -163,7 +174,7 @@ class _Search:
         """What each board is, by its name in the site file."""
         found: dict[str, BoardModel] = {}
         for place, board in entries(tree, "board"):
-            model = self.load(tree, f"{place}.model", "boards", load_board_model)
+            model = self.load(tree, f"{place}.model", BOARDS, load_board_model)
             if model is not None and board.get("name") is not None:
                 found.setdefault(str(board["name"]), model)
         return found
@@ -171,7 +182,7 @@ class _Search:
     def wirings(self, tree: Tree) -> dict[str, Wiring]:
         """The wiring of each connector that has one, by the connector's place."""
         loaded = {
-            place: self.load(tree, f"{place}.wiring", "wiring", load_wiring) for place, _ in entries(tree, "connector")
+            place: self.load(tree, f"{place}.wiring", WIRING, load_wiring) for place, _ in entries(tree, "connector")
         }
         return {place: wiring for place, wiring in loaded.items() if wiring is not None}
 
@@ -183,6 +194,25 @@ class _Search:
             if loaded is not None:
                 self.problems += cross.meter_problems(tree, f"{place}.meter", loaded[1])
                 found[place] = loaded
+        return found
+
+    def insulation_monitors(self, tree: Tree) -> dict[str, Path]:
+        """File of the insulation monitor of each connector that has one, by the connector's place."""
+        found = {}
+        for place, _ in entries(tree, "connector"):
+            key = f"{place}.insulation_monitor.model"
+            path = self.load(tree, key, INSULATION_MONITORS, _insulation_monitor)
+            if path is not None:
+                found[place] = path
+        return found
+
+    def power_modules(self, tree: Tree) -> dict[str, PowerModel]:
+        """The family of each group of modules, by the group's place."""
+        found = {}
+        for place, _ in entries(tree, "module_group"):
+            model = self.load(tree, f"{place}.model", POWER_MODULES, load_power_model)
+            if model is not None:
+                found[place] = model
         return found
 
     def auxiliary_meters(self, tree: Tree) -> tuple[tuple[Path, AnyMap], ...]:
@@ -211,6 +241,11 @@ class _Search:
                 Problem(f"{name}: {problem.place}", problem.what, problem.hint) for problem in error.problems
             ]
             return None
+
+
+def _insulation_monitor(path: Path) -> Path:
+    load_insulation_map(path)
+    return path
 
 
 def _meter(path: Path) -> tuple[Path, AnyMap]:

@@ -140,11 +140,8 @@ class Board(Section, frozen=True, kw_only=True):
     model: Annotated[Identifier, Meta(description="device, a file in config/boards")]
     bus: Annotated[BusName, Meta(description="Modbus bus; not for GPIO lines")] | None = None
     address: Annotated[int, Meta(ge=1, le=247, description="Modbus address on that bus")] | None = None
-    chip: (
-        Annotated[str, Meta(pattern=r"^/dev/gpiochip[0-9]+$", description="GPIO chip; only for GPIO lines")] | None
-    ) = None
     interval_ms: (
-        Annotated[int, Meta(ge=10, le=300, description="time between two readings; without it that of the model")]
+        Annotated[int, Meta(ge=5, le=1000, description="time between two readings; without it that of the model")]
         | None
     ) = None
 
@@ -154,7 +151,9 @@ class ModuleGroup(Section, frozen=True, kw_only=True):
 
     id: GroupId
     bus: BusName
-    model: Annotated[Identifier, Meta(description="family of the modules: finds the driver")] = "infypower"
+    model: Annotated[Identifier, Meta(description="family of the modules, a file in config/power_modules")] = (
+        "infypower"
+    )
     module_count: (
         Annotated[int, Meta(ge=1, le=60, description="number of modules; without it that of the profile")] | None
     ) = None

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.settings.catalogue import Allocation, BoardModel, Fault, Group, PileProfile, TariffTable, Wiring
+from agent.settings.catalogue import Allocation, Fault, Group, PileProfile, TariffTable
 from agent.settings.power_quality import SupplyLimits
 from agent.settings.schema import Board, Connector, KindOfPile, ModuleGroup, Settings
+from drivers.catalogue import PowerModel
+from drivers.inputs_outputs.board_model import BoardModel
+from drivers.inputs_outputs.wiring import Wiring
 from drivers.meters.register_form import RegisterForm
 from drivers.meters.register_map import AnyMap
 
@@ -29,6 +32,7 @@ class GroupOfSite:
 
     settings: ModuleGroup
     rated: Group
+    model: PowerModel
 
     @property
     def module_count(self) -> int:
@@ -49,6 +53,8 @@ class ConnectorOfSite:
     """Register map of the meter; ``drivers.meters.register_map`` reads it. None without a meter."""
     register_form: RegisterForm | None
     """What that map says about the energy register."""
+    insulation_map: Path | None
+    """Register map of the insulation monitor, None without one."""
     groups: tuple[GroupOfSite, ...]
     """The groups at home here; none for a listener."""
     allocations: tuple[Allocation, ...]

@@ -24,6 +24,7 @@ _TYPE_NAMES: dict[Any, Text] = {
     inspect.BoolType: Text("true 或 false", "true or false"),
     inspect.DateType: Text("日期(年-月-日,不加引号)", "a date (year-month-day, without quotes)"),
     inspect.ListType: Text("列表", "a list"),
+    inspect.TupleType: Text("列表", "a list"),
     inspect.DictType: Text("表", "a table"),
     inspect.StructType: Text("一节(表)", "a section (table)"),
 }
@@ -138,6 +139,11 @@ class Walk:
             return self._list(given, kind, place)
         if isinstance(kind, inspect.DictType):
             return self._table(given, kind, place)
+        if isinstance(kind, inspect.TupleType):
+            return self._tuple(given, kind, place)
+        if isinstance(kind, inspect.AnyType):
+            # Settings that only a driver knows; it checks them itself.
+            return given
         if isinstance(kind, inspect.LiteralType):
             if type(given) in {type(legal) for legal in kind.values} and given in kind.values:
                 return given
@@ -186,6 +192,17 @@ class Walk:
             what = Text(f"{limits.zh},现有 {len(given)} 项", f"{limits.en}, there are {len(given)}")
             self.problems.append(Problem(place, what))
         return [self.value(item, kind.item_type, f"{place}[{index}]") for index, item in enumerate(given)]
+
+    def _tuple(self, given: Any, kind: Any, place: str) -> list[Any] | None:
+        if not isinstance(given, list):
+            self._wrong_type(given, kind, place)
+            return None
+        count = len(kind.item_types)
+        if len(given) != count:
+            what = Text(f"须有 {count} 项,现有 {len(given)} 项", f"must have {count} entries, there are {len(given)}")
+            self.problems.append(Problem(place, what))
+        parts = enumerate(zip(given, kind.item_types, strict=False))
+        return [self.value(item, part, f"{place}[{index}]") for index, (item, part) in parts]
 
     def _table(self, given: Any, kind: Any, place: str) -> dict[str, Any] | None:
         if not isinstance(given, Mapping):

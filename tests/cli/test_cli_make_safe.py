@@ -84,6 +84,7 @@ def only_target(site_file: Path) -> Target:
     plan = find_targets(site_file)
     assert plan.problems == ()
     (target,) = plan.targets
+    assert isinstance(target, Target)
     return target
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from agent.control.listener.core import MonitorCore
 from agent.field import listening
+from agent.field.lines import ModbusLine
 from agent.field.listening import ListeningLine
 from agent.field.monitor_assembly import build_monitor_loop, build_read_lines, monitor_parameters
 from agent.field.monitor_loop import MonitorLoop
@@ -23,7 +24,7 @@ from agent.settings.site import Site
 from drivers.can.frame import CanFrame
 from drivers.can.listening import Acknowledging
 from drivers.errors import PortError
-from drivers.inputs_outputs.input_board import InputBoard
+from drivers.inputs_outputs.modbus_board import ModbusBoard
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
 from hil_tests.bench.site import TAP_WIRE, VEHICLE_TAP, write_monitor_file
@@ -65,8 +66,9 @@ def test_without_devices_no_line_is_touched(tmp_path: Path) -> None:
 def test_everything_on_a_line_only_reads(tmp_path: Path) -> None:
     monitor: dict[str, Any] = {"connector": {"insulation_monitor": {"bus": "tap", "address": 3}}}
     (line,) = build_read_lines(site_of(tmp_path, **monitor))
+    assert isinstance(line, ModbusLine)
     assert sorted(line.devices) == [1, 2, 3]
-    assert isinstance(line.devices[2], InputBoard)
+    assert isinstance(line.devices[2], ModbusBoard)
     now_s, asked = 0.0, set()
     while now_s < 30.0:
         for device in line.devices.values():

@@ -225,10 +225,10 @@ ERRORS = [
     ('name = "analog2"', 'name = "analog1"', "board[3].name", "taken by board[1]"),
     ("address = 2\n[[module", "[[module", "board[3].address", "is missing: waveshare-analog-8ch needs it"),
     (
-        'model = "waveshare-analog-8ch"\n',
-        'model = "waveshare-analog-8ch"\nchip = "/dev/gpiochip0"\n',
-        "board[3].chip",
-        "does not belong",
+        'model = "waveshare-analog-8ch"\nbus',
+        'model = "raspberry-pi-4-gpio"\nbus',
+        "board[3].address",
+        "does not belong to raspberry-pi-4-gpio",
     ),
     (
         "address = 12\n",
@@ -320,7 +320,7 @@ def test_two_roles_of_one_connector_on_one_board(tmp_path: Path) -> None:
             [('lock_locked = { board = "io"', 'lock_locked = { board = "analog"')],
             "connector[1].boards.analog: waveshare",
         ),
-        ([("electronic_lock =", "electronic_lok =")], "wiring/own.toml: outputs.electronic_lok: unknown signal"),
+        ([("electronic_lock =", "electronic_lok =")], "wiring/own.toml: outputs.electronic_lok: unknown name"),
         (
             [("group_b_to_connector_1 =", "# group_b_to_connector_1 =")],
             "connector[0].wiring: profile dc-120kw-two-guns demands group_b_to_connector_1, no wiring has it",
@@ -389,17 +389,47 @@ def test_a_profile_for_two_connectors_and_a_file_with_one(tmp_path: Path) -> Non
     assert any(message.startswith("module_group: group B of profile") for message in found)
 
 
-def test_groups_on_one_line_need_a_number_each(tmp_path: Path) -> None:
+def test_groups_on_one_line_are_kept_apart(tmp_path: Path) -> None:
     one_line = changed(('bus = "modules2"', 'bus = "modules1"'))
-    assert [message.partition(":")[0] for message in problems(tmp_path, one_line)] == [
-        "module_group[0].group_number",
-        "module_group[1].group_number",
-    ]
+    places = [message.partition(":")[0] for message in problems(tmp_path, one_line)]
+    assert places == ["module_group[0].group_number", "module_group[1].address", "module_group[1].group_number"]
     numbered = one_line.replace('bus = "modules1"\n', 'bus = "modules1"\ngroup_number = 1\n')
-    (message,) = problems(tmp_path, numbered)
-    assert message.startswith("module_group[1].group_number: group 1 is taken by module_group[0]")
     head, _, tail = numbered.rpartition("group_number = 1")
-    assert problems(tmp_path, f"{head}group_number = 2{tail}") == []
+    (message,) = problems(tmp_path, f"{head}group_number = 1\naddress = 2{tail}")
+    assert message.startswith("module_group[1].group_number: 1 is the number of group module_group[0]")
+    assert problems(tmp_path, f"{head}group_number = 2\naddress = 2{tail}") == []
+
+
+def test_groups_of_two_families_do_not_share_a_line(tmp_path: Path) -> None:
+    text = changed(('bus = "modules2"\n', 'bus = "modules1"\nmodel = "uugreenpower"\naddress = 8\ngroup_number = 2\n'))
+    found = problems(tmp_path, text.replace('id = "A"\n', 'id = "A"\ngroup_number = 1\n', 1))
+    assert any("cannot share a CAN line; use another CAN bus" in message for message in found), found
+
+
+def test_a_board_that_cannot_open_a_contactor_by_itself(tmp_path: Path) -> None:
+    found = problems(tmp_path, changed(('model = "waveshare-relay-8ch-d"', 'model = "relay-r421a08"')))
+    assert (
+        "connector[1].boards.io: relay-r421a08 cannot open contactor_k1 by itself; name a board with pulse or watchdog"
+        in found
+    )
+    assert any("relay-r421a08 has no inputs, lock_locked needs one" in message for message in found)
+
+
+def test_a_site_may_bring_devices_of_its_own(tmp_path: Path) -> None:
+    own(tmp_path, "insulation_monitors", "acrel-aim-d100")
+    own(tmp_path, "power_modules", "infypower")
+    own(tmp_path, "boards", "waveshare-relay-8ch-d", ("interval_ms = 20", "interval_ms = 30"))
+    text = changed(
+        ("address = 12\n", 'address = 12\nmodel = "own"\n'),
+        ('id = "B"\n', 'id = "B"\nmodel = "own"\n'),
+        ('model = "waveshare-relay-8ch-d"', 'model = "own"'),
+    )
+    site = load(tmp_path, text)
+    second = site.connectors[1]
+    assert second.insulation_map == tmp_path / "insulation_monitors" / "own.toml"
+    assert second.groups[0].model.id == "own"
+    assert second.boards["io"].interval_s == 0.03
+    assert len(build_hardware(site).connectors) == 2
 
 
 @pytest.mark.parametrize(

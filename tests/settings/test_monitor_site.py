@@ -169,9 +169,9 @@ def own_wiring(folder: Path, *changes: tuple[str, str]) -> str:
         (
             "smoke_detected =",
             "smoke_detect =",
-            "wiring/own.toml: inputs.smoke_detect: unknown signal; did you mean smoke",
+            "wiring/own.toml: inputs.smoke_detect: unknown name smoke_detect; did you mean smoke",
         ),
-        ("smoke_detected =", "lock_locked =", "wiring/own.toml: inputs.lock_locked: unknown signal"),
+        ("smoke_detected =", "lock_locked =", "wiring/own.toml: inputs.lock_locked: unknown name"),
         (
             'emergency_stop_pressed = { board = "inputs", channel = 0, active_low = true }',
             'emergency_stop_pressed = { board = "inputs", channel = 0, active_low = 1 }',

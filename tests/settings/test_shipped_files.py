@@ -18,7 +18,8 @@ from agent.settings.files import (
     load_tariff,
 )
 from agent.settings.load import SettingsError, load_site
-from agent.settings.wiring import load_board_model, load_wiring
+from agent.settings.wiring import load_board_model, load_insulation_map, load_power_model, load_wiring
+from drivers.inputs_outputs.board_model import ModbusBoardModel
 
 CONFIG = Path(__file__).parents[2] / "config"
 FAULTS = load_fault_catalogue(CONFIG / "faults.toml")
@@ -181,6 +182,16 @@ def test_every_wiring_loads(path: Path) -> None:
     assert load_wiring(path).id == path.stem
 
 
+@pytest.mark.parametrize("path", sorted((CONFIG / "insulation_monitors").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_insulation_monitor_loads(path: Path) -> None:
+    assert load_insulation_map(path).id == path.stem
+
+
+@pytest.mark.parametrize("path", sorted((CONFIG / "power_modules").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_family_of_modules_loads(path: Path) -> None:
+    assert load_power_model(path).id == path.stem
+
+
 @pytest.mark.parametrize("path", sorted((CONFIG / "tariffs").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_tariff_loads(path: Path) -> None:
     tariff = load_tariff(path)
@@ -267,8 +278,11 @@ def test_what_the_boards_are_is_pinned() -> None:
     """Pulse and intervals of the shipped boards: a changed one changes every pile that has such a board."""
     boards = {path.stem: load_board_model(path) for path in (CONFIG / "boards").glob("*.toml")}
     relay = boards["waveshare-relay-8ch-d"]
+    assert isinstance(relay, ModbusBoardModel)
     assert relay.outputs is not None
-    assert (relay.interval_ms, relay.outputs.pulse_100ms, relay.outputs.renew_interval_ms) == (20, 10, 300)
+    assert relay.outputs.pulse is not None
+    pulse = relay.outputs.pulse
+    assert (relay.interval_ms, pulse.units * pulse.unit_ms, pulse.renew_interval_ms) == (20, 1000, 300)
     assert boards["waveshare-analog-8ch"].interval_ms == 50
     assert boards["modbus-inputs-8ch"].interval_ms == 100
     assert boards["modbus-inputs-8ch"].outputs is None
@@ -296,14 +310,13 @@ def _broken(folder: Path, source: str, old: str, new: str) -> Path:
             "wiring",
             'discharge = { board = "io"',
             'discharge = { board = "oi"',
-            "oi is not in [boards]; there is: io, analog",
+            "unknown name oi; available: analog, io",
         ),
-        ("wiring", 'io = "relays', 'oi = "relays', "boards.oi: is not used by any wire; leave it out"),
         ("wiring", 'id = "reference-dc"', 'id = "reference"', "not the name of the file"),
         ("wiring", "active_low = true }", "active_low = 1 }", "must be true or false, is 1"),
-        ("board", "renew_interval_ms = 300", "renew_interval_ms = 500", "two renewals must fit"),
-        ("board", 'bus = "modbus"', 'bus = "usb"', 'must be one of "gpio", "modbus"'),
-        ("analog", "[analog]\nchannels = 8\n", "", "has neither inputs nor outputs"),
+        ("board", "renew_interval_ms = 300", "renew_interval_ms = 500", "renew"),
+        ("board", 'bus = "modbus"', 'bus = "usb"', "is missing or unknown; write modbus or gpio"),
+        ("analog", "[analog]", "[inputs]", "inputs"),
     ],
 )
 def test_a_wrong_board_or_wiring_is_refused(tmp_path: Path, source: str, old: str, new: str, message: str) -> None:

@@ -121,7 +121,7 @@ def _users(speak: Speaker, site: Site) -> dict[str, list[str]]:
     for board in site.boards:
         of = [str(each.number) for each in site.connectors if board in each.boards.values()]
         owners = f" ({', '.join(of)})" if len(site.connectors) > 1 else ""
-        where = f"@{board.settings.address}" if board.settings.chip is None else board.settings.chip
+        where = "" if board.settings.address is None else f"@{board.settings.address}"
         text = f"{pick('板', 'board')} {board.settings.name}{owners} {board.model.id} {where}"
         users.setdefault(board.settings.bus or "", []).append(text)
     for entry in site.settings.auxiliary_meter:

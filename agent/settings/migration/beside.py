@@ -85,15 +85,13 @@ def own_relay_board(path: Path, name: str) -> tuple[str, str] | None:
     relay = convert(read_toml(path), layout1.BoardFile, path).relay_board
     shipped = read_toml(data_folder() / "boards" / f"{MODELS['io']}.toml")
     outputs: Mapping[str, Any] = shipped["outputs"]
-    wanted = {
-        "channels": relay.channels,
-        "pulse_100ms": relay.pulse_100ms,
-        "renew_interval_ms": relay.renew_interval_ms,
-    }
+    # Both count in units of 100 ms.
+    pulse = {**outputs["pulse"], "units": relay.pulse_100ms, "renew_interval_ms": relay.renew_interval_ms}
+    wanted = {**outputs, "channels": relay.channels, "pulse": pulse}
     if wanted == outputs:
         return None
-    identifier = f"{name}-relay"[:32]
-    own = {**shipped, "id": identifier, "outputs": wanted, "inputs": {"channels": relay.channels}}
+    identifier = f"{name.lower().replace('_', '-')[:26]}-relay"
+    own = {**shipped, "id": identifier, "outputs": wanted, "inputs": {**shipped["inputs"], "channels": relay.channels}}
     return identifier, plain(own)
 
 
@@ -103,9 +101,12 @@ def own_input_board(channels: int) -> tuple[str, str] | None:
     if shipped["inputs"]["channels"] == channels:
         return None
     identifier = f"modbus-inputs-{channels}ch"
-    description = f"Modbus board with {channels} discrete inputs, read only"
+    texts = {
+        "description": f"Modbus board with {channels} discrete inputs, read only",
+        "description_zh": f"Modbus 开关量输入板,{channels} 路,只读",
+    }
     inputs = {**shipped["inputs"], "channels": channels}
-    return identifier, plain({**shipped, "id": identifier, "description": description, "inputs": inputs})
+    return identifier, plain({**shipped, "id": identifier, **texts, "inputs": inputs})
 
 
 def contacts_text(name: str, contacts: Mapping[str, layout1.Contact]) -> str:
