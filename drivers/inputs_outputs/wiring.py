@@ -183,11 +183,14 @@ def board_mistakes(wiring: Wiring, boards: Mapping[str, BoardModel]) -> list[Mis
 
 def opens_by_itself(model: BoardModel) -> bool:
     """Whether the board opens its outputs when this program dies."""
-    return (
-        isinstance(model, ModbusBoardModel)
-        and model.outputs is not None
-        and (model.outputs.pulse is not None or model.outputs.watchdog is not None)
-    )
+    return opens_after_s(model) is not None
+
+
+def opens_after_s(model: BoardModel) -> float | None:
+    """Longest time until the board opens its timed outputs after the last request, in s; None if it never does."""
+    outputs = model.outputs if isinstance(model, ModbusBoardModel) else None
+    timer = None if outputs is None else outputs.pulse or outputs.watchdog
+    return None if timer is None else timer.units * timer.unit_ms / 1000.0
 
 
 def outputs_to_open(wiring: Wiring, names: Iterable[str]) -> list[Mistake]:

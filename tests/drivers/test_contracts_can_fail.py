@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 import test_line_device_contracts as devices
+import test_meter_contracts as meters
 import test_module_families as families
 from contracts.inputs import AnalogueContract, InputsContract, InsulationContract
 from contracts.line_device import DeviceContract
+from contracts.meter import MeterContract
 from contracts.outputs import OutputsContract
 from contracts.power_stage import PowerStageContract
 
@@ -300,6 +302,11 @@ INSULATION_DEFECTS = device_defects(devices.TestBender) | {
     "test_what_the_device_doubts_is_suspect_and_named": with_driver(devices.TestBender, Silent),
     "test_it_only_reads": with_driver(devices.TestBender, Writes),
 }
+METER_DEFECTS = device_defects(meters.TestDcm230) | {
+    "test_signals_and_units": with_driver(meters.TestDcm230, Scaled),
+    "test_energy_is_a_whole_number_and_follows_the_register": with_driver(meters.TestDcm230, Scaled),
+    "test_it_only_reads": with_driver(meters.TestDcm230, Writes),
+}
 
 
 # Outputs.
@@ -407,6 +414,7 @@ SUITES: dict[type[Any], dict[str, Any]] = {
     InputsContract: INPUT_DEFECTS,
     AnalogueContract: ANALOGUE_DEFECTS,
     InsulationContract: INSULATION_DEFECTS,
+    MeterContract: METER_DEFECTS,
 }
 
 

@@ -18,6 +18,7 @@ from drivers.inputs_outputs.wiring import (
     board_mistakes,
     load_wiring,
     missing_sensors,
+    opens_after_s,
     opens_by_itself,
     outputs_to_open,
     unknown_names,
@@ -147,6 +148,8 @@ def test_errors_of_boards() -> None:
     twice = replace(gpio, outputs=replace(gpio.outputs, lines=[16]))
     assert lines(board_model_mistakes(twice)) == ["lines: line 16 is used twice"]
     assert not opens_by_itself(gpio)
+    assert opens_after_s(board) == 1.0
+    assert opens_after_s(modbus_model("wirenboard-wb-mr6c")) == 2.0
 
 
 def wiring(**changes: Any) -> Wiring:

@@ -43,6 +43,12 @@ class TestAcrel:
         assert readings["insulation_plus_kohm"].quality is Quality.FAILED
         assert readings["insulation_minus_kohm"].quality is Quality.GOOD
 
+    def test_a_pattern_without_value_is_failed_within_the_range_too(self) -> None:
+        fields = [msgspec.structs.replace(field, no_value=[9999]) for field in ACREL.fields]
+        monitor = RegisterMonitor(msgspec.structs.replace(ACREL, fields=fields), 2)
+        readings = read(monitor, (0, 9999, 9998, 0, 0, 0))
+        assert [reading.quality for reading in readings.values()] == [Quality.FAILED, Quality.GOOD]
+
     @pytest.mark.parametrize(("kohm", "quality"), [(10000, Quality.GOOD), (10001, Quality.FAILED)])
     def test_a_value_past_the_range_is_failed(self, kohm: int, quality: Quality) -> None:
         readings = read(RegisterMonitor(ACREL, 2), (0, 900, kohm, 0, 0, 0))
