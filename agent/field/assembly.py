@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
-from agent.field.lines import CanLine, ModbusLine
+from agent.field.can_lines import CanLine
+from agent.field.lines import ModbusLine
 from agent.field.meters import build_meter
 from agent.settings.catalogue import Board
 from agent.settings.load import Site

@@ -29,6 +29,7 @@ from agent.control.listener.session import (
 from agent.control.metering.billing import Billing
 from agent.control.metering.meter import NO_METER, MeterInLedger
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.observer import Observation, Observer, Severity, Stage
 from drivers.gbt27930.observer.observer import Session as Observed
@@ -136,6 +137,10 @@ class MonitorCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.around.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.around.vehicle_bus_state = state
 
     def on_acknowledging(self, acknowledging: bool) -> None:
         """Whether the CAN interface is known to acknowledge frames although it should only listen."""

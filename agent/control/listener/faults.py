@@ -13,6 +13,7 @@ from agent.control.dc.envelope import CurrentEnvelope
 from agent.control.dc.vehicle import VEHICLE_STOP_FAULTS
 from agent.control.listener.parameters import MonitorParameters
 from agent.control.safety.numbers import SequenceNumbers
+from drivers.can.state import BusState
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.messages.table import MESSAGES
 from drivers.gbt27930.observer.model import Observation, Session, Stage
@@ -113,6 +114,8 @@ CONDITION_FAULTS = frozenset(
         "bms_data_frozen",
         "bms_fault",
         "vehicle_bus_lost",
+        "vehicle_bus_off",
+        "vehicle_bus_error_passive",
         "listen_only_off",
         "recorder_absent",
         "uplink_lost",
@@ -130,6 +133,7 @@ class Surroundings:
 
     started_at_s: float
     vehicle_port_open: bool = False
+    vehicle_bus_state: BusState = BusState.UNKNOWN
     acknowledging: bool = False
     """The CAN interface is not listen-only and acknowledges frames."""
     uplink_lost: bool = False
@@ -208,6 +212,8 @@ def _devices(
         ),
         ("reverse_polarity", meter_v is not None and meter_v < -parameters.numbers.reverse_voltage_v),
         ("vehicle_bus_lost", not around.vehicle_port_open),
+        ("vehicle_bus_off", around.vehicle_bus_state is BusState.OFF),
+        ("vehicle_bus_error_passive", around.vehicle_bus_state is BusState.PASSIVE),
         ("listen_only_off", around.acknowledging),
         ("recorder_absent", settled and image.value("recorder_ready", now_s) is not True),
         ("uplink_lost", around.uplink_lost),

@@ -13,6 +13,7 @@ from agent.control.chassis.image import ProcessImage
 from agent.control.dc.parameters import ControlParameters
 from agent.control.metering.meter import METER_FINDINGS
 from agent.control.power_quality.limits import GRID_FINDINGS
+from drivers.can.state import BusState
 
 SAFETY_INPUTS = (
     "emergency_stop_pressed",
@@ -73,6 +74,8 @@ class Situation:
     """Highest set point of the recent past; None when nothing is demanded."""
     current_expected_since_s: float | None = None
     vehicle_port_open: bool = True
+    vehicle_bus_state: BusState = BusState.UNKNOWN
+    module_bus_state: BusState = BusState.UNKNOWN
     battery_limits_violated: bool = False
     recorder_ready_at_s: float | None = None
     """When the recorder last said that it takes records; a recorder that says it cannot is as good as none."""
@@ -307,6 +310,13 @@ def _vehicle_bus_lost(image: ProcessImage, situation: Situation, parameters: Con
     return not situation.vehicle_port_open
 
 
+def _bus(name: str, state: BusState) -> Rule:
+    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+        return getattr(situation, name) is state
+
+    return rule
+
+
 RULES: tuple[tuple[str, Rule], ...] = (
     ("emergency_stop", _is("emergency_stop_pressed")),
     ("door_open", _is("door_open")),
@@ -332,6 +342,9 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("recorder_absent", _recorder_absent),
     ("recorder_lost", _recorder_lost),
     ("vehicle_bus_lost", _vehicle_bus_lost),
+    ("vehicle_bus_off", _bus("vehicle_bus_state", BusState.OFF)),
+    ("vehicle_bus_error_passive", _bus("vehicle_bus_state", BusState.PASSIVE)),
+    ("module_bus_off", _bus("module_bus_state", BusState.OFF)),
     ("bms_limits_violated", _flag("battery_limits_violated")),
     ("current_absent", _current_absent),
     ("uplink_lost", _flag("uplink_lost")),
