@@ -6,7 +6,6 @@ from typing import Generic, Protocol, TypeVar
 
 from agent.field.lines import Line
 from drivers.can.frame import CanFrame
-from drivers.can.listening import Acknowledging, ListeningPort
 from drivers.can.port import CanPort, open_can_port
 from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
@@ -22,7 +21,10 @@ class ReadingPort(Protocol):
     """What a CAN line asks of a port, be it one that sends or one that only listens."""
 
     counters: CanCounters
-    restarts_by_opening: bool
+
+    @property
+    def restarts_by_opening(self) -> bool:
+        """See CanPort."""
 
     @property
     def state(self) -> BusState:
@@ -209,19 +211,3 @@ class CanLine(AnyCanLine[CanPort]):
             "frames_out": self.frames_out,
             "frames_refused": self.frames_refused,
         }
-
-
-class ListeningLine(AnyCanLine[ListeningPort]):
-    """The vehicle's CAN line of a pile that only listens: opened, read and closed. There is no way to write."""
-
-    @property
-    def acknowledging(self) -> Acknowledging:
-        """Whether the interface takes part in the bus by acknowledging."""
-        return Acknowledging.UNKNOWN if self._port is None else self._port.acknowledging
-
-    def _new_port(self) -> ListeningPort:
-        return ListeningPort(self._interface, self.where, self._bitrate_bps)
-
-    def status(self, now_s: float) -> dict[str, object]:
-        """See AnyCanLine, and what is known of the interface."""
-        return {**super().status(now_s), "listen_only": True, "acknowledges": self.acknowledging.value}

@@ -64,7 +64,7 @@ def build_monitor_loop(
     site: MonitorSite, parameters: MonitorParameters, core: MonitorCore, selector: selectors.BaseSelector
 ) -> "MonitorLoop":
     """Load the drivers and join everything."""
-    from agent.field.can_lines import ListeningLine
+    from agent.field.listening import ListeningLine
     from agent.field.monitor_loop import MonitorLoop
     from agent.field.server import FieldServer
     from agent.link.messages import Hello

@@ -6,8 +6,8 @@ from typing import Any
 from agent.control.listener.core import MonitorCore
 from agent.control.listener.parameters import MonitorParameters
 from agent.field.base_loop import BaseLoop
-from agent.field.can_lines import ListeningLine
 from agent.field.lines import Line, ModbusLine
+from agent.field.listening import ListeningLine
 from agent.field.monitor_status import snapshot
 from agent.field.server import FieldServer
 from drivers.can.listening import Acknowledging

@@ -1,12 +1,12 @@
-"""CAN ports: slcan against python-can's own bus over pseudo terminals, the raw socket against a packet socket."""
+"""The slcan port against python-can's own bus and against a bare adapter, over pseudo terminals."""
 
 import errno
 import os
 import select
-import socket
-import struct
+import time
 import tty
 from collections.abc import Iterator
+from pathlib import Path
 
 import can
 import pytest
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from drivers.can.frame import CanFrame
 from drivers.can.port import CanPort, open_can_port
 from drivers.can.slcan import SlcanPort
-from drivers.can.socketcan import SocketcanPort, open_socketcan
+from drivers.can.state import BusState
 from drivers.errors import PortError
 
 FRAME = CanFrame(0x1826F456, bytes.fromhex("0102030405060708"))
@@ -55,8 +55,11 @@ class TestSlcan:
         far, path = pair
         port = open_can_port("slcan", path, 250000)
         assert read_far(far).split(b"\r") == [b"C", b"S5", b"O", b""]
+        assert port.is_ready(0.0)
+        assert port.restarts_by_opening
         port.close()
         assert read_far(far) == b"C\r"
+        assert port.fileno() == -1
         port.close()
 
     def test_listen_only_opens_quietly_and_refuses_to_send(self, pair: tuple[int, str]) -> None:
@@ -118,7 +121,7 @@ class TestSlcan:
         port = SlcanPort(path, 250000)
         os.write(far, b"z\r\aZ\r\rT000000011FF1234\r")
         assert receive_some(port, 1.0) == [CanFrame(1, b"\xff", 1.0)]
-        assert port.junk_lines == 0
+        assert port.counters.junk == 0
         port.close()
 
     @pytest.mark.parametrize(
@@ -144,7 +147,7 @@ class TestSlcan:
         port = SlcanPort(path, 250000)
         os.write(far, junk + b"t12311F\r")
         assert receive_some(port, 1.0) == [CanFrame(0x123, b"\x1f", 1.0, False)]
-        assert port.junk_lines == 1
+        assert port.counters.junk == 1
         port.close()
 
     @settings(max_examples=50)
@@ -153,6 +156,9 @@ class TestSlcan:
         far, near = os.openpty()
         tty.setraw(near)
         port = SlcanPort(os.ttyname(near), 250000)
+        # Its opening is answered: a BELL is a refusal otherwise.
+        os.write(far, b"\r\r\r")
+        receive_some(port, 0.0)
         for chunk in chunks:
             os.write(far, chunk)
             for frame in port.receive(0.0):
@@ -172,14 +178,14 @@ class TestSlcan:
         accepted = [port.send(FRAME) for _ in range(5000)]
         assert accepted[:64] == [True] * 64
         assert accepted[-1] is False
-        assert port.dropped == accepted.count(False)
+        assert port.counters.refused == accepted.count(False)
         # What was taken comes out whole and in order, what was refused never does.
         out = b""
         while select.select([far], [], [], 0.05)[0]:
             out += os.read(far, 1 << 16)
             port.receive(0.0)
         frames = [line for line in out.split(b"\r") if line.startswith(b"T")]
-        assert len(frames) == accepted.count(True)
+        assert len(frames) + port.counters.expired == accepted.count(True), "what waited too long was dropped"
         assert set(frames) == {b"T1826F45680102030405060708"}
         port.close()
 
@@ -201,8 +207,10 @@ class TestSlcan:
             open_can_port("slcan", "/dev/not-here", 250000)
         with pytest.raises(PortError, match="bitrate"):
             open_can_port("slcan", path, 123456)
-        with pytest.raises(PortError, match="unknown CAN interface"):
-            open_can_port("pcan", path, 250000)
+        with pytest.raises(PortError, match=r"unknown CAN interface vector.*socketcan, slcan, canalystii, pcan"):
+            open_can_port("vector", path, 250000)
+        with pytest.raises(PortError, match="no such port"):
+            open_can_port("slcan", "socket://127.0.0.1:1", 250000)
         port = open_can_port("slcan", path, 250000)
         read_far(far)
         with pytest.raises(PortError, match="in use"):
@@ -218,108 +226,175 @@ class TestSlcan:
         with pytest.raises(PortError, match="permission denied"):
             open_can_port("slcan", path, 250000)
 
+    def test_a_file_is_no_serial_port(self, tmp_path: Path) -> None:
+        path = tmp_path / "plain"
+        path.write_text("")
+        with pytest.raises(PortError, match="not a serial port"):
+            open_can_port("slcan", str(path), 250000)
+        with pytest.raises(PortError, match="no bit rate"):
+            open_can_port("slcan", f"{path}@fast", 250000)
 
-class Line:
-    """The part of a socket that the port uses, with errors on demand."""
-
-    def __init__(self, line: socket.socket) -> None:
-        self.line = line
-        self.error: OSError | None = None
-
-    def setblocking(self, flag: bool) -> None:
-        self.line.setblocking(flag)
-
-    def fileno(self) -> int:
-        return self.line.fileno()
-
-    def recv(self, size: int) -> bytes:
-        if self.error:
-            raise self.error
-        return self.line.recv(size)
-
-    def send(self, data: bytes) -> int:
-        if self.error:
-            raise self.error
-        return self.line.send(data)
-
-    def close(self) -> None:
-        self.line.close()
-
-
-class TestSocketcan:
-    """A packet socket stands in for the CAN socket: the frame layout and the error handling are what is ours."""
-
-    @pytest.fixture
-    def rig(self) -> Iterator[tuple[SocketcanPort, socket.socket, Line]]:
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        line = Line(near)
-        port = SocketcanPort(line, "can0")  # type: ignore[arg-type]  # offers what the port uses
-        yield port, far, line
-        port.close()
-        far.close()
-
-    def test_a_frame_has_the_layout_of_the_kernel(self, rig: tuple[SocketcanPort, socket.socket, Line]) -> None:
-        port, far, _ = rig
-        assert port.send(CanFrame(0x1826F456, b"\x01\x02\x03"))
-        assert far.recv(100) == struct.pack("=I", 0x9826F456) + b"\x03\x00\x00\x00" + b"\x01\x02\x03" + bytes(5)
-        assert port.send(CanFrame(0x123, b"", extended=False))
-        assert far.recv(100) == struct.pack("=I", 0x123) + bytes(12)
-
-    def test_data_frames_come_in_one_call_others_are_left_out(
-        self, rig: tuple[SocketcanPort, socket.socket, Line]
+    def test_a_frame_that_waits_too_long_is_never_sent(
+        self, pair: tuple[int, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        port, far, _ = rig
-        assert port.receive(1.0) == []
-        for word in (0x9826F456, 0xD826F456, 0x20000004, 0x00000123):
-            far.send(struct.pack("=IB3x8s", word, 2, b"\xaa\xbb"))
-        assert port.receive(2.0) == [
-            CanFrame(0x1826F456, b"\xaa\xbb", 2.0),
-            CanFrame(0x123, b"\xaa\xbb", 2.0, False),
-        ]
+        far, path = pair
+        port = SlcanPort(path, 250000)
+        read_far(far)
+        real, blocked = os.write, True
 
-    @pytest.mark.parametrize("code", [errno.ENOBUFS, errno.EAGAIN])
-    def test_a_full_queue_is_no_error(self, rig: tuple[SocketcanPort, socket.socket, Line], code: int) -> None:
-        port, _, line = rig
-        line.error = OSError(code, "full")
-        assert port.send(FRAME) is False
-        assert port.dropped == 1
-        line.error = None
-        assert port.send(FRAME) is True
+        def write(fd: int, data: bytes) -> int:
+            if blocked and fd == port.fileno():
+                raise BlockingIOError
+            return real(fd, data)
 
-    def test_an_interface_that_goes_down_or_away_is_an_error(
-        self, rig: tuple[SocketcanPort, socket.socket, Line]
-    ) -> None:
-        port, _, line = rig
-        for code, text in ((errno.ENETDOWN, "is down"), (errno.ENODEV, "no such CAN interface"), (errno.EIO, "failed")):
-            line.error = OSError(code, "")
-            with pytest.raises(PortError, match=text):
-                port.receive(0.0)
-            with pytest.raises(PortError, match=text):
-                port.send(FRAME)
-
-    def test_listen_only_refuses_to_send(self) -> None:
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        port = SocketcanPort(near, "can0", listen_only=True)
-        assert port.send(FRAME) is False
+        monkeypatch.setattr(os, "write", write)
+        assert port.send(FRAME)
+        time.sleep(0.06)
+        assert port.send(CanFrame(1, b"\x01"))
+        blocked = False
+        port.tick(time.monotonic())
+        port.tick(time.monotonic())
+        assert read_far(far).startswith(b"F\r") is False
+        assert port.counters.expired == 1
         port.close()
-        far.close()
+
+    def test_a_frame_that_was_begun_is_ended(self, pair: tuple[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        far, path = pair
+        port = SlcanPort(path, 250000)
+        read_far(far)
+        real, room = os.write, 5
+
+        def write(fd: int, data: bytes) -> int:
+            return real(fd, data[:room]) if fd == port.fileno() else real(fd, data)
+
+        monkeypatch.setattr(os, "write", write)
+        assert port.send(FRAME)
+        time.sleep(0.06)
+        room = 100
+        port.receive(1.0)
+        assert read_far(far) == b"T1826F45680102030405060708\r"
+        assert port.counters.expired == 0
+        port.close()
+
+    def test_no_more_is_given_to_a_serial_port_than_leaves_in_time(
+        self, pair: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        far, path = pair
+        port = SlcanPort(path, 250000)
+        read_far(far)
+        monkeypatch.setattr(type(port._bus.serialPortOrig), "out_waiting", 576)
+        assert port.send(FRAME)
+        assert select.select([far], [], [], 0.05)[0] == []
+        monkeypatch.setattr(type(port._bus.serialPortOrig), "out_waiting", 575)
+        port.send(CanFrame(1, b""))
+        assert select.select([far], [], [], 1.0)[0]
+        port.close()
 
     @pytest.mark.parametrize(
-        ("code", "text"),
+        ("answers", "listen_only", "text"),
         [
-            (errno.EAFNOSUPPORT, "no CAN support"),
-            (errno.EPERM, "permission denied"),
+            (b"\r\a", False, r"refuses a bit rate of 250000 bit/s.*bitrate_bps"),
+            (b"\a\a", False, "refuses a bit rate"),
+            (b"\r\r\a", True, r"no listen-only mode.*firmware"),
+            (b"\a\r\a", False, "refuses to open its channel"),
         ],
     )
-    def test_what_the_kernel_refuses_is_told_apart(self, monkeypatch: pytest.MonkeyPatch, code: int, text: str) -> None:
-        def refuse(*_: object) -> None:
-            raise OSError(code, "refused")
-
-        monkeypatch.setattr(socket, "socket", refuse)
+    def test_a_refusal_of_the_adapter_is_an_error(
+        self, pair: tuple[int, str], answers: bytes, listen_only: bool, text: str
+    ) -> None:
+        far, path = pair
+        port = open_can_port("slcan", path, 250000, listen_only)
+        os.write(far, answers)
+        wait_readable(port.fileno())
         with pytest.raises(PortError, match=text):
-            open_socketcan("can0")
+            port.receive(0.0)
+        port.close()
 
-    def test_a_missing_interface_is_an_error_on_any_kernel(self) -> None:
-        with pytest.raises(PortError) as caught:
-            open_can_port("socketcan", "nocan99", 250000)
-        assert caught.value.where == "nocan99"
+    def test_a_channel_that_was_closed_already_may_refuse_to_be_closed(self, pair: tuple[int, str]) -> None:
+        far, path = pair
+        port = open_can_port("slcan", path, 250000)
+        os.write(far, b"\a\r\r")
+        assert receive_some(port, 0.0) == []
+        port.close()
+
+    def test_a_refused_frame_is_counted_and_no_error(self, pair: tuple[int, str]) -> None:
+        far, path = pair
+        port = open_can_port("slcan", path, 250000)
+        os.write(far, b"\r\r\r")
+        receive_some(port, 0.0)
+        assert port.send(FRAME)
+        os.write(far, b"\a")
+        assert receive_some(port, 0.0) == []
+        assert port.counters.refused == 1
+        port.close()
+
+    def test_late_answers_are_not_taken_for_those_to_opening(
+        self, pair: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An adapter that answers nothing while it opens, and later refuses frames because its queue is full."""
+        far, path = pair
+        port = open_can_port("slcan", path, 250000)
+        later_s = time.monotonic() + 2.0
+        monkeypatch.setattr("drivers.can.slcan.time.monotonic", lambda: later_s)
+        os.write(far, b"\a\a\a\a")
+        assert receive_some(port, 0.0) == []
+        assert port.counters.refused == 4
+        port.close()
+
+    @pytest.mark.parametrize(
+        ("status", "state", "overruns"),
+        [
+            (b"F00", BusState.ACTIVE, 0),
+            (b"F04", BusState.WARNING, 0),
+            (b"F24", BusState.PASSIVE, 0),
+            (b"F09", BusState.ACTIVE, 1),
+        ],
+    )
+    def test_the_adapter_is_asked_for_its_state(
+        self, pair: tuple[int, str], status: bytes, state: BusState, overruns: int
+    ) -> None:
+        far, path = pair
+        port = open_can_port("slcan", path, 250000)
+        read_far(far)
+        os.write(far, b"\r\r\r")
+        receive_some(port, 0.0)
+        assert port.state is BusState.UNKNOWN
+        for now_s in (1.0, 1.5, 2.0):
+            port.tick(now_s)
+        asked = read_far(far)
+        while len(asked) < 4:
+            asked += read_far(far)
+        assert asked == b"F\rF\r", "once a second"
+        os.write(far, status + b"\r")
+        assert receive_some(port, 2.1) == []
+        assert (port.state, port.counters.overruns, port.counters.junk) == (state, overruns, 0)
+        port.close()
+
+    def test_an_adapter_that_does_not_know_the_question_is_not_asked_for_ever(self, pair: tuple[int, str]) -> None:
+        far, path = pair
+        port = open_can_port("slcan", path, 250000)
+        read_far(far)
+        os.write(far, b"\r\r\r")
+        receive_some(port, 0.0)
+        for second in range(10):
+            port.tick(float(second))
+            if select.select([far], [], [], 0.02)[0]:
+                read_far(far)
+                os.write(far, b"\a")
+                receive_some(port, float(second))
+        assert (port.state, port.counters.refused) == (BusState.UNKNOWN, 0)
+        port.tick(20.0)
+        assert select.select([far], [], [], 0.05)[0] == []
+        port.close()
+
+    def test_no_call_waits(self, pair: tuple[int, str]) -> None:
+        """Opening, sending until nothing is taken, reading, closing: an adapter that does nothing at all."""
+        _, path = pair
+        begun_s = time.monotonic()
+        port = open_can_port("slcan", path, 250000)
+        for _ in range(2000):
+            port.send(FRAME)
+        port.receive(0.0)
+        port.tick(0.0)
+        port.close()
+        assert time.monotonic() - begun_s < 0.5
