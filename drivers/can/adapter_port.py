@@ -258,7 +258,7 @@ class AdapterPort:
                 error
                 if isinstance(error, PortError)
                 else PortError(
-                    f"the adapter failed ({error or type(error).__name__})",
+                    f"the adapter failed ({str(error) or type(error).__name__})",
                     self._where,
                     "Check that it is plugged in, is not used by another program, and has its driver.",
                 )

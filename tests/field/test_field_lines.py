@@ -218,6 +218,10 @@ def can(monkeypatch: pytest.MonkeyPatch) -> tuple[CanLine, list[FakeCan]]:
     return CanLine("vehicle", "slcan", "/dev/y", 250_000), ports
 
 
+def state_of(line: CanLine) -> BusState:
+    return line.bus_state
+
+
 FRAMES: Sequence[CanFrame] = [CanFrame(1, b"\x01"), CanFrame(2, b"\x02")]
 
 
@@ -319,16 +323,16 @@ def test_a_cause_that_comes_again_and_again_is_logged_once(
 def test_bus_off_closes_an_adapter_and_opens_it_after_a_pause(can: tuple[CanLine, list[FakeCan]]) -> None:
     line, ports = can
     line.try_open(0.0)
-    assert line.bus_state is BusState.UNKNOWN
+    assert state_of(line) is BusState.UNKNOWN
     ports[0].state = BusState.OFF
     line.read(5.0)
     assert (ports[0].closed, line.is_open, line.trouble, line.bus_state) == (True, False, "bus-off", BusState.OFF)
     assert not line.try_open(5.9)
     assert line.try_open(6.0)
-    assert line.bus_state is BusState.OFF, "still not heard"
+    assert state_of(line) is BusState.OFF, "still not heard"
     ports[1].frames = list(FRAMES)
     line.read(6.1)
-    assert line.bus_state is BusState.UNKNOWN
+    assert state_of(line) is BusState.UNKNOWN
     assert line.status(6.2)["bus_off"] == 1
 
 
@@ -342,14 +346,14 @@ def test_bus_off_is_forgotten_when_the_adapter_reports_better_or_nothing_for_lon
     line.try_open(2.0)
     ports[1].state = BusState.WARNING
     line.try_open(3.0)
-    assert line.bus_state is BusState.WARNING
+    assert state_of(line) is BusState.WARNING
     ports[1].state = BusState.OFF
     line.try_open(4.0)
     line.try_open(5.0)
     line.try_open(8.0)
-    assert line.bus_state is BusState.OFF
+    assert state_of(line) is BusState.OFF
     line.try_open(8.1)
-    assert line.bus_state is BusState.UNKNOWN
+    assert state_of(line) is BusState.UNKNOWN
     assert line.status(9.0)["bus_off"] == 2
 
 
@@ -363,7 +367,7 @@ def test_bus_off_of_a_kernel_interface_leaves_the_port_open(can: tuple[CanLine, 
     assert (line.is_open, line.bus_state, line.bus_off_count) == (True, BusState.OFF, 1)
     ports[0].state = BusState.ACTIVE
     line.read(1.2)
-    assert line.bus_state is BusState.ACTIVE
+    assert state_of(line) is BusState.ACTIVE
 
 
 def test_a_bare_line_is_no_line() -> None:
