@@ -65,11 +65,12 @@ class SlcanBus(slcanBus):
         self._lock_fd = _claim(self.path)
         try:
             super().__init__(channel, _ADAPTER_BAUD, sleep_after_open=0, listen_only=listen_only, timeout=0)
-            self.fd = self.serialPortOrig.fileno()
             self._serial_room_bytes = max(int(self.serialPortOrig.baudrate / 10 * _LONGEST_WAIT_S), 64)
             self._configured = True
             # Closes the channel first, because one that an earlier program left open takes no bit rate.
             self.set_bitrate(bitrate_bps)
+            self.fd = self.serialPortOrig.fileno()
+            self.push()
         except BaseException:
             can.BusABC.shutdown(self)
             self._release()
@@ -86,27 +87,37 @@ class SlcanBus(slcanBus):
 
     def push(self) -> None:
         """Write as much as the port takes now; a frame that has waited too long is dropped. Raises PortError."""
-        while self._output:
-            line, until_s, begun = self._output[0]
-            if not begun and line[:1] in b"tT" and time.monotonic() > until_s:
-                self._output.popleft()
-                self._output_bytes -= len(line)
-                self.counters.expired += 1
-                continue
-            try:
-                if self.serialPortOrig.out_waiting >= self._serial_room_bytes:
-                    return
-                written = os.write(self.fd, line)
-            except BlockingIOError:
+        if not self._output:
+            return
+        self._drop_expired()
+        try:
+            if not self._output or self.serialPortOrig.out_waiting >= self._serial_room_bytes:
                 return
-            except OSError:
-                raise port_gone(self.path) from None
-            self._output_bytes -= written
+            written = os.write(self.fd, b"".join(line for line, _, _ in self._output)[: self._serial_room_bytes])
+        except BlockingIOError:
+            return
+        except OSError:
+            raise port_gone(self.path) from None
+        self._output_bytes -= written
+        while written:
+            line, until_s, _ = self._output.popleft()
             if written < len(line):
                 # A line that has begun must end, or the next one is spoilt as well.
-                self._output[0] = (line[written:], until_s, True)
+                self._output.appendleft((line[written:], until_s, True))
                 return
-            self._output.popleft()
+            written -= len(line)
+
+    def _drop_expired(self) -> None:
+        now_s = time.monotonic()
+        kept: deque[tuple[bytes, float, bool]] = deque()
+        for entry in self._output:
+            line, until_s, begun = entry
+            if begun or line[:1] not in b"tT" or now_s <= until_s:
+                kept.append(entry)
+            else:
+                self._output_bytes -= len(line)
+                self.counters.expired += 1
+        self._output = kept
 
     def fill(self) -> None:
         """Read what has arrived in one block and sort it into frames, answers and junk. Raises PortError."""
