@@ -25,7 +25,8 @@ from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
 from agent.settings.load import load_any_site
-from agent.settings.problems import Language, Problem, SettingsError
+from agent.settings.problems import Problem, SettingsError
+from drivers.text import Language
 
 _SESSION_END_S = 90.0
 """A charge that ends in order is over within this time: ramp, discharge, statistics, last reading."""
@@ -118,8 +119,8 @@ def _as_json(problems: Sequence[Problem], language: Language) -> list[dict[str, 
     return [
         {
             "place": problem.place,
-            "what": problem.what.in_language(language),
-            "hint": problem.hint.in_language(language),
+            "what": problem.what.in_(language),
+            "hint": problem.hint.in_(language),
         }
         for problem in problems
     ]

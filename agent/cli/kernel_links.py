@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agent.settings.problems import Problem, Text
+from agent.settings.problems import Problem
 from agent.settings.schema import CanBus
 from drivers.can.kernel_link import KernelLinkError, check_kernel_link, kernel_link
 
@@ -23,6 +23,6 @@ def link_problems(buses: Sequence[CanBus]) -> tuple[list[Problem], list[Problem]
         except KernelLinkError:
             continue
         for finding in check_kernel_link(link, bus.bitrate_bps):
-            problem = Problem(f"bus.can[{index}]", Text(*finding.what), Text(*finding.cure))
+            problem = Problem(f"bus.can[{index}]", finding.what, finding.cure)
             (wrong if finding.wrong else notes).append(problem)
     return wrong, notes

@@ -6,9 +6,9 @@ Layout: Linux rtnetlink(7) and linux/can/netlink.h. One request, one answer, no 
 import socket
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from drivers.can.state import BusState
+from drivers.text import Text
 
 _RTM_NEWLINK, _RTM_GETLINK, _NLMSG_ERROR = 16, 18, 2
 _NLM_F_REQUEST = 1
@@ -32,13 +32,6 @@ class KernelLinkError(OSError):
     """The kernel cannot be asked or refuses; the text says why."""
 
 
-class Sentence(NamedTuple):
-    """A sentence in both languages, without a full stop."""
-
-    zh: str
-    en: str
-
-
 @dataclass(frozen=True, slots=True)
 class KernelLink:
     """What the kernel says about an interface. None: it does not say, as for a virtual interface (vcan)."""
@@ -56,8 +49,8 @@ class KernelLink:
 class LinkFinding:
     """Something about an interface that does not fit the site file. ``wrong``: the interface must not be used so."""
 
-    what: Sentence
-    cure: Sentence
+    what: Text
+    cure: Text
     wrong: bool
 
 
@@ -116,11 +109,11 @@ def check_kernel_link(link: KernelLink, bitrate_bps: int) -> list[LinkFinding]:
     if link.bitrate_bps is not None and link.bitrate_bps != bitrate_bps:
         found.append(
             LinkFinding(
-                Sentence(
+                Text(
                     f"接口 {name} 的波特率为 {link.bitrate_bps} bit/s,配置文件为 {bitrate_bps} bit/s",
                     f"the interface {name} runs at {link.bitrate_bps} bit/s, the site file says {bitrate_bps} bit/s",
                 ),
-                Sentence(
+                Text(
                     f"执行:ip link set {name} down;{set_up}", f"do: ip link set {name} down; {set_up}, and make it last"
                 ),
                 wrong=True,
@@ -129,8 +122,8 @@ def check_kernel_link(link: KernelLink, bitrate_bps: int) -> list[LinkFinding]:
     elif not link.is_up:
         found.append(
             LinkFinding(
-                Sentence(f"接口 {name} 未启用", f"the interface {name} is down"),
-                Sentence(f"执行:{set_up}", f"do: {set_up}, and make it last"),
+                Text(f"接口 {name} 未启用", f"the interface {name} is down"),
+                Text(f"执行:{set_up}", f"do: {set_up}, and make it last"),
                 wrong=True,
             )
         )
@@ -139,8 +132,8 @@ def check_kernel_link(link: KernelLink, bitrate_bps: int) -> list[LinkFinding]:
         again = f"ip link set {name} down; {set_up}"
         found.append(
             LinkFinding(
-                Sentence(f"接口 {name} 离线(bus-off)后不会自动恢复", f"the interface {name} stays off after bus-off"),
-                Sentence(f"执行:{again.replace('; ', ';')}", f"do: {again}"),
+                Text(f"接口 {name} 离线(bus-off)后不会自动恢复", f"the interface {name} stays off after bus-off"),
+                Text(f"执行:{again.replace('; ', ';')}", f"do: {again}"),
                 wrong=False,
             )
         )

@@ -44,7 +44,7 @@ class SlcanAdapter:
         self.refuses: frozenset[str] = frozenset()
         """Commands that are answered with BELL, as an adapter does that does not know them."""
         self.opened_with: list[str] = []
-        """How the channel was opened, in order: O, or L for listen-only."""
+        """How the channel was opened, in sequence: O, or L for listen-only."""
         self.frames_asked = 0
         """Frames that the computer has asked to send, whether or not they went out."""
         self._line = bytearray()

@@ -284,7 +284,7 @@ class TestSlcan:
         time.sleep(0.06)
         room = 100
         port.receive(1.0)
-        assert read_far(far) == b"T1826F45680102030405060708\r"
+        assert read_until(far, b"\r") == b"T1826F45680102030405060708\r"
         assert port.counters.expired == 0
         port.close()
 
