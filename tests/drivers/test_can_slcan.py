@@ -161,7 +161,7 @@ class TestSlcan:
         assert port.counters.junk == 1
         port.close()
 
-    @settings(max_examples=50)
+    @settings(max_examples=50, deadline=None)
     @given(st.lists(st.binary(min_size=1, max_size=200), max_size=10))
     def test_no_bytes_ever_raise(self, chunks: list[bytes]) -> None:
         far, near = os.openpty()
@@ -406,8 +406,10 @@ class TestSlcan:
         port = open_can_port("slcan", path, 250000)
         monkeypatch.setattr("serial.Serial.out_waiting", 1_000_000)
         accepted = [port.send(FRAME) for _ in range(200)]
-        assert accepted.count(True) == 64
+        # More than fit only because some have expired meanwhile, on a slow machine.
+        assert accepted.count(True) == 64 + port.counters.expired
+        assert False in accepted
         port.receive(0.0)
         port.tick(0.0)
         port.close()
-        assert time.monotonic() - begun_s < 0.5
+        assert time.monotonic() - begun_s < 1.5
