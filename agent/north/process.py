@@ -22,7 +22,7 @@ from agent.north.field_link import FieldLink
 from agent.north.recorder import Recorder
 from agent.north.signer import Signer
 from agent.records.errors import LedgerError
-from agent.settings.schema import AnySettings
+from agent.settings.schema import Settings
 from agent.uplink.commands import Answer, Order, rejected
 from agent.uplink.mqtt import MqttConnection, pile_connection
 from agent.uplink.service import Identity, Uplink
@@ -50,15 +50,15 @@ def machine_boot_id() -> str:
         return ""
 
 
-def connectors_of(settings: AnySettings) -> dict[int, str]:
-    """Role of each connector by number."""
-    return {settings.connector.number: settings.connector.role}
+def connectors_of(settings: Settings) -> dict[int, str]:
+    """Role of each connector by number, in the word that platforms know: the site file's listener is their monitor."""
+    return {each.number: "charger" if each.role == "charger" else "monitor" for each in settings.connector}
 
 
 class NorthProcess:
     """Puts recorder, field link, signer and uplink together around one selector."""
 
-    def __init__(self, settings: AnySettings, *, version: str) -> None:
+    def __init__(self, settings: Settings, *, version: str) -> None:
         self._settings = settings
         self._state = Path(settings.paths.state)
         self._selector = selectors.DefaultSelector()
@@ -327,7 +327,7 @@ class NorthProcess:
         self._woken.close()
 
 
-def run_north(settings: AnySettings, *, version: str = "0") -> int:
+def run_north(settings: Settings, *, version: str = "0") -> int:
     """Run the north process until SIGTERM or SIGINT. Returns the exit code: 0, it ended in order."""
     process = NorthProcess(settings, version=version)
 

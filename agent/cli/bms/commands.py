@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.context import Context, json_option, print_json
+from agent.cli.context import Context, connector_option, json_option, print_json
 from agent.cli.main import EXIT_FAILED, EXIT_WRONG
 from agent.cli.service import say_error
 
@@ -96,10 +96,12 @@ def decode(
     help="Record the received frames in the format of candump -L.",
 )
 @click.option("--seconds", type=click.FloatRange(0.1), help="Stop after this time; default: at Ctrl-C.")
+@connector_option
 @json_option
 @click.pass_obj
 def live(
     context: Context,
+    connector: int | None,
     interface: str | None,
     channel: str | None,
     bitrate: int,
@@ -119,11 +121,11 @@ def live(
     from drivers.errors import PortError
 
     if interface is None:
-        site = context.site.settings
-        bus = next(bus for bus in site.bus.can if bus.name == site.connector.vehicle_bus)
+        entry = context.connector(connector).settings
+        bus = next(bus for bus in context.site.settings.bus.can if bus.name == entry.vehicle_bus)
         interface, channel, bitrate = bus.interface, bus.channel, bus.bitrate_bps
         # A connector that is only followed has no edition of ours.
-        edition = edition or getattr(site.connector, "edition", None)
+        edition = edition or (entry.edition if entry.kind == "charger" else None)
     elif channel is None:
         raise click.UsageError("--interface needs --channel")
     hearing = Live(
