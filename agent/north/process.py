@@ -30,7 +30,7 @@ from agent.vocabulary import reasons
 from agent.vocabulary.messages import Topics
 from agent.vocabulary.reasons import Reason
 from agent.vocabulary.record import Record
-from agent.vocabulary.states import CLOCK_UNSET, OLDEST_CREDIBLE_WALL_MS
+from agent.vocabulary.states import CLOCK_UNSET, OLDEST_CREDIBLE_WALL_MS, ROLE_CHARGER, ROLE_LISTENER
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,8 +51,10 @@ def machine_boot_id() -> str:
 
 
 def connectors_of(settings: Settings) -> dict[int, str]:
-    """Role of each connector by number, in the word that platforms know: the site file's listener is their monitor."""
-    return {each.number: "charger" if each.role == "charger" else "monitor" for each in settings.connector}
+    """Role of each connector by number."""
+    # The word on the wire is the one that platforms know; the site file says listener.
+    words = {"charger": ROLE_CHARGER, "listener": ROLE_LISTENER}
+    return {each.number: words[each.kind] for each in settings.connector}
 
 
 class NorthProcess:

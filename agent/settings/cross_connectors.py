@@ -20,7 +20,7 @@ from agent.settings.devices import INSULATION_MODELS, MODULE_MODELS
 from agent.settings.problems import Problem, did_you_mean, legal_names
 from agent.settings.tree import Tree, entries, kind_of
 from agent.settings.wiring import not_timed, wires
-from drivers.text import NO_TEXT, Text
+from drivers.text import Text
 
 _CHARGER_ONLY = ("edition", "maximum_power_w", "maximum_voltage_v", "maximum_current_a")
 
@@ -36,6 +36,8 @@ class Found:
 
 def connector_problems(data: Mapping[str, Any], tree: Tree, found: Found) -> Iterator[Problem]:
     """Everything about connectors and what they share. ``data`` is the file as written, without defaults."""
+    if not any(entries(tree, "connector")):
+        return
     yield from _numbers(tree)
     yield from _roles(data, tree)
     yield from _boards(tree, found)
@@ -143,11 +145,18 @@ def _boards(tree: Tree, found: Found) -> Iterator[Problem]:
             yield from _place_of_board(place, board, model)
 
 
+_EXAMPLES = {
+    "chip": Text('例如 "/dev/gpiochip0"', 'for example "/dev/gpiochip0"'),
+    "bus": Text("写出所在的 Modbus 总线", "name the Modbus bus that it is on"),
+    "address": Text("写出板上设定的地址", "the address that is set in the board"),
+}
+
+
 def _place_of_board(place: str, board: Tree, model: BoardModel) -> Iterator[Problem]:
     wanted, others = (("chip",), ("bus", "address")) if model.bus == "gpio" else (("bus", "address"), ("chip",))
     for key in wanted:
         if board.get(key) is None:
-            hint = Text('例如 "/dev/gpiochip0"', 'for example "/dev/gpiochip0"') if key == "chip" else NO_TEXT
+            hint = _EXAMPLES[key]
             yield Problem(f"{place}.{key}", Text(f"缺少:{model.id} 需要", f"is missing: {model.id} needs it"), hint)
     for key in others:
         if board.get(key) is not None:
