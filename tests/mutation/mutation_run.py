@@ -2,7 +2,7 @@
 
     python tests/mutation/mutation_run.py              everything, and the table in docs/mutation.md must be right
     python tests/mutation/mutation_run.py --write      the same, and the table is written anew; explanations are kept
-    python tests/mutation/mutation_run.py --only agent/control/safety/interlocks.py --every 9
+    python tests/mutation/mutation_run.py --only agent/control/safety/rules.py --every 9
 
 With --every only a sample is run; written down, its score says so, and explanations of mutants outside it stay.
 
@@ -63,8 +63,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "drivers/gbt27930/charger/sendings.py": _BMS_CHARGER,
     "drivers/gbt27930/charger/reports.py": _BMS_CHARGER,
     "drivers/gbt27930/charger/dialogue.py": _BMS_CHARGER,
-    "agent/control/safety/interlocks.py": ("control/test_interlocks.py", "control/test_contactor_rules.py"),
-    "agent/control/chassis/fault_register.py": ("control/test_fault_register.py",),
+    "agent/control/safety/rules.py": ("control/test_interlocks.py", "control/test_contactor_rules.py"),
+    "agent/control/safety/fault_register.py": ("control/test_fault_register.py",),
     "agent/control/dc/machine.py": ("control/test_sequence_machine.py",),
     "agent/control/dc/limits.py": ("control/test_output_limits.py",),
     "agent/control/chassis/image.py": ("control/test_process_image.py",),
@@ -208,7 +208,7 @@ def jobs_of(modules: Sequence[str], every: int = 1) -> list[Job]:
 def explanations(document: str) -> dict[tuple[str, str], str]:
     """Module and key of each survivor in the table, and why it is accepted."""
     inside = document.partition(_BEGIN)[2].partition(_END)[0]
-    rows = re.findall(r"^\| `([a-z_/]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z0-9_/]+\.py)` \| `` (.+?) `` \| (.*?) \|$", inside, re.MULTILINE)
     return {(module, key.replace(PIPE, "|")): why for module, key, why in rows}
 
 
@@ -232,7 +232,7 @@ class Score:
 def scores(document: str) -> dict[str, Score]:
     """The score of each module, as the document has it."""
     inside = document.partition(_SCORES_BEGIN)[2].partition(_SCORES_END)[0]
-    rows = re.findall(r"^\| `([a-z_/]+\.py)` \| (?:all|1 in (\d+)) \| (\d+) \| (\d+) \|", inside, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z0-9_/]+\.py)` \| (?:all|1 in (\d+)) \| (\d+) \| (\d+) \|", inside, re.MULTILINE)
     return {module: Score(int(count), int(noticed), int(every or 1)) for module, every, count, noticed in rows}
 
 
