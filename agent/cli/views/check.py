@@ -52,7 +52,7 @@ def _monitor_devices(speak: Speaker, site: MonitorSite) -> list[tuple[str, str]]
 def _monitor_energy(speak: Speaker, site: MonitorSite) -> list[str]:
     pick = speak.pick
     source = (
-        pick("取自车辆总线,不计费", "as told on the vehicle bus, nothing is billed")
+        pick("取自车辆总线,不计费", "from the vehicle bus, nothing is billed")
         if site.settings.connector.meter is None
         else pick("本机电表,计费以其示数为准", "our meter, whose register is what is billed")
     )
@@ -66,7 +66,7 @@ def show_check(screen: Screen, speak: Speaker, site: AnySite) -> None:
     profile, uplink = site.profile, settings.uplink
     rows = [[pick("桩", "pile"), f"{settings.pile.id} ({settings.pile.operator_id}), {profile.description}"]]
     if isinstance(site, MonitorSite):
-        rows.append([pick("角色", "role"), pick("只监听他人的充电机", "only listens to somebody else's charger")])
+        rows.append([pick("角色", "role"), pick("只监听他人的充电机", "only listens to another maker's charger")])
         rows.append(_monitor_energy(speak, site))
         devices = _monitor_devices(speak, site)
     else:
@@ -75,12 +75,12 @@ def show_check(screen: Screen, speak: Speaker, site: AnySite) -> None:
     users: dict[str, list[str]] = {}
     for bus, text in devices:
         users.setdefault(bus, []).append(text)
-    nobody = pick("未使用", "not used")
+    unused = pick("未使用", "not used")
     for line in settings.bus.modbus:
-        what = ", ".join(users.get(line.name, [nobody]))
+        what = ", ".join(users.get(line.name, [unused]))
         rows.append([f"Modbus {line.name}", f"{line.port}, {line.baud} 8{line.parity}{line.stop_bits}: {what}"])
     for wire in settings.bus.can:
-        what = ", ".join(users.get(wire.name, [nobody]))
+        what = ", ".join(users.get(wire.name, [unused]))
         rows.append([f"CAN {wire.name}", f"{wire.interface} {wire.channel}, {wire.bitrate_bps // 1000} kbit/s: {what}"])
     if not uplink.enabled:
         platform = pick("关闭,记录留在桩上", "off, the record stays on the pile")
