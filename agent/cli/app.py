@@ -211,12 +211,12 @@ def start(
     arguments = {name: value for name, value in wishes.items() if value is not None}
     try:
         with context.client() as client:
-            reply = client.command("start", arguments)
+            reply = client.command(reasons.START, arguments)
             if as_json and not wait:
                 print_json(_reply_document(reply))
             elif not as_json:
-                _tell_reply(context, "start", reply)
-            if reply.result == "rejected" or reply.session is None:
+                _tell_reply(context, reasons.START, reply)
+            if reply.result == reasons.REJECTED or reply.session is None:
                 if as_json and wait:
                     print_json(_reply_document(reply))
                 sys.exit(EXIT_FAILED)
@@ -248,7 +248,7 @@ def _follow(context: Context, client: FieldClient, session: str, as_json: bool) 
         from agent.cli.views.record import show_sessions
 
         show_sessions(Screen(), context.speak, [ended], context.utc_offset_minutes)
-    sys.exit(EXIT_OK if ended is not None and ended["result"] == "settled" else EXIT_FAILED)
+    sys.exit(EXIT_OK if ended is not None and ended["result"] == reasons.SETTLED else EXIT_FAILED)
 
 
 def _ended(context: Context, session: str) -> Mapping[str, Any] | None:
@@ -275,7 +275,7 @@ def stop(context: Context, as_json: bool) -> None:
     """End the charge in order and wait until it is over."""
     try:
         with context.client() as client:
-            reply = client.command("stop")
+            reply = client.command(reasons.STOP)
             if reply.result not in reasons.FINAL_RESULTS:
                 reply = client.reply(reply.id, _SESSION_END_S)
     except NotRunningError as error:
@@ -283,8 +283,8 @@ def stop(context: Context, as_json: bool) -> None:
     if as_json:
         print_json(_reply_document(reply))
     else:
-        _tell_reply(context, "stop", reply)
-    sys.exit(EXIT_OK if reply.result == "done" else EXIT_FAILED)
+        _tell_reply(context, reasons.STOP, reply)
+    sys.exit(EXIT_OK if reply.result == reasons.DONE else EXIT_FAILED)
 
 
 @app.command()
@@ -297,14 +297,14 @@ def reset(context: Context, as_json: bool) -> None:
     """
     try:
         with context.client() as client:
-            reply = client.command("reset")
+            reply = client.command(reasons.RESET)
     except NotRunningError as error:
         context.not_running(error, as_json)
     if as_json:
         print_json(_reply_document(reply))
     else:
-        _tell_reply(context, "reset", reply)
-    sys.exit(EXIT_FAILED if reply.result in ("rejected", "failed") else EXIT_OK)
+        _tell_reply(context, reasons.RESET, reply)
+    sys.exit(EXIT_FAILED if reply.result in (reasons.REJECTED, reasons.FAILED) else EXIT_OK)
 
 
 def _reply_document(reply: CommandReply) -> dict[str, Any]:
@@ -313,19 +313,16 @@ def _reply_document(reply: CommandReply) -> dict[str, Any]:
 
 def _tell_reply(context: Context, name: str, reply: CommandReply) -> None:
     pick = context.speak.pick
-    result = {
-        "accepted": pick("已接受", "accepted"),
-        "done": pick("已完成", "done"),
-        "rejected": pick("被拒绝", "rejected"),
-        "failed": pick("失败", "failed"),
-    }.get(reply.result, reply.result)
+    from agent.cli.words import ANSWERS
+
+    result = context.speak.word(ANSWERS, reply.result)
     parts = [f"{name}: {result}"]
     if reply.reason:
         parts.append(context.speak.reason(reply.reason))
     if reply.session:
         parts.append(f"{pick('充电', 'session')} {reply.session}")
     click.echo(", ".join(parts))
-    if reply.result in ("rejected", "failed"):
+    if reply.result in (reasons.REJECTED, reasons.FAILED):
         for hint in context.speak.hints(reply.reason):
             click.echo(f"  {hint}")
 

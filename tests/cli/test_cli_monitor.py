@@ -224,11 +224,12 @@ def recorded(pile: Pile) -> Pile:
     return pile
 
 
+@pytest.mark.any_body("an event of a later release")
 def test_a_session_that_was_followed(recorded: Pile) -> None:
     english, chinese = recorded("session", "S-1").stdout, recorded("session", "S-1", lang="zh").stdout
     for part in (
-        "somebody else's charger",
-        "somebody stopped it at the charger",
+        "another maker's charger",
+        "stopped by hand at the charger",
         "1.200 kWh (vehicle bus, not billed)",
         "stopped by",
         "listening began in the middle",
@@ -243,6 +244,7 @@ def test_a_session_that_was_followed(recorded: Pile) -> None:
         assert says_zh in chinese
 
 
+@pytest.mark.any_body("an event of a later release")
 def test_the_list_of_sessions(recorded: Pile) -> None:
     (line,) = [line for line in recorded("sessions").stdout.splitlines() if "S-1" in line]
     assert " 1.200    -  settled" in line

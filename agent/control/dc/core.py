@@ -5,6 +5,7 @@ reads no clock, touches no wire and draws no random number, so the same inputs a
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -316,7 +317,7 @@ class ControlCore:
             {"state": self.sequence.state, "previous": previous, "reasons": self.blocking_faults()},
         )
 
-    def record(self, kind: str, body: dict[str, Any], session_id: str | None = None) -> None:
+    def record(self, kind: str, body: Mapping[str, Any], session_id: str | None = None) -> None:
         """Number a record and hand it to the shell; ``session_id`` if it is not that of the running session.
 
         While the recorder is away for so long that only the room for an end of session is left, what happens
@@ -390,7 +391,7 @@ class ControlCore:
             f"-{self.parameters.boot_id[:4]}{self._sessions_begun:03d}"
         )
 
-    def open_session(self, session: Session, body: dict[str, Any]) -> None:
+    def open_session(self, session: Session, body: Mapping[str, Any]) -> None:
         """Begin: a fresh dialogue and memory, and the start on its way to the record."""
         self.charger = self._new_charger()
         self.situation.events.clear()

@@ -5,6 +5,7 @@ reads no clock, touches no wire and draws no random number, so the same inputs a
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -420,7 +421,7 @@ class MonitorCore:
 
     # Records.
 
-    def record(self, kind: str, body: dict[str, Any]) -> None:
+    def record(self, kind: str, body: Mapping[str, Any]) -> None:
         """Number a record and hand it to the shell.
 
         A charge goes on whether or not this agent can record it: when the recorder is away for so long that only the
@@ -431,7 +432,7 @@ class MonitorCore:
             return
         self._add(kind, body, None if self.session is None else self.session.id)
 
-    def _add(self, kind: str, body: dict[str, Any], session_id: str | None) -> None:
+    def _add(self, kind: str, body: Mapping[str, Any], session_id: str | None) -> None:
         connector = self.parameters.connector
         self._records.append(
             self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body, connector=connector)
