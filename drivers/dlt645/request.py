@@ -52,8 +52,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
     ``length`` is the number of bytes of the value (without identifier); another length is no reply, but down to
     ``least_length`` (0: exactly ``length``). ``length`` 0 takes any, which is for looking around, not for billing.
-    ``control`` READ_MORE asks for the part ``sequence`` (1 to 255) of a value of which the reply before said that more
-    follows. ``others`` are further items of the same meter (identifier, length) that may serve as a probe.
+    ``control`` READ_MORE asks for the part ``sequence`` (1 to 255) of a value after a reply with more to follow.
+    ``others`` are further items of the same meter (identifier, length) that may serve as a probe.
     ``priority``, ``tag``, ``lifetime_s``: see drivers.line.exchange.
     """
 

@@ -11,10 +11,10 @@ from hil_tests.conformance.timeline import picture
 
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 _SCRIPT = """
-const b=document.body;function say(l){b.dataset.lang=l;document.documentElement.lang=l}
-say((navigator.language||'zh').startsWith('zh')?'zh':'en');
-if(location.hash=='#en'||location.hash=='#zh')say(location.hash.slice(1));
-document.getElementById('language').onclick=()=>say(b.dataset.lang=='zh'?'en':'zh');
+const b=document.body;function choose(l){b.dataset.lang=l;document.documentElement.lang=l}
+choose((navigator.language||'zh').startsWith('zh')?'zh':'en');
+if(location.hash=='#en'||location.hash=='#zh')choose(location.hash.slice(1));
+document.getElementById('language').onclick=()=>choose(b.dataset.lang=='zh'?'en':'zh');
 """
 _VERDICTS = {
     Verdict.PASS: Text("通过", "pass"),

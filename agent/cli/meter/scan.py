@@ -20,7 +20,7 @@ from drivers.modbus.codec import Request
 _GATEWAY_CODES = (0x0A, 0x0B)
 """The gateway answers, not a meter: path unavailable, no response (application protocol V1.1b3 clause 7)."""
 _LISTEN_S = 0.1
-"""After a reply: how long a second meter with the same address could still be speaking."""
+"""After a reply: how long a second meter with the same address could still be sending."""
 
 _LEAST_GARBLED_BYTES = 4
 """Fewer are noise, not a device."""

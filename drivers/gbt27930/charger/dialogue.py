@@ -77,7 +77,7 @@ class Charger:
         )
         self.reconnects = 0
         self.missing: str | None = None
-        """Message whose absence ended the dialogue, or None."""
+        """Missing message that ended the dialogue, or None."""
         self._sendings = Sendings(charger_number, area_code, limits)
         self._reports = Reports()
         self._transport = Transport(CHARGER_ADDRESS, VEHICLE_ADDRESS, accepted_pgns=TRANSFERRED_PGNS)
