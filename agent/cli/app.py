@@ -25,7 +25,8 @@ from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
 from agent.settings.load import load_any_site
-from agent.settings.problems import Language, SettingsError
+from agent.settings.problems import SettingsError
+from drivers.text import Language
 
 _SESSION_END_S = 90.0
 """A charge that ends in order is over within this time: ramp, discharge, statistics, last reading."""
@@ -133,8 +134,8 @@ def check(context: Context, file: str | None, as_json: bool) -> None:
             problems = [
                 {
                     "place": problem.place,
-                    "what": problem.what.in_language(context.language),
-                    "hint": problem.hint.in_language(context.language),
+                    "what": problem.what.in_(context.language),
+                    "hint": problem.hint.in_(context.language),
                 }
                 for problem in error.problems
             ]

@@ -16,7 +16,8 @@ from agent.cli.main import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_WRONG
 from agent.cli.service import complaint, say_error
 from agent.cli.words import Speaker
 from agent.settings.load import AnySite, load_any_site
-from agent.settings.problems import Language, SettingsError
+from agent.settings.problems import SettingsError
+from drivers.text import Language
 
 if TYPE_CHECKING:
     from agent.records.reader import LedgerReader

@@ -8,8 +8,9 @@ from pathlib import Path
 from agent.cli.logs import log_to_stderr
 from agent.cli.main import EXIT_FAILED, EXIT_WRONG
 from agent.settings.load import AnySite, load_any_site
-from agent.settings.problems import Language, SettingsError
+from agent.settings.problems import SettingsError
 from drivers.errors import PortError
+from drivers.text import Language
 
 
 def version() -> str:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.service import say_error, service_command
-from agent.settings.problems import Language
+from drivers.text import Language
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE_S = 0.5

@@ -9,8 +9,9 @@ own (``custom_pdu``) replaces function 05 on that line and passes address and fu
 import random
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Protocol
 
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
@@ -21,6 +22,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.wires import SerialWire
+from hil_tests.bench.wiring import Wiring
 
 Clock = Callable[[], float]
 
@@ -164,10 +166,26 @@ def input_device(address: int, levels: Callable[[], list[bool]], asked: Callable
     return SimDevice(address, simdata=(coils, inputs, holding, unused), action=action)
 
 
+class Wired(Protocol):
+    """What hangs on the inputs of a board."""
+
+    @property
+    def wiring(self) -> Wiring:
+        """Channels by name."""
+
+    @property
+    def discrete_inputs(self) -> dict[str, bool]:
+        """The meaning of each discrete input, by name."""
+
+    @property
+    def analog_inputs(self) -> Mapping[str, float]:
+        """The value at each analogue input, by name."""
+
+
 class Boards:
     """The Waveshare relay board (with discrete inputs) and analogue input board on one line."""
 
-    def __init__(self, plant: Plant, relays: RelayBoard, clock: Clock) -> None:
+    def __init__(self, plant: Wired, relays: RelayBoard, clock: Clock) -> None:
         self._plant = plant
         self._relays = relays
         self._clock = clock

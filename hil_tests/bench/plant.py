@@ -4,10 +4,11 @@ Time comes in through ``advance``; nothing here reads a clock. Between calls the
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from hil_tests.bench.circuit import Battery, Circuit, Contactor, Source
-from hil_tests.bench.power_stage import PowerStage
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.wiring import Wiring
 
@@ -56,6 +57,16 @@ class MeterValues:
         return int(self.energy_wh)
 
 
+class Feeding(Protocol):
+    """Power modules as the circuit of one gun needs them."""
+
+    def sources(self, dt_s: float, now_s: float) -> list[Source]:
+        """Sources of the modules that deliver, for the next ``dt_s`` seconds."""
+
+    def feed_back(self, output_voltage_v: float, currents_a: Sequence[float]) -> None:
+        """What the circuit made of the last ``sources``: voltage in V, and the current of each source in A."""
+
+
 @dataclass(slots=True)
 class Plant:
     """The physical world of the bench.
@@ -66,7 +77,7 @@ class Plant:
 
     wiring: Wiring
     relays: RelayBoard | None = None
-    stage: PowerStage | None = None
+    stage: Feeding | None = None
     inputs: Inputs = field(default_factory=Inputs)
     battery: Battery = field(default_factory=Battery)
     circuit: Circuit = field(default_factory=Circuit)

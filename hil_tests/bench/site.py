@@ -10,6 +10,25 @@ VEHICLE_WIRE, VEHICLE_FAR_PORT, MODULES_WIRE = "can-vehicle", "can-vehicle-far",
 VEHICLE_TAP, TAP_WIRE = "can-vehicle-tap", "rs485-tap"
 """Where a listener hangs: a third port on the vehicle's CAN line, and a line of its own to a second meter."""
 
+PILE_WIRE = "rs485-pile"
+"""The line of the pile's own board, which drives the allocation contactors."""
+
+GROUP_HOMES = {"A": 1, "B": 2}
+"""Groups of power modules and the gun that each feeds in a fixed split."""
+ALLOCATIONS = (
+    ("A", 1, "allocation_a1"),
+    ("A", 2, "allocation_a2"),
+    ("B", 1, "allocation_b1"),
+    ("B", 2, "allocation_b2"),
+)
+"""Allocation contactors: group, gun, relay of the pile's board, in the order of its channels."""
+
+
+def wire_name(name: str, gun: int, suffix: str = "") -> str:
+    """Name of a wire or file of a gun: that of gun 1 is the plain one, the others carry their number."""
+    return f"{name}{suffix}" if gun == 1 else f"{name}-{gun}{suffix}"
+
+
 METER_MODEL = "acrel-djsf1352-rn"
 _METERS = Path(__file__).resolve().parents[2] / "config" / "meters"
 

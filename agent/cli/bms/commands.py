@@ -194,6 +194,6 @@ def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> No
 
 def _refuse(context: Context, error: "RecordingError", as_json: bool) -> None:
     if as_json:
-        print_json({"error": "recording", "reason": error.what.in_language(context.language)})
-    say_error(error.what.in_language(context.language), error.hint.in_language(context.language))
+        print_json({"error": "recording", "reason": error.what.in_(context.language)})
+    say_error(error.what.in_(context.language), error.hint.in_(context.language))
     sys.exit(EXIT_WRONG)

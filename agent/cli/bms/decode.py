@@ -12,9 +12,9 @@ from agent.cli.bms.words import BmsSpeaker
 from agent.cli.main import EXIT_OK
 from agent.cli.screen import Screen
 from agent.cli.service import say_error
-from agent.settings.problems import Language, Text
 from drivers.gbt27930.charger.phases import Edition
 from drivers.gbt27930.observer.observer import Observer, Session, Severity
+from drivers.text import Language, Text
 
 SESSIONS_AT_MOST = 1000
 """Sessions shown of one recording; of more, the first are left out with a notice."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from agent.settings.problems import Text
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.messages.table import CHARGER_ADDRESS, VEHICLE_ADDRESS
+from drivers.text import Text
 
 if TYPE_CHECKING:
     import can

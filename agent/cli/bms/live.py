@@ -12,11 +12,11 @@ from agent.cli.bms.files import candump_line
 from agent.cli.bms.view import heard_line, observation_line, show_foreign, show_session, status_line
 from agent.cli.bms.words import BmsSpeaker
 from agent.cli.screen import Screen
-from agent.settings.problems import Language
 from drivers.can.frame import CanFrame
 from drivers.can.port import CanPort
 from drivers.gbt27930.charger.phases import Edition
 from drivers.gbt27930.observer.observer import Observation, Observer, Severity, Stage
+from drivers.text import Language
 
 STATUS_EVERY_S = 10.0
 """Interval at which the state of a running charge is shown."""

@@ -7,8 +7,8 @@ from agent.cli.bms.files import RecordingError
 from agent.cli.bms.plot_data import Course
 from agent.cli.bms.words import OUTCOMES, STAGES, BmsSpeaker
 from agent.cli.screen import width_of
-from agent.settings.problems import Language, Text
 from drivers.gbt27930.observer.observer import Session, Severity, Stage
+from drivers.text import Language, Text
 
 _ENDINGS = (".png", ".svg")
 _CHINESE_FONTS = (

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from agent.settings.problems import Language, Text
 from drivers.gbt27930.observer.observer import RULES
+from drivers.text import Language, Text
 
 STAGES: Mapping[str, Text] = {
     "idle": Text("空闲", "idle"),
@@ -168,7 +168,7 @@ class BmsSpeaker:
     def word(self, table: Mapping[str, Text], key: str) -> str:
         """A word of a table; an unknown key stands for itself."""
         text = table.get(key)
-        return key if text is None else text.in_language(self.language)
+        return key if text is None else text.in_(self.language)
 
     def rule(self, code: str) -> str:
         """What an observation of this code means."""
@@ -193,5 +193,5 @@ class BmsSpeaker:
             return ""
         for table in (REASONS, STAGES, OUTCOMES, SIDES, FOREIGN):
             if part in table:
-                return table[part].in_language(self.language)
+                return table[part].in_(self.language)
         return part

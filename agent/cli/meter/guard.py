@@ -6,7 +6,8 @@ from typing import Any
 
 from agent.cli.client import FieldClient, NotRunningError
 from agent.settings.load import AnySite, load_any_site
-from agent.settings.problems import SettingsError, Text
+from agent.settings.problems import SettingsError
+from drivers.text import Text
 
 _RUNTIME = Path("/run/pile-agent")
 """Socket of the service when there is no site file that sets it."""

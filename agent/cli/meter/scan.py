@@ -8,7 +8,6 @@ from typing import Protocol
 from agent.cli.meter.bus import Answer, Bus, LineSettings
 from agent.cli.meter.scan_plan import LIFETIME_S, AnyMap, Task, Wanted, quick_tasks, sweep_tasks
 from agent.cli.meter.survey import Row, Surveyor
-from agent.settings.problems import Text
 from drivers.dlt645.request import READ_ADDRESS, address_in
 from drivers.dlt645.request import Request as ItemRequest
 from drivers.errors import PortError
@@ -16,6 +15,7 @@ from drivers.line.exchange import ERROR_CHECKSUM, ERROR_MISMATCHED, Address, Lin
 from drivers.meters.identify import Verdict, code_matches, identifying_signals, judge
 from drivers.meters.modbus_map import RegisterMap
 from drivers.modbus.codec import Request
+from drivers.text import Text
 
 _GATEWAY_CODES = (0x0A, 0x0B)
 """The gateway answers, not a meter: path unavailable, no response (application protocol V1.1b3 clause 7)."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from agent.cli.meter.bus import Answer, Bus, LineSettings
 from agent.cli.meter.scan_plan import LIFETIME_S, presence_requests
-from agent.settings.problems import Text
 from drivers.meters.commissioning import Setting
 from drivers.meters.modbus_map import RegisterMap
 from drivers.modbus.codec import READ_HOLDING_REGISTERS, Request
+from drivers.text import Text
 
 OpenBus = Callable[[LineSettings], Bus]
 

@@ -10,7 +10,6 @@ from fractions import Fraction
 import msgspec
 
 from agent.cli.meter.bus import Answer, Bus
-from agent.settings.problems import Text
 from drivers.dlt645.request import Request as ItemRequest
 from drivers.line.exchange import ERROR_EXCEPTION, Address, LineRequest
 from drivers.meters.decode import FieldReader, Value, block_values, item_value, ratio_value, signal_unit
@@ -20,6 +19,7 @@ from drivers.meters.planner import Read, Wire, alone, split
 from drivers.meters.read_plan import ItemRead, ReadPlan, members_of, plan_items, plan_reads, split_items, with_function
 from drivers.meters.variants import VariantChooser
 from drivers.modbus.codec import Request
+from drivers.text import Text
 
 AnyMap = RegisterMap | IdentifierMap
 

@@ -286,8 +286,8 @@ def _change(
         outcome = writer.carry_out(change)
     except RefusedError as error:
         if as_json:
-            print_json({"error": "refused", "reason": error.why.in_language(language)})
-        lines = [error.why.in_language(language), error.hint.in_language(language)]
+            print_json({"error": "refused", "reason": error.why.in_(language)})
+        lines = [error.why.in_(language), error.hint.in_(language)]
         say_error(*[line for line in lines if line])
         sys.exit(EXIT_WRONG)
     except PortError as error:
@@ -300,11 +300,11 @@ def _change(
                 "new": new,
                 "confirmed": outcome.confirmed,
                 "restart": outcome.restart,
-                "what": outcome.what.in_language(language),
+                "what": outcome.what.in_(language),
             }
         )
     else:
-        click.echo(f"{old} -> {new}: {outcome.what.in_language(language)}")
+        click.echo(f"{old} -> {new}: {outcome.what.in_(language)}")
     sys.exit(EXIT_OK if outcome.confirmed else EXIT_FAILED)
 
 
@@ -316,7 +316,7 @@ def _confirmed(
 
     if confirm is not None:
         return confirm == change.new
-    what = NAMES[change.name].in_language(context.language)
+    what = NAMES[change.name].in_(context.language)
     lines = [
         _pick(
             context,

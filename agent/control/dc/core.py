@@ -10,7 +10,6 @@ from typing import Any
 
 from agent.control.chassis.backlog import Backlog, RecordDraft
 from agent.control.chassis.commands import Answers, CommandInput, Reply
-from agent.control.chassis.fault_register import ActiveFault, FaultRegister
 from agent.control.chassis.image import ProcessImage
 from agent.control.dc import recording, requests, vehicle
 from agent.control.dc.envelope import CurrentEnvelope
@@ -25,8 +24,11 @@ from agent.control.metering.meter import NO_METER, MeterInLedger, new_metering
 from agent.control.metering.quarter_hours import QuarterHours
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.control.power_quality.watch import PowerQuality
-from agent.control.safety import interlocks
-from agent.control.safety.interlocks import Permission, Situation
+from agent.control.safety import permission as permit
+from agent.control.safety import rules
+from agent.control.safety.fault_register import ActiveFault, FaultRegister
+from agent.control.safety.permission import Permission
+from agent.control.safety.situation import Situation
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits
 from drivers.reading import Reading
@@ -54,7 +56,7 @@ class ControlCore:
     """
 
     def __init__(self, parameters: ControlParameters, now_s: float, *, restarted: bool = False) -> None:
-        missing = interlocks.FAULT_IDS.difference(parameters.faults)
+        missing = rules.FAULT_IDS.difference(parameters.faults)
         if missing:
             raise ValueError(f"the fault catalogue lacks {', '.join(sorted(missing))}")
         self.parameters = parameters
@@ -255,14 +257,14 @@ class ControlCore:
     def _evaluate(self) -> None:
         fill_situation(self)
         situation = self.situation
-        present = interlocks.conditions(self.image, situation, self.parameters)
-        plugged = interlocks.is_plugged(self.image, self.now_s, self.parameters)
+        present = rules.conditions(self.image, situation, self.parameters)
+        plugged = rules.is_plugged(self.image, self.now_s, self.parameters)
         raised, cleared = self.faults.update(
             self.now_s,
             present,
             unplugged=plugged is False,
             reset=self.now_s < self.reset_until_s,
-            mild=interlocks.told_only(situation),
+            mild=rules.told_only(situation),
         )
         if plugged is False and self.session is None:
             self.reconnects_since_plug = 0
@@ -282,7 +284,7 @@ class ControlCore:
         situation.events.difference_update(("control_restarted", "internal_error"))
         if self.session is None:
             situation.events.clear()
-        self.permission = interlocks.permission(self.image, situation, present, self._active, self.parameters)
+        self.permission = permit.permission(self.image, situation, present, self._active, self.parameters)
 
     def output_off(self) -> None:
         """Contactors and power stage off, whatever they were for."""
@@ -300,7 +302,7 @@ class ControlCore:
 
     def blocking_faults(self) -> list[str]:
         """Faults in force that refuse a start."""
-        return [item.fault.id for item in self._active if item.fault.action in interlocks.BLOCKING_ACTIONS]
+        return [item.fault.id for item in self._active if item.fault.action in permit.BLOCKING_ACTIONS]
 
     # What the steps and the requests use.
 
@@ -337,8 +339,8 @@ class ControlCore:
         self._replies.append(reply)
 
     def fail(self, fault_id: str) -> None:
-        """The sequence itself found a fault of ``interlocks.EVENT_FAULTS``; it acts from the next evaluation on."""
-        if fault_id not in interlocks.EVENT_FAULTS:
+        """The sequence itself found a fault of ``rules.EVENT_FAULTS``; it acts from the next evaluation on."""
+        if fault_id not in rules.EVENT_FAULTS:
             raise ValueError(f"{fault_id} is not a fault that the sequence may report")
         self.situation.events.add(fault_id)
 

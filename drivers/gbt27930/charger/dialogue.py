@@ -18,7 +18,6 @@ from drivers.gbt27930.charger.expectations import (
     TRANSFERRED_PGNS,
     VEHICLE_MESSAGES_BY_PGN,
     VERSION_NEGOTIATION_PGN,
-    faults_of,
     offered_version,
     raised,
     speaks_2011,
@@ -39,6 +38,7 @@ from drivers.gbt27930.charger.phases import (
 from drivers.gbt27930.charger.reports import Reports
 from drivers.gbt27930.charger.sendings import Sendings
 from drivers.gbt27930.charger.timers import BY_WATCH, LONGEST_RECONNECTS, TIME_LIMITS, Cycle, TimeLimit, Watch
+from drivers.gbt27930.judge.states import faults_of
 from drivers.gbt27930.messages.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS, MessageError
 from drivers.gbt27930.messages.table import CODECS, MESSAGES, Message, encode
 from drivers.gbt27930.messages.table_vehicle import FAULT, NORMAL
