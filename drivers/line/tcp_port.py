@@ -124,7 +124,7 @@ class TcpPort:
         if written < len(data):
             self.dropped += 1
             raise PortError(
-                "the other side takes nothing any more", self.path, "Check the network and restart the gateway."
+                "the other side accepts no more data", self.path, "Check the network and restart the gateway."
             )
 
     def close(self) -> None:

@@ -212,7 +212,7 @@ def find_reply(data: bytes, request: Request) -> Found:
     """Look for the reply to ``request`` in everything that was received since it was sent.
 
     Bytes before the frame are skipped, sound frames of other devices or of another shape as well.
-    A reply that stands after the possible beginning of a longer frame counts too: it has to fit in
+    A reply that comes after the possible beginning of a longer frame counts too: it has to fit in
     address, function, length and checksum, which junk does once in 2 to the power of 40.
     """
     shape = reply_shape(request)

@@ -28,7 +28,9 @@ _GROUPS: tuple[tuple[str, Text], ...] = (
     ("4", Text("结束", "End")),
     (
         "",
-        Text("补充项目(2023 版、重连、实车习性)", "Additional cases (2023 edition, reconnecting, manners of vehicles)"),
+        Text(
+            "补充项目(2023 版、重连、实车行为)", "Additional cases (2023 edition, reconnection, behaviour of vehicles)"
+        ),
     ),
 )
 
@@ -75,7 +77,7 @@ def _head(head: Mapping[str, Any], results: Sequence[Result]) -> str:
     cards.append(f'<div class="card"><b>{repeated}</b>{both(Text("重测", "repeated"))}</div>')
     title = Text("充电机通信协议一致性试验", "Conformance of the charger's communication protocol")
     lead = Text(
-        f"GB/T 34658-2017 充电机侧各项及补充项目,对真实的现场进程(pile-agent control {head['version']})"
+        f"GB/T 34658-2017 充电机侧各项及补充项目,对真实的控制进程(pile-agent control {head['version']})"
         f"在 CAN 接口上测得。{head['begun']},{head['machine']}。",
         "All charger items of GB/T 34658-2017 and additional cases, measured on a CAN interface against the real "
         f"field process (pile-agent control {head['version']}). {head['begun']}, {head['machine']}.",

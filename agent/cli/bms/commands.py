@@ -168,7 +168,7 @@ def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> No
         from drivers.gbt27930.messages.dbc import dbc_text
 
         if name is not None or as_json:
-            raise click.UsageError("--dbc goes with neither NAME nor --json: a CAN database holds every message")
+            raise click.UsageError("--dbc excludes NAME and --json: a CAN database contains every message")
         click.echo(dbc_text(), nl=False)
         return
     from agent.cli.bms.table import message_document, show_message, show_messages
@@ -181,7 +181,7 @@ def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> No
     if name is not None and name.upper() not in MESSAGES:
         best = nearest(name.upper(), list(MESSAGES))
         hint = "" if best is None else speak.pick(f";是否为 {best}?", f"; did you mean {best}?")
-        say_error(speak.pick(f"没有报文 {name}", f"there is no message {name}") + hint)
+        say_error(speak.pick(f"未知报文 {name}", f"unknown message {name}") + hint)
         sys.exit(EXIT_WRONG)
     chosen = list(MESSAGES.values()) if name is None else [MESSAGES[name.upper()]]
     if as_json:

@@ -119,7 +119,7 @@ def _damage_text(speak: BmsSpeaker, recording: Recording) -> list[str]:
             pick(
                 f"{recording.path}:{count} 处不可读,已跳过（首处:{damage}）",
                 f"{recording.path}: {count} {'line' if count == 1 else 'lines'} cannot be read and "
-                f"{'was' if count == 1 else 'were'} left out (first: {damage})",
+                f"{'was' if count == 1 else 'were'} skipped (first: {damage})",
             )
         ]
     return [

@@ -161,12 +161,12 @@ class Scanner:
         if isinstance(task.request, ItemRequest):
             text = Text(
                 "多块 DL/T 645 电表同时应答;只留一块在线,或逐块连接",
-                "several DL/T 645 meters answer at once; leave only one on the line and search again",
+                "several DL/T 645 meters answer at once; leave only one on the line and scan again",
             )
         else:
             text = Text(
                 "有应答但已损坏:可能两块电表地址相同,接线、终端电阻或波特率不对,或电表比 --timeout-ms 慢",
-                "something answers, but damaged or late: two meters with this address, wiring, termination, "
+                "damaged or late replies: two meters with this address, wiring, termination, "
                 "baud rate, or a meter slower than --timeout-ms",
             )
         entry = (task.settings, task.request.address, text)

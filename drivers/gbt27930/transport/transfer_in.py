@@ -58,7 +58,7 @@ class _Transfer:
     def leaves_room_for(self, packets: int) -> bool:
         """Whether nothing that may still come has a number a message of ``packets`` uses.
 
-        ``upcoming`` is where the sender stands, which is below what is missing when it has gone back to a lost packet.
+        ``upcoming`` is the sender's next packet, which is below what is missing when it has gone back to a lost packet.
         """
         return packets < min(self.upcoming, self.first_missing)
 
