@@ -1,4 +1,4 @@
-"""Talks to the running field process over its local socket, as an operator."""
+"""Connection to the running field process over its local socket, as an operator."""
 
 import socket
 import time

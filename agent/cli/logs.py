@@ -1,4 +1,4 @@
-"""Log lines on standard error, without ever waiting for whoever reads them."""
+"""Log lines on standard error, without ever waiting for the reader."""
 
 import logging
 import os

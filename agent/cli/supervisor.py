@@ -23,7 +23,7 @@ _LONGEST_PAUSE_S = 30.0
 _HEALTHY_S = 60.0
 """A process that has run for this long starts again without a pause."""
 CONTROL_END_S = 45.0
-"""The field process ends a charge within 40 s, or gives up and opens."""
+"""The field process ends a charge within 40 s, or opens the contactors."""
 NORTH_END_S = 15.0
 _MAKE_SAFE_S = 10.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -218,7 +218,7 @@ class Machine:
         return self._make_safe()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a signal; True if it asks for the end."""
+        """Wait for a signal; True if it requests a stop."""
         received = signal.sigtimedwait(self._signals, timeout_s)
         return received is not None and received.si_signo in _STOP_SIGNALS
 

@@ -1,4 +1,4 @@
-"""Modbus RTU frames: building a request, and finding its one reply among whatever came in.
+"""Modbus RTU frames: building a request, and finding its one reply in the received bytes.
 
 PDUs and checksum are pymodbus'. What it leaves open is decided here: a reply counts only if
 address, function code, byte count (or echo) and checksum all fit the request that was sent.

@@ -162,7 +162,7 @@ def test_one_of_several_channels_is_chosen(pile: Pile, tmp_path: Path) -> None:
     assert decoded(pile, path, "--channel", "can1")["sessions"][0]["violations"] == 63
     result = pile("bms", "decode", str(path), "--channel", "can7")
     assert result.exit_code == 2
-    assert "there is no channel can7" in result.stderr
+    assert "no channel can7" in result.stderr
 
 
 # ---------------------------------------------------------------------------------------------------------- damage
@@ -225,7 +225,7 @@ def test_a_file_without_frames_is_refused(pile: Pile, tmp_path: Path, ending: st
         ("a.txt", "hello", "unknown type of recording"),
         ("a.txt", "  can0  1826F456   [3]  01 01 00\n", "record with: candump -L"),
         ("a.log", " (1436509052.249713)  can0  1826F456   [3]  01 01 00\n", "record with: candump -L"),
-        ("none.log", None, "there is no such file"),
+        ("none.log", None, "file not found"),
     ],
 )
 def test_another_kind_of_file_is_named(pile: Pile, tmp_path: Path, name: str, content: str | None, text: str) -> None:

@@ -64,7 +64,7 @@ def test_there_is_a_plan_for_each_firmware(pile: Pile) -> None:
 
 def test_a_line_that_is_too_slow_is_said(pile: Pile) -> None:
     assert "the line is too slow: raise the baud rate" in pile("meter", "check", "dlt645-2007-ac").stdout
-    assert "线路来不及" in pile("meter", "check", "dlt645-2007-ac", lang="zh").stdout
+    assert "线路带宽不足" in pile("meter", "check", "dlt645-2007-ac", lang="zh").stdout
     assert "too slow" not in pile("meter", "check", "dlt645-2007-ac", "--baud", "9600").stdout
 
 

@@ -77,7 +77,7 @@ def test_a_line_where_nothing_moves_never_blocks_and_keeps_nothing_old(pair: tup
 
 
 def test_a_missing_port_says_so() -> None:
-    with pytest.raises(PortError, match="no such port") as caught:
+    with pytest.raises(PortError, match="port not found") as caught:
         SerialPort("/dev/serial/by-id/not-here", 9600)
     assert caught.value.where == "/dev/serial/by-id/not-here"
     assert "by-id" in caught.value.hint

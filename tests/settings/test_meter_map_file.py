@@ -57,7 +57,7 @@ MISTAKES = [
         "acrel-djsf1352-rn",
         'id = "acrel-djsf1352-rn"',
         'id = "acrel"',
-        "id: acrel is not the name of the file; write acrel-djsf1352-rn",
+        "id: acrel differs from the file name; write acrel-djsf1352-rn",
     ),
     ("acrel-djsf1352-rn", "register = 12,", 'register = "12",', "fields[3].register: must be a whole number"),
     (

@@ -24,7 +24,7 @@ _EDITIONS: dict[str, "Edition"] = {"2015": "2015", "2023": "2023"}
 def bms() -> None:
     """Decode the dialogue of a charger and a vehicle.
 
-    From recordings, or live from a bus without sending anything.
+    Reads recordings, or listens to a live bus without sending a frame.
     """
 
 
@@ -51,8 +51,8 @@ def decode(
 ) -> None:
     """Decode a recording.
 
-    FILE is what candump -L writes, or ASC, BLF, TRC or CSV; each may be packed with gzip. Sessions in words, with
-    phases, limits, demand, stop cause, and every violation of period, length, order and limits.
+    FILE is a log of candump -L, ASC, BLF, TRC or CSV, optionally compressed with gzip. Shows the sessions with
+    phases, limits, demand, stop reason, and every violation of period, length, sequence and limits.
     """
     from agent.cli.bms.decode import Wanted, decode_file
     from agent.cli.bms.files import RecordingError
@@ -111,7 +111,7 @@ def live(
 ) -> None:
     """Listen to a bus and decode it live.
 
-    Never sends a frame. Without --interface the vehicle bus of the site file is heard; the service must not be using
+    Never sends a frame. Without --interface it uses the vehicle bus of the site file; the service must not use
     the same serial adapter. Ctrl-C ends it with a summary.
     """
     from agent.cli.bms.live import Live, run_live

@@ -1,4 +1,4 @@
-"""Decodes one recording: reads it, lets an observer follow it, and shows what was asked for."""
+"""Decodes one recording: reads it, lets an observer follow it, and shows the requested parts."""
 
 import sys
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SESSIONS_AT_MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command was asked for."""
+    """The options of the command."""
 
     file: Path
     channel: str | None

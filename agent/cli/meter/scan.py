@@ -75,7 +75,7 @@ class Progress(Protocol):
         """Remaining time if no further device answers."""
 
     def step(self, what: str, left_s: float) -> None:
-        """About to ask this; so much is left after it."""
+        """The next request, and the time left after it."""
 
     def found(self, meter: Found) -> None:
         """A device was found."""
@@ -137,7 +137,7 @@ class Scanner:
                 return
 
     def _is_open(self, task: Task) -> bool:
-        """Whether there is still something to learn by a task."""
+        """Whether a task can still give a result."""
         if self.report.settings is not None and task.settings != self.report.settings:
             return False
         return all(found.address != task.request.address for found in self.report.meters)
