@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from agent.cli.bms.commands import bms
-from agent.cli.client import FINAL, FieldClient, NotRunningError
+from agent.cli.client import FieldClient, NotRunningError
 from agent.cli.context import Context, json_option, print_json, reading
 from agent.cli.main import (
     CONFIG_VARIABLE,
@@ -26,6 +26,7 @@ from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
 from agent.settings.load import load_any_site
 from agent.settings.problems import SettingsError
+from agent.vocabulary import reasons
 from drivers.text import Language
 
 _SESSION_END_S = 90.0
@@ -260,7 +261,7 @@ def stop(context: Context, as_json: bool) -> None:
     try:
         with context.client() as client:
             reply = client.command("stop")
-            if reply.result not in FINAL:
+            if reply.result not in reasons.FINAL_RESULTS:
                 reply = client.reply(reply.id, _SESSION_END_S)
     except NotRunningError as error:
         context.not_running(error, as_json)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
 from agent.field.parameters import control_parameters
 from agent.settings.load import Site, load_site
+from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.power.infypower import InfyPower
 from drivers.reading import Reading
@@ -70,7 +71,7 @@ class VirtualPile:
         self.stage = PowerStage(site.profile.module_count)
         self.plant = Plant(load_wiring(), self.relays, self.stage)
         self.vehicle = Vehicle(load_profile(vehicle_profile))
-        self.records: list[RecordDraft] = []
+        self.records: list[Record] = []
         self._modules = InfyPower(site.profile.module_count, 0.1)
         self.core.on_vehicle_port(is_open=True)
 
@@ -160,10 +161,16 @@ class VirtualPile:
 
     def restore_backlog(self) -> None:
         """Put every record of the virtual charge back as not yet durable, with its own number."""
-        backlog = Backlog(self.parameters.maximum_backlog)
+        backlog = Backlog(self.parameters.maximum_backlog, self.parameters.boot_id)
         for record in self.records:
             backlog.add(
-                record.kind, record.at_s, record.wall_ms, record.wall_quality, record.session, dict(record.body)
+                record.kind,
+                record.at_s,
+                record.wall_ms,
+                record.wall_quality,
+                record.session,
+                record.body,
+                connector=record.connector,
             )
         self.core.backlog = backlog
 

@@ -9,6 +9,7 @@ from fake_field import STATUS, fake_field
 
 from agent.link.messages import Attach, Command, CommandReply, Message
 from agent.settings.files import data_folder, load_fault_catalogue
+from agent.vocabulary.reasons import parsed
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_status_says_why_no_start_is_possible(pile: Pile) -> None:
 
 def answered(*replies: tuple[str, str]) -> Any:
     def answer(command: Command) -> list[Message]:
-        return [CommandReply(command.id, result, reason, "S-9") for result, reason in replies]
+        return [CommandReply(command.id, result, parsed(reason), "S-9") for result, reason in replies]
 
     return answer
 

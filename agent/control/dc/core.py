@@ -8,7 +8,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import Answers, CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
 from agent.control.dc import recording, requests, vehicle
@@ -20,7 +20,7 @@ from agent.control.dc.reactions import fill_situation, react
 from agent.control.dc.session import REPLUG_STOPS, Session
 from agent.control.dc.steps import STEPS
 from agent.control.dc.steps.context import Demand, StepMemory
-from agent.control.metering.meter import NO_METER, MeterInLedger, new_metering
+from agent.control.metering.meter import new_metering
 from agent.control.metering.quarter_hours import QuarterHours
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.control.power_quality.watch import PowerQuality
@@ -29,6 +29,7 @@ from agent.control.safety import rules
 from agent.control.safety.fault_register import ActiveFault, FaultRegister
 from agent.control.safety.permission import Permission
 from agent.control.safety.situation import Situation
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits
 from drivers.reading import Reading
@@ -45,7 +46,7 @@ class Outputs:
     relays: dict[str, bool]
     demand: Demand
     frames: list[CanFrame] = field(default_factory=list)
-    records: list[RecordDraft] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
 
@@ -63,7 +64,7 @@ class ControlCore:
         self.image = ProcessImage()
         self.sequence = Sequence()
         self.faults = FaultRegister(parameters.faults)
-        self.backlog = Backlog(parameters.maximum_backlog)
+        self.backlog = Backlog(parameters.maximum_backlog, parameters.boot_id)
         self.answers = Answers()
         self.charger = self._new_charger()
         self.situation = Situation(now_s=now_s, started_at_s=now_s, output_idle_since_s=now_s)
@@ -98,7 +99,7 @@ class ControlCore:
         self._sessions_begun = 0
         self.reconnects_since_plug = 0
         """New handshakes after time-outs since the plug was put in."""
-        self._records: list[RecordDraft] = []
+        self._records: list[Record] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
         self._errors_in_a_row = 0
@@ -326,7 +327,10 @@ class ControlCore:
             return
         if session_id is None and self.session is not None:
             session_id = self.session.id
-        self._records.append(self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body))
+        connector = self.parameters.connector
+        self._records.append(
+            self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body, connector=connector)
+        )
 
     def reply(self, command_id: str, result: str, reason: str = "", session: str | None = None) -> None:
         """Answer a command; the answer is kept for a repeated id."""
