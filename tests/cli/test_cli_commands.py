@@ -9,6 +9,7 @@ from fake_field import STATUS, fake_field
 
 from agent.link.messages import Attach, Command, CommandReply, Message
 from agent.settings.files import data_folder, load_fault_catalogue
+from agent.vocabulary.reasons import parsed
 from drivers.can.kernel_link import KernelLink, KernelLinkError
 
 
@@ -85,7 +86,7 @@ def test_check_names_every_mistake(pile: Pile) -> None:
 
 def test_check_takes_a_file_of_its_own(pile: Pile, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
-    other.write_text("schema = 1\n", encoding="utf-8")
+    other.write_text("schema = 2\n", encoding="utf-8")
     result = pile("check", str(other))
     assert result.exit_code == 2
     assert "pile: is missing" in result.stdout
@@ -174,7 +175,7 @@ def test_status_says_why_no_start_is_possible(pile: Pile) -> None:
 
 def answered(*replies: tuple[str, str]) -> Any:
     def answer(command: Command) -> list[Message]:
-        return [CommandReply(command.id, result, reason, "S-9") for result, reason in replies]
+        return [CommandReply(command.id, result, parsed(reason), "S-9") for result, reason in replies]
 
     return answer
 
