@@ -33,7 +33,7 @@ def test_check_says_that_it_only_listens(pile: Pile) -> None:
     for part in ("only listens", "nothing is sent", "acrel-djsf1352-rn @1", "contacts (read only) @1", "our meter"):
         assert part in result.stdout
     chinese = pile("check", lang="zh").stdout
-    for part in ("只监听他人的充电机", "只听,不发送", "触点(只读)"):
+    for part in ("只监听他方充电机", "只听,不发送", "触点(只读)"):
         assert part in chinese
 
 
@@ -94,7 +94,7 @@ def test_status_without_a_meter_says_that_nothing_is_billed(pile: Pile) -> None:
     with fake_field(pile.runtime) as field:
         field.status = [status]
         english, chinese = pile("status").stdout, pile("status", lang="zh").stdout
-    assert "as told on the vehicle bus, not billed" in english
+    assert "from the vehicle bus, not billed" in english
     assert "不计费" in chinese
     assert "CNY" not in english
     assert "-, 99.4 A" in english
@@ -229,7 +229,7 @@ def test_a_session_that_was_followed(recorded: Pile) -> None:
         "order CRO x4, period.late CCS x2",
     ):
         assert part in english
-    for part in ("他人的充电机", "在充电机上人工停止", "取自车辆总线,不计费", "停止方", "监听从中途开始"):
+    for part in ("他方充电机", "在充电机上人工停止", "取自车辆总线,不计费", "停止方", "监听从中途开始"):
         assert part in chinese
     assert "CNY" not in english
     for _, _, says, says_zh in EVENTS:

@@ -69,9 +69,10 @@ def literals(text: str) -> Iterator[tuple[int, str]]:
     tree = ast.parse(text)
     keys = {id(key) for node in ast.walk(tree) for key in _keys(node)}
     for node in ast.walk(tree):
-        word = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(word, str) and word in WORDS and id(node) not in keys:
-            yield node.lineno, word
+        if not isinstance(node, ast.Constant) or id(node) in keys:
+            continue
+        if isinstance(node.value, str) and node.value in WORDS:
+            yield node.lineno, node.value
 
 
 def _files() -> list[Path]:

@@ -66,7 +66,7 @@ def show_check(screen: Screen, speak: Speaker, site: AnySite) -> None:
     profile, uplink = site.profile, settings.uplink
     rows = [[pick("桩", "pile"), f"{settings.pile.id} ({settings.pile.operator_id}), {profile.description}"]]
     if isinstance(site, MonitorSite):
-        rows.append([pick("角色", "role"), pick("只监听他人的充电机", "only listens to another maker's charger")])
+        rows.append([pick("角色", "role"), pick("只监听他方充电机", "only listens to another maker's charger")])
         rows.append(_monitor_energy(speak, site))
         devices = _monitor_devices(speak, site)
     else:
