@@ -24,7 +24,7 @@ from agent.cli.screen import Screen
 from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
-from agent.settings.load import load_any_site
+from agent.settings.load import load_site
 from agent.settings.problems import SettingsError
 from agent.vocabulary import reasons
 from drivers.text import Language
@@ -129,7 +129,7 @@ def check(context: Context, file: str | None, as_json: bool) -> None:
 
     path = Path(file or context.config)
     try:
-        site = load_any_site(path)
+        site = load_site(path)
     except SettingsError as error:
         if as_json:
             problems = [
@@ -149,6 +149,21 @@ def check(context: Context, file: str | None, as_json: bool) -> None:
         print_json({"file": str(path), "ok": True, "problems": []})
     else:
         show_check(Screen(), Speaker(context.language, site.faults), site)
+
+
+@app.command()
+@click.argument("file", required=False, type=click.Path())
+@click.option("--write", is_flag=True, help="Write it; what is replaced stays beside it as FILE.schema1.")
+@click.pass_obj
+def migrate(context: Context, file: str | None, write: bool) -> None:
+    """Convert a site file of layout 1 (`schema = 1`) to layout 2.
+
+    FILE, or else the file of --config. Shows the new file and changes nothing; own boards and profiles beside it are
+    converted as well. A file that is wrong is left as it is.
+    """
+    from agent.cli.views.migrate import run_migrate
+
+    sys.exit(run_migrate(Path(file or context.config), context.language, write=write))
 
 
 @app.command()

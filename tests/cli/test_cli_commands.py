@@ -44,7 +44,7 @@ def test_check_names_every_mistake(pile: Pile) -> None:
 
 def test_check_takes_a_file_of_its_own(pile: Pile, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
-    other.write_text("schema = 1\n", encoding="utf-8")
+    other.write_text("schema = 2\n", encoding="utf-8")
     result = pile("check", str(other))
     assert result.exit_code == 2
     assert "pile: is missing" in result.stdout

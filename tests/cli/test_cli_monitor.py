@@ -8,7 +8,8 @@ import pytest
 from cli_pile import ROOT, Pile
 from fake_field import STATUS, fake_field
 
-from agent.cli.make_safe import NothingToOpenError, find_target, run_make_safe
+from agent.cli.make_safe import run_make_safe
+from agent.cli.make_safe_plan import NothingToOpenError, find_targets
 from agent.link.messages import Command, CommandReply, Message
 from agent.records.ledger import Ledger
 from agent.vocabulary.reasons import Reason
@@ -30,29 +31,35 @@ def pile(tmp_path: Path) -> Pile:
 def test_check_says_that_it_only_listens(pile: Pile) -> None:
     result = pile("check")
     assert result.exit_code == 0
-    for part in ("only listens", "nothing is sent", "acrel-djsf1352-rn @1", "contacts (read only) @1", "our meter"):
+    for part in (
+        "only listens",
+        "nothing is sent",
+        "acrel-djsf1352-rn @1",
+        "contacts (read only) listener-contacts",
+        "what is billed",
+    ):
         assert part in result.stdout
     chinese = pile("check", lang="zh").stdout
-    for part in ("只监听他方充电机", "只听,不发送", "触点(只读)"):
+    for part in ("只监听另一台充电机", "只听,不发送", "触点(只读)"):
         assert part in chinese
 
 
 def test_check_says_where_the_energy_comes_from(pile: Pile) -> None:
     text = pile.site_file.read_text(encoding="utf-8")
     head, _, rest = text.partition("[connector.meter]")
-    pile.site_file.write_text(head + rest[rest.index("# Contacts, read only") :], encoding="utf-8")
+    pile.site_file.write_text(head + rest[rest.index("# Prices") :], encoding="utf-8")
     assert "nothing is billed" in pile("check").stdout
 
 
 def test_check_shows_an_insulation_monitor(pile: Pile) -> None:
-    pile.change("[connector.inputs]", '[connector.insulation_monitor]\nbus = "meter"\naddress = 7\n[connector.inputs]')
+    pile.change("[tariff]", '[connector.insulation_monitor]\nbus = "meter"\naddress = 7\n[tariff]')
     assert "insulation monitor acrel-aim-d100 @7" in pile("check").stdout
 
 
 def test_make_safe_opens_nothing_and_touches_no_wire(pile: Pile, capsys: pytest.CaptureFixture[str]) -> None:
     # A relay board may hang on a line of this box: it is not this agent's to switch.
     with pytest.raises(NothingToOpenError):
-        find_target(pile.site_file)
+        find_targets(pile.site_file)
     for language, says in (("en", "no output to open"), ("zh", "没有输出可断开")):
         assert run_make_safe(pile.site_file, language) == 0  # type: ignore[arg-type]
         assert says in capsys.readouterr().err

@@ -29,7 +29,7 @@ class Scene:
     settle_s: float = 2.0
     no_reconnect: bool = False
     """New handshakes are used up: the fault acts as the catalogue says."""
-    limits: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
     """Limits of the judge that are shortened so that a test can wait for them."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.context import Context, json_option, print_json
+from agent.cli.context import Context, connector_option, json_option, print_json
 from agent.cli.main import EXIT_FAILED, EXIT_WRONG
 from agent.cli.service import say_error
 
@@ -24,7 +24,7 @@ _EDITIONS: dict[str, "Edition"] = {"2015": "2015", "2023": "2023"}
 def bms() -> None:
     """Decode the dialogue of a charger and a vehicle.
 
-    From recordings, or live from a bus without sending anything.
+    Reads recordings, or listens to a live bus without sending a frame.
     """
 
 
@@ -51,8 +51,8 @@ def decode(
 ) -> None:
     """Decode a recording.
 
-    FILE is what candump -L writes, or ASC, BLF, TRC or CSV; each may be packed with gzip. Sessions in words, with
-    phases, limits, demand, stop cause, and every violation of period, length, order and limits.
+    FILE is a log of candump -L, ASC, BLF, TRC or CSV, optionally compressed with gzip. Shows the sessions with
+    phases, limits, demand, stop reason, and every violation of period, length, sequence and limits.
     """
     from agent.cli.bms.decode import Wanted, decode_file
     from agent.cli.bms.files import RecordingError
@@ -96,10 +96,12 @@ def decode(
     help="Record the received frames in the format of candump -L.",
 )
 @click.option("--seconds", type=click.FloatRange(0.1), help="Stop after this time; default: at Ctrl-C.")
+@connector_option
 @json_option
 @click.pass_obj
 def live(
     context: Context,
+    connector: int | None,
     interface: str | None,
     channel: str | None,
     bitrate: int,
@@ -111,7 +113,7 @@ def live(
 ) -> None:
     """Listen to a bus and decode it live.
 
-    Never sends a frame. Without --interface the vehicle bus of the site file is heard; the service must not be using
+    Never sends a frame. Without --interface it uses the vehicle bus of the site file; the service must not use
     the same serial adapter. Ctrl-C ends it with a summary.
     """
     from agent.cli.bms.live import Live, run_live
@@ -119,11 +121,11 @@ def live(
     from drivers.errors import PortError
 
     if interface is None:
-        site = context.site.settings
-        bus = next(bus for bus in site.bus.can if bus.name == site.connector.vehicle_bus)
+        entry = context.connector(connector).settings
+        bus = next(bus for bus in context.site.settings.bus.can if bus.name == entry.vehicle_bus)
         interface, channel, bitrate = bus.interface, bus.channel, bus.bitrate_bps
         # A connector that is only followed has no edition of ours.
-        edition = edition or getattr(site.connector, "edition", None)
+        edition = edition or (entry.edition if entry.kind == "charger" else None)
     elif channel is None:
         raise click.UsageError("--interface needs --channel")
     hearing = Live(
@@ -168,7 +170,7 @@ def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> No
         from drivers.gbt27930.messages.dbc import dbc_text
 
         if name is not None or as_json:
-            raise click.UsageError("--dbc goes with neither NAME nor --json: a CAN database holds every message")
+            raise click.UsageError("--dbc excludes NAME and --json: a CAN database contains every message")
         click.echo(dbc_text(), nl=False)
         return
     from agent.cli.bms.table import message_document, show_message, show_messages
@@ -181,7 +183,7 @@ def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> No
     if name is not None and name.upper() not in MESSAGES:
         best = nearest(name.upper(), list(MESSAGES))
         hint = "" if best is None else speak.pick(f";是否为 {best}?", f"; did you mean {best}?")
-        say_error(speak.pick(f"没有报文 {name}", f"there is no message {name}") + hint)
+        say_error(speak.pick(f"未知报文 {name}", f"unknown message {name}") + hint)
         sys.exit(EXIT_WRONG)
     chosen = list(MESSAGES.values()) if name is None else [MESSAGES[name.upper()]]
     if as_json:

@@ -74,7 +74,7 @@ class Live:
             screen.line(
                 pick(
                     f"没有充电机与车辆的报文（共{count}帧）",
-                    f"no message of a charger or a vehicle ({count} frames heard)",
+                    f"no message of a charger or a vehicle ({count} frames received)",
                 )
             )
         for session in self.observer.sessions:
