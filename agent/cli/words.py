@@ -101,12 +101,12 @@ class Speaker:
     def fault(self, fault_id: str) -> str:
         """The text of a fault; an unknown id stands for itself."""
         fault = self.faults.get(fault_id)
-        return fault_id if fault is None else self.pick(fault.text_zh, fault.text_en)
+        return fault_id if fault is None else fault.text.in_(self.language)
 
     def hint(self, fault_id: str) -> str:
         """What to look at when a fault is there; empty for what is no fault."""
         fault = self.faults.get(fault_id)
-        return "" if fault is None else self.pick(fault.hint_zh, fault.hint_en)
+        return "" if fault is None else fault.hint.in_(self.language)
 
     def reason(self, text: str) -> str:
         """Why something ended or was refused, in words; ``text`` is a code or several with their details."""

@@ -26,7 +26,7 @@ def show_status(screen: Screen, speak: Speaker, status: Status) -> None:
         [pick("运行时间", "up for"), f"{amounts.duration(status.get('uptime_s', 0))}, {status.get('version', '')}"],
     ]
     if status.get("role") == states.ROLE_LISTENER:
-        rows.insert(1, [pick("角色", "role"), pick("只监听他人的充电机", "only listens to another maker's charger")])
+        rows.insert(1, [pick("角色", "role"), pick("只监听他方充电机", "only listens to another maker's charger")])
         rows += [*_session_rows(speak, status), *_heard_rows(speak, status)]
     else:
         rows += [*_session_rows(speak, status), *_value_rows(speak, status), *_permission_rows(speak, status)]
