@@ -76,11 +76,11 @@ class Context:
         """Report that the process does not answer, and end with the exit code for it."""
         pick = self.speak.pick
         if error.denied:
-            text = pick("没有权限访问控制进程", "this user may not talk to the field process")
+            text = pick("没有权限访问控制进程", "no permission to connect to the field process")
             hint = pick("加入 pile-agent 组或使用 sudo", "join the group pile-agent, or use sudo")
         else:
-            text = pick("控制进程没有运行", "the field process is not running")
-            hint = pick("查看:systemctl status pile-agent-control", "look at: systemctl status pile-agent-control")
+            text = pick("控制进程未运行", "the field process is not running")
+            hint = pick("查看:systemctl status pile-agent-control", "check: systemctl status pile-agent-control")
         if as_json:
             print_json({"error": "not_running", "reason": str(error)})
         say_error(f"{text} ({error})", hint)
@@ -114,4 +114,4 @@ def connector_option(command: F) -> F:
 
 def json_option(command: F) -> F:
     """``--json`` for machines."""
-    return click.option("--json", "as_json", is_flag=True, help="Write one JSON document, for machines.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)

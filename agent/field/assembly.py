@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
+from agent.field.can_lines import CanLine
 from agent.field.devices import LOCK, build_boards, build_modbus_lines, connector_devices
-from agent.field.lines import CanLine, ModbusLine
+from agent.field.lines import ModbusLine
 from agent.field.outputs import PILE, ConnectorOutputs, Names, OutputBoard
 from agent.settings.catalogue import Group
 from agent.settings.site import ConnectorOfSite, GroupOfSite, Site

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from agent.settings.schema import CONNECTORS, SCHEMA, GroupId, Identifier, Section
+from drivers.text import Text
 
 SignalName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 
@@ -153,6 +154,16 @@ class Fault(Section, frozen=True, kw_only=True):
     text_en: str
     hint_zh: str
     hint_en: str
+
+    @property
+    def text(self) -> Text:
+        """What the fault is."""
+        return Text(self.text_zh, self.text_en)
+
+    @property
+    def hint(self) -> Text:
+        """What to look at when it is there."""
+        return Text(self.hint_zh, self.hint_en)
 
 
 class FaultCatalogue(Section, frozen=True, kw_only=True):

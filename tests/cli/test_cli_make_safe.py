@@ -145,7 +145,7 @@ def test_a_missing_port_is_named(
     monkeypatch.setattr("agent.cli.make_safe.time.sleep", lambda _: None)
     assert run_make_safe(pile.site_file, "en") == 1
     said = capsys.readouterr().err
-    assert "there is no such port" in said
+    assert "port not found" in said
     assert "by itself 1 s after the last pulse" in said
 
 

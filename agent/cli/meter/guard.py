@@ -41,7 +41,7 @@ def who_uses(port: str, site: Site | None) -> tuple[Text, Text] | None:
         ports = [] if site is None else [bus.port for bus in site.settings.bus.modbus]
         if site is not None and not any(same_port(port, each) for each in ports):
             return None
-        return Text(f"控制进程正在运行,无法确认 {port} 是否空闲", f"the service runs and may be using {port}"), STOP_IT
+        return Text(f"控制进程正在运行,无法确认 {port} 是否空闲", f"the service is running and may use {port}"), STOP_IT
     return _owner(port, status)
 
 
