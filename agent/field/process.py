@@ -70,7 +70,7 @@ class _Core(Protocol):
 
 def run_field(site: Site, *, version: str) -> int:
     """Run until SIGTERM or SIGINT, which ends a charge in order first. Returns the exit code."""
-    settings = site.settings
+    settings, connector = site.settings, _only(site)
     boot_id = os.urandom(16).hex()
     runtime = Path(settings.paths.runtime)
     runtime.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def run_field(site: Site, *, version: str) -> int:
     # Not epoll: it counts its time-out in whole milliseconds, and a request may be due in a third of one.
     selector = selectors.SelectSelector()
     begin = _begin_monitor if site.kind == "listener" else _begin_charger
-    core, loop = begin(site, _only(site), boot_id, version, restarted, selector)
+    core, loop = begin(site, connector, boot_id, version, restarted, selector)
     loop.open_lines()
     loop.scheduler = realtime.set_priority(settings.control.real_time_priority)
     if settings.control.lock_memory:
