@@ -53,11 +53,11 @@ One controller drives one to four connectors: one `[[connector]]` section each, 
 insulation monitor and wiring. What belongs to the whole pile (emergency stop, door, smoke) is wired once and acts on
 all of them.
 
-- `wiring` names a file in `wiring/`: which signal or output is on which channel of which board, by role. `boards` says
-  which `[[board]]` takes each role, so that two connectors can have the same wiring on boards of their own.
-- A `[[board]]` is one device. Its model (`boards/`) says what the device is, never what is connected to it.
-- A `[[module_group]]` are power modules that are switched together. The profile says which connector is the home of a
-  group and which contactors (`[[allocation]]`) can join it to another one.
+- `wiring` names a file in `wiring/`: which signal or output is on which channel of which board, by role. `boards` gives
+  the `[[board]]` of each role, so that two connectors can have the same wiring on boards of their own.
+- A `[[board]]` is one device. Its model (`boards/`) describes the device, never what is connected to it.
+- A `[[module_group]]` are power modules that are switched together. The profile gives the home connector of a
+  group and the contactors (`[[allocation]]`) that can join it to another one.
 - `config/piles/dc-120kw-two-guns.toml` with the wirings `two-guns-1` and `two-guns-2` is an example.
 """
 
@@ -97,7 +97,7 @@ nothing.
 _CROSS_CHECKS = """\
 ## What is checked between keys
 
-Each message says where, what and what to do; all errors are shown at once.
+Each message gives place, error and cure; all errors are shown at once.
 
 - A bus name is there once, a port is used by one bus (two names of one adapter count as one port).
 - Meter, insulation monitor and boards name a Modbus bus; vehicles and power modules name CAN buses. Each connector has
@@ -107,7 +107,7 @@ Each message says where, what and what to do; all errors are shown at once.
   device is one bus. A DL/T 645 meter has its number; `tcp://` (Modbus TCP) does not carry it, `rtu+tcp://` does.
 - Profile, wiring, boards, register map, insulation monitor, module family and tariff exist and are right themselves; an
   unknown one is answered with the nearest and with all that there are.
-- Connectors have different numbers, and as many as the profile says. All have the same role.
+- Connectors have different numbers, as many as in the profile. All have the same role.
 - Every role of the wiring has a board, every board is used, and the board has every channel that is wired to it. No
   channel is used twice, by one connector or by two.
 - The wiring has every output of a charger, every sensor that the profile demands, and none that the profile does not
@@ -152,7 +152,7 @@ def _is_section(kind: Any) -> bool:
 
 
 def _sections(kind: Any, prefix: str) -> Iterator[tuple[str, Any, bool]]:
-    """All sections below ``kind``: dotted name, inspected type, whether it may stand several times."""
+    """All sections below ``kind``: dotted name, inspected type, whether it is a list."""
     for field in kind.fields:
         inner, _, _ = bare(field.type)
         is_list = isinstance(inner, inspect.ListType)
