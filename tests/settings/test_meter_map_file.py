@@ -157,7 +157,7 @@ class TestConnector:
     def test_an_ac_meter_is_not(self, tmp_path: Path) -> None:
         [line] = self.told(tmp_path, "eastron-sdm630")
         assert line == (
-            "connector.meter.model: eastron-sdm630 is an AC meter, not fit for a DC connector; "
+            "connector[0].meter.model: eastron-sdm630 is an AC meter, not fit for a DC connector; "
             "docs/meters.md lists the DC meters"
         )
         [line] = self.told(tmp_path, "eastron-sdm630", "zh")
@@ -165,7 +165,7 @@ class TestConnector:
 
     def test_a_meter_over_dlt645_needs_its_number(self, tmp_path: Path) -> None:
         [line] = self.told(tmp_path, "yada-dcm3366q")
-        assert line.startswith("connector.meter.number: is missing: yada-dcm3366q speaks DL/T 645")
+        assert line.startswith("connector[0].meter.number: is missing: yada-dcm3366q speaks DL/T 645")
         assert "twelve digits" in line
 
     def test_a_meter_over_dlt645_has_a_serial_line_or_a_serial_server(self, tmp_path: Path) -> None:
@@ -175,7 +175,8 @@ class TestConnector:
         path = tmp_path / "pile.toml"
         for fit in (port, 'port = "rtu+tcp://10.0.0.7:8899"'):
             path.write_text(text.replace(port, fit), encoding="utf-8")
-            meter = load_settings(path).connector.meter
+            meter = load_settings(path).connector[0].meter
+            assert meter is not None
             assert meter is not None
             assert meter.number == "000000000161"
         path.write_text(text.replace(port, 'port = "tcp://10.0.0.7"'), encoding="utf-8")

@@ -173,7 +173,7 @@ class BmsSpeaker:
     def rule(self, code: str) -> str:
         """What an observation of this code means."""
         rule = RULES[code]
-        return self.pick(rule.zh, rule.en)
+        return rule.text.in_(self.language)
 
     def reasons(self, names: tuple[str, ...] | list[str]) -> str:
         """Fields of BST, CST, BEM or CEM in words."""

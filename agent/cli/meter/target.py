@@ -89,10 +89,11 @@ def resolve(
     baud: int | None,
     parity: str | None,
     stop_bits: int | None,
+    connector: int | None = None,
 ) -> Target:
     """The meter that the options mean; what they leave open is that of the site file. Ends the command if wrong."""
     if port is None:
-        return _of_site(context, map_name, address, channel, (baud, parity, stop_bits))
+        return _of_site(context, connector, map_name, address, channel, (baud, parity, stop_bits))
     if map_name is None:
         raise click.UsageError("--port needs --map; `pile-agent meter scan PORT` finds the map")
     meter_map = find_map(context, map_name)
@@ -107,13 +108,14 @@ def resolve(
 
 def _of_site(
     context: Context,
+    connector: int | None,
     map_name: str | None,
     address: str | None,
     channel: int,
     line: tuple[int | None, str | None, int | None],
 ) -> Target:
     settings = context.site.settings
-    entry = settings.connector.meter
+    entry = context.connector(connector).settings.meter
     if entry is None:
         raise click.UsageError("the site file has no meter: select one with --port and --map")
     bus = next(each for each in settings.bus.modbus if each.name == entry.bus)
