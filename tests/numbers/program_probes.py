@@ -18,7 +18,7 @@ from agent.control.dc.plausibility import VehicleWatch
 from agent.control.safety.numbers import NUMBERS, TIMES
 from agent.control.safety.rules import is_plugged
 from drivers.gbt27930.charger.dialogue import EventKind
-from drivers.gbt27930.charger.phases import Latest, Phase, VehicleData
+from drivers.gbt27930.charger.phases import Latest, VehicleData
 from drivers.gbt27930.judge.demands import Ceiling, demand_below, demand_beyond
 from drivers.gbt27930.judge.lasting import StateOfCharge, Stuck
 from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
@@ -189,6 +189,14 @@ def _silent_time_outs(world: World) -> None:
     object.__setattr__(charger, "events", lambda: [each for each in events() if each.kind is not EventKind.TIMEOUT])
 
 
+def _start(world: World) -> None:
+    world.start()
+
+
+def _mute(world: World) -> None:
+    world.vehicle_mute = True
+
+
 def _no_modules(world: World) -> None:
     world.modules_work = False
 
@@ -306,7 +314,7 @@ def _pause(seconds: float, back_s: float = 0.0) -> Look:
     def look(edition: Edition, limit: float) -> Any:
         world = Scene(edition=edition).until("charging")
         world.run(2.0)
-        _vehicle("pause")(world)
+        _vehicle("permit off")(world)
         world.run(4.0)
         if back_s:
             assert world.core.memory.paused_since_s is not None
@@ -388,9 +396,9 @@ SAFETY = {**SAFETY, "weld_difference_v": _weld_difference}
 
 TIMES_PROBES: Mapping[str, Look] = {
     "lock_s": _to("locked", _override(lock_locked=False), 8.0),
-    "record_s": _to("locked", _no_record, 8.0),
+    "record_s": _to("plugged", _then(_start, _no_record), 8.0),
     "handshake_s": _to("handshake", _silent_time_outs, 16.0),
-    "insulation_s": _to("insulation", _no_modules, 36.0),
+    "insulation_s": _to("insulation", _then(_no_modules, _mute), 40.0),
     "recognition_s": _to("recognition", _silent_time_outs, 50.0),
     "parameters_s": _to("parameters", _silent_time_outs, 75.0),
     "precharge_s": _to("parameters", _override(outside_voltage_v=200.0), 36.0),
@@ -545,5 +553,3 @@ JUDGE: Mapping[str, Look] = {
     "not_permitted_a": _output("current_a", 0.0, lambda was: was.not_permitted_a, "not_permitted_s", permitted=False),
     "not_permitted_s": _output("current_a", 0.0, lambda was: was.not_permitted_a, "not_permitted_s", permitted=False),
 }
-
-assert Phase
