@@ -29,7 +29,10 @@ from hil_tests.bench.steadiness import take_priority
 _LONGEST_SOCKET_PATH = 107
 _PARENT_POLL_S = 0.5
 _folder_option = click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where the bench keeps its files."
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the files of the bench.",
 )
 
 
@@ -50,11 +53,9 @@ def main() -> None:
 )
 @click.option("--switched", is_flag=True, help="With allocation contactors between groups of modules and guns.")
 @click.option("--mqtt-port", type=click.IntRange(0, 65535), default=0, help="Port of the broker, 0 for any free one.")
-@click.option("--battery-voltage", type=click.FloatRange(0, 1500), help="Battery voltage of a foreign vehicle, V.")
-@click.option(
-    "--battery-file", type=click.Path(path_type=Path), help="File in which a foreign vehicle tells its voltage."
-)
-@click.option("--tap", is_flag=True, help="With a place for a listener on the vehicle's line.")
+@click.option("--battery-voltage", type=click.FloatRange(0, 1500), help="Battery voltage of a third-party vehicle, V.")
+@click.option("--battery-file", type=click.Path(path_type=Path), help="File with the voltage of a third-party vehicle.")
+@click.option("--tap", is_flag=True, help="Add a port for a listener on the vehicle's line.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
 def run(
     folder: Path,
@@ -67,7 +68,7 @@ def run(
     tap: bool,
     parent: int | None,
 ) -> None:
-    """Run the bench until it is told to end (Ctrl-C or SIGTERM)."""
+    """Run the bench until Ctrl-C or SIGTERM."""
     folder = folder.resolve()
     if len(str(folder / "bench.sock")) > _LONGEST_SOCKET_PATH:
         raise click.ClickException(f"the path of {folder} is too long for a local socket; choose a shorter folder")

@@ -34,7 +34,7 @@ _TICK_S = 0.005
 
 
 class PartMissingError(Exception):
-    """A part was asked for that the bench leaves out; the text says which."""
+    """A part was requested that the bench leaves out; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class BenchOptions:
 
 
 class Assembly:
-    """The running bench. ``say`` takes one line for the person who watches."""
+    """The running bench. ``say`` takes one line for the operator."""
 
     def __init__(self, options: BenchOptions, say: Callable[[str], None]) -> None:
         self.options = options

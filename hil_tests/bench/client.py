@@ -12,7 +12,7 @@ _POLL_S = 0.02
 
 
 class BenchError(Exception):
-    """The bench refused a command or cannot be reached; the text says why."""
+    """The bench refused a command or cannot be reached; the text gives the reason."""
 
 
 class BenchClient:

@@ -17,7 +17,7 @@ Handler = Callable[[list[str]], Awaitable[str]]
 
 
 class RefusedError(Exception):
-    """The command makes no sense here and now; the text says why."""
+    """The command is not valid now; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class GunCommands:
             ("heat module", "N C", "force the temperature of power module N", self._heat_module),
             ("cool module", "N", "module N back to its own heat", self._cool_module),
             ("module fault", "N", "power module N fails", self._module_fault(True)),
-            ("module ok", "N", "power module N is well again", self._module_fault(False)),
+            ("module ok", "N", "power module N is healthy again", self._module_fault(False)),
             ("cut wire", parts, "cut the wire at the agent's end (broker: kill it)", self._cut),
             ("mend wire", parts, "undo the cut", self._mend),
             ("noise wire", "meter|inputs-outputs N", "disturb N of 1000 bytes on that line, 0 for none", self._noise),

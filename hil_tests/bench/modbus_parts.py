@@ -1,9 +1,9 @@
 """The Modbus devices of the bench, served by pymodbus's server on the device side of the wires.
 
 Meter (Acrel DJSF1352-RN), insulation monitor (Acrel AIM-D100) and the two Waveshare boards are ``SimDevice`` objects
-whose action fills the registers from the plant at the moment of the request. The one thing that the server's data
-model cannot carry is the timed pulse of the relay board: function 05 keeps only on or off of its value. So a request
-class of our own (``custom_pdu``) replaces function 05 on that line and hands address and full value to the board.
+with an action that fills the registers from the plant at the moment of the request. The server's data model cannot
+represent the timed pulse of the relay board: function 05 keeps only on or off of its value. So a request class of our
+own (``custom_pdu``) replaces function 05 on that line and passes address and full value to the board.
 """
 
 import random

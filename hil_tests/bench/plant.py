@@ -1,6 +1,6 @@
 """Everything physical around the agent in one place: plug, door, contactors, circuit, meter, heat. Pure.
 
-Time comes in through ``advance``; nothing here reads a clock. The plant stands still between calls.
+Time comes in through ``advance``; nothing here reads a clock. Between calls the plant does not change.
 """
 
 import math
@@ -114,7 +114,7 @@ class Plant:
 
     @property
     def coils(self) -> dict[str, bool]:
-        """All relays by name."""
+        """All relays, keyed by name."""
         return {name: self.output(name) for name in self.wiring.outputs}
 
     @property
@@ -139,7 +139,7 @@ class Plant:
 
     @property
     def discrete_inputs(self) -> dict[str, bool]:
-        """The meaning of each discrete input, by name of the wiring sheet."""
+        """The meaning of each discrete input, keyed by name in the wiring file."""
         return {
             "emergency_stop_pressed": self.inputs.emergency_stop_pressed,
             "door_open": self.inputs.door_open,
@@ -151,7 +151,7 @@ class Plant:
 
     @property
     def analog_inputs(self) -> dict[str, float]:
-        """The value at each analogue input, by name of the wiring sheet."""
+        """The value at each analogue input, keyed by name in the wiring file."""
         return {
             "cc1_voltage_v": self.cc1_voltage_v,
             "outside_voltage_v": self.circuit.outside_voltage_v,
@@ -176,7 +176,7 @@ class Plant:
         return self.circuit.outside_voltage_v if self.output("insulation_monitor") else 0.0
 
     def plug(self) -> None:
-        """Put the connector into the vehicle; the inrush record starts anew."""
+        """Put the connector into the vehicle; the inrush record is reset."""
         self.inputs.plugged = True
         self.circuit.inrush_peak_a = 0.0
 

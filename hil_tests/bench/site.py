@@ -91,7 +91,7 @@ def _write_meter_map(folder: Path) -> None:
     text = (_METERS / f"{METER_MODEL}.toml").read_text(encoding="utf-8")
     disputed = "energy_unit_disputed = true"
     if text.count(disputed) != 1:
-        raise ValueError(f"the map of {METER_MODEL} says no longer {disputed}")
+        raise ValueError(f"the map of {METER_MODEL} no longer contains {disputed}")
     maps = folder / "meters"
     maps.mkdir(exist_ok=True)
     (maps / f"{METER_MODEL}.toml").write_text(text.replace(disputed, "energy_unit_disputed = false"), encoding="utf-8")

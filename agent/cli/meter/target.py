@@ -54,7 +54,7 @@ def port_of(text: str) -> str:
 
 
 def find_map(context: Context, name: str) -> AnyMap:
-    """A map by the path of its file, or by name, the site's own before the shipped ones. Ends the command if wrong."""
+    """A map by file path or by id, the site's own before the shipped ones. Ends the command if there is none."""
     path = Path(name)
     try:
         if not path.is_file():
@@ -166,7 +166,7 @@ def refuse(context: Context, why: Text, code: int, hint: str = "", json_error: s
 
 
 def port_failed(error: PortError, *, as_json: bool = False) -> NoReturn:
-    """The port cannot be used: say so and end the command."""
+    """Report that the port cannot be used, and end the command."""
     if as_json:
         print_json({"error": "port", "reason": f"{error.where}: {error.what}"})
     say_error(f"{error.where}: {error.what}", error.hint)

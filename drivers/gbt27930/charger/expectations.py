@@ -76,5 +76,5 @@ def speaks_2011(brm: bytes) -> bool:
 
 
 def raised(values: Mapping[str, int | None]) -> list[str]:
-    """Names of the two-bit fields that say "yes" (BST, BEM)."""
+    """Names of the two-bit fields with the value "yes" (BST, BEM)."""
     return [name for name, state in values.items() if state == FAULT]
