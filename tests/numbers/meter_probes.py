@@ -20,7 +20,7 @@ from agent.cli.meter.scan_plan import Wanted, quick_tasks, settings_in_order
 from agent.cli.meter.setting import Writer, plan_change, words_for
 from drivers.dlt645.mapped import mapped_meter
 from drivers.dlt645.values import encode_bcd
-from drivers.line.owner import Result
+from drivers.line.exchange import Result
 from drivers.meters.decode import item_value
 from drivers.meters.identifier_map import IdentifierMap
 from drivers.meters.identify import code_matches
