@@ -1,5 +1,6 @@
 """Every fault of the catalogue, brought about once in a living charge, and its action watched."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -11,7 +12,7 @@ from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 from agent.control.dc.steps import STEPS
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
-from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
+from drivers.gbt27930.judge.limits import LIMITS
 from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
 from drivers.gbt27930.transport.transport import Transport
 from drivers.meters.register_form import RegisterForm
@@ -29,7 +30,7 @@ class Scene:
     settle_s: float = 2.0
     no_reconnect: bool = False
     """New handshakes are used up: the fault acts as the catalogue says."""
-    limits: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
     """Limits of the judge that are shortened so that a test can wait for them."""
 
 
@@ -241,7 +242,9 @@ def test_every_fault_of_the_catalogue_has_a_scene() -> None:
 @pytest.mark.parametrize("fault_id", SCENES)
 def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene, fault = SCENES[fault_id], FAULTS[fault_id]
-    monkeypatch.setattr(USED_LIMITS, {"2015": JudgeLimits(**scene.limits), "2023": LIMITS["2023"]})
+    monkeypatch.setattr(
+        USED_LIMITS, {"2015": dataclasses.replace(LIMITS["2015"], **scene.limits), "2023": LIMITS["2023"]}
+    )
     world = World(**scene.world).until(scene.state)
     if scene.state == "charging":
         world.run(scene.settle_s)

@@ -172,9 +172,10 @@ def _restart(register_map: RegisterMap, number: Number) -> Any:
             return SimpleNamespace(result=SimpleNamespace(exception_code=2))
 
     @contextmanager
-    def open_bus(_: Any) -> Iterator[Any]:
+    def refusing(_: Any) -> Iterator[Any]:
         yield Refusing()
 
+    open_bus: Any = refusing
     change = plan_change(register_map, "address", "1", "7")
     return Writer(open_bus, LineSettings(), register_map, 1).carry_out(change).restart
 

@@ -129,6 +129,10 @@ class Scene(World):
         self.trace.append((dict(outputs.relays), wanted.voltage_v, wanted.current_a, wanted.on, self.core.state))
         return outputs
 
+    def until(self, state: str, longest_s: float = 60.0) -> "Scene":
+        super().until(state, longest_s)
+        return self
+
     def outcome(self) -> Any:
         return self.trace, self.log.states, self.log.alarms()
 

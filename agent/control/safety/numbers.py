@@ -104,8 +104,9 @@ class StepTimes:
     parameters_s: float = _number(65.0, "GB/T 27930: BRO = AA within 60 s, the rest is reserve")
     precharge_s: float = _number(30.0, "industry practice")
     ramp_down_s: float = _number(
-        3.0, "GB/T 18487.1: at 100 A/s or faster below 5 A, from below 100 A within 1 s; then K1/K2 open whatever flows; "
-        "after a time-out K1/K2 open within 10 s (2015), 5 s (2023), which this keeps",
+        3.0,
+        "GB/T 18487.1: at 100 A/s or faster below 5 A, from below 100 A within 1 s; then K1/K2 open whatever flows; "
+        "keeps the 10 s (2015) and 5 s (2023) within which K1/K2 open after a time-out",
     )
     lock_lost_ramp_s: float = _number(
         0.5, "GB/T 18487.1-2023: stop within 1 s of an abnormal lock; 0.3 s of it are debounce"
