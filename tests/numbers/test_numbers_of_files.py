@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from file_probes import BOARD_PROBES, CONFIG, FAULT_PROBES, PILE_PROBES, SUPPLY_PROBES, TARIFF_PROBES, THRESHOLDS, Probe
+from file_probes import CONFIG, FAULT_PROBES, PILE_PROBES, SUPPLY_PROBES, TARIFF_PROBES, THRESHOLDS, Probe
 from number_walk import Number, blind, numbers_of, with_number
 
-from agent.settings.catalogue import WITH_THRESHOLD, Board, FaultCatalogue, PileProfile, TariffTable, fault_table
+from agent.settings.catalogue import WITH_THRESHOLD, FaultCatalogue, PileProfile, TariffTable, fault_table
 from agent.settings.files import convert
 from agent.settings.power_quality import SupplyLimits
 from agent.settings.problems import SettingsError
@@ -31,7 +31,6 @@ FILES = (
     DataFile([CONFIG / "faults.toml"], FaultCatalogue, FAULT_PROBES),
     DataFile([CONFIG / "power_quality.toml"], SupplyLimits, SUPPLY_PROBES),
     DataFile(sorted((CONFIG / "tariffs").glob("*.toml")), TariffTable, TARIFF_PROBES),
-    DataFile(sorted((CONFIG / "boards").glob("*.toml")), Board, BOARD_PROBES),
     DataFile(sorted((CONFIG / "piles").glob("*.toml")), PileProfile, PILE_PROBES),
 )
 

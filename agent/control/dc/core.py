@@ -5,10 +5,11 @@ reads no clock, touches no wire and draws no random number, so the same inputs a
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import Answers, CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
 from agent.control.dc import recording, requests, vehicle
@@ -20,7 +21,7 @@ from agent.control.dc.reactions import fill_situation, react
 from agent.control.dc.session import REPLUG_STOPS, Session
 from agent.control.dc.steps import STEPS
 from agent.control.dc.steps.context import Demand, StepMemory
-from agent.control.metering.meter import NO_METER, MeterInLedger, new_metering
+from agent.control.metering.meter import new_metering
 from agent.control.metering.quarter_hours import QuarterHours
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.control.power_quality.watch import PowerQuality
@@ -29,7 +30,9 @@ from agent.control.safety import rules
 from agent.control.safety.fault_register import ActiveFault, FaultRegister
 from agent.control.safety.permission import Permission
 from agent.control.safety.situation import Situation
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits
 from drivers.reading import Reading
 
@@ -45,7 +48,7 @@ class Outputs:
     relays: dict[str, bool]
     demand: Demand
     frames: list[CanFrame] = field(default_factory=list)
-    records: list[RecordDraft] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
 
@@ -63,7 +66,7 @@ class ControlCore:
         self.image = ProcessImage()
         self.sequence = Sequence()
         self.faults = FaultRegister(parameters.faults)
-        self.backlog = Backlog(parameters.maximum_backlog)
+        self.backlog = Backlog(parameters.maximum_backlog, parameters.boot_id)
         self.answers = Answers()
         self.charger = self._new_charger()
         self.situation = Situation(now_s=now_s, started_at_s=now_s, output_idle_since_s=now_s)
@@ -98,7 +101,7 @@ class ControlCore:
         self._sessions_begun = 0
         self.reconnects_since_plug = 0
         """New handshakes after time-outs since the plug was put in."""
-        self._records: list[RecordDraft] = []
+        self._records: list[Record] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
         self._errors_in_a_row = 0
@@ -156,6 +159,14 @@ class ControlCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.situation.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.situation.vehicle_bus_state = state
+
+    def on_module_bus_state(self, state: BusState) -> None:
+        """The error state of the module bus' controller, as last reported."""
+        self.situation.module_bus_state = state
 
     @property
     def last_register_wh(self) -> int | None:
@@ -315,7 +326,7 @@ class ControlCore:
             {"state": self.sequence.state, "previous": previous, "reasons": self.blocking_faults()},
         )
 
-    def record(self, kind: str, body: dict[str, Any], session_id: str | None = None) -> None:
+    def record(self, kind: str, body: Mapping[str, Any], session_id: str | None = None) -> None:
         """Number a record and hand it to the shell; ``session_id`` if it is not that of the running session.
 
         While the recorder is away for so long that only the room for an end of session is left, what happens
@@ -326,7 +337,10 @@ class ControlCore:
             return
         if session_id is None and self.session is not None:
             session_id = self.session.id
-        self._records.append(self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body))
+        connector = self.parameters.connector
+        self._records.append(
+            self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body, connector=connector)
+        )
 
     def reply(self, command_id: str, result: str, reason: str = "", session: str | None = None) -> None:
         """Answer a command; the answer is kept for a repeated id."""
@@ -386,7 +400,7 @@ class ControlCore:
             f"-{self.parameters.boot_id[:4]}{self._sessions_begun:03d}"
         )
 
-    def open_session(self, session: Session, body: dict[str, Any]) -> None:
+    def open_session(self, session: Session, body: Mapping[str, Any]) -> None:
         """Begin: a fresh dialogue and memory, and the start on its way to the record."""
         self.charger = self._new_charger()
         self.situation.events.clear()

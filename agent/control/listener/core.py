@@ -5,10 +5,11 @@ reads no clock, touches no wire and draws no random number, so the same inputs a
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import Answers, CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
 from agent.control.dc.recording import Pace
@@ -26,9 +27,10 @@ from agent.control.listener.session import (
     started_body,
 )
 from agent.control.metering.billing import Billing
-from agent.control.metering.meter import NO_METER, MeterInLedger
 from agent.control.safety.fault_register import ActiveFault, FaultRegister
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.observer import Observation, Observer, Severity, Stage
@@ -53,7 +55,7 @@ _TOLD_ON_THE_BUS = (
 class MonitorOutputs:
     """What the shell must do after a step: keep and answer. Nothing can be switched or sent with it."""
 
-    records: list[RecordDraft] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
 
@@ -71,7 +73,7 @@ class MonitorCore:
         self.image = ProcessImage()
         self.observer = Observer(sessions_at_most=1, limits=parameters.judge_limits)
         self.faults = FaultRegister(parameters.faults)
-        self.backlog = Backlog(parameters.maximum_backlog)
+        self.backlog = Backlog(parameters.maximum_backlog, parameters.boot_id)
         self.answers = Answers()
         self.around = Surroundings(started_at_s=now_s, status=StatusWatch(parameters.judge_limits))
         self.events: set[str] = {"control_restarted"} if restarted else set()
@@ -96,7 +98,7 @@ class MonitorCore:
         self._commands: list[CommandInput] = []
         self._active: list[ActiveFault] = []
         self._sessions_begun = 0
-        self._records: list[RecordDraft] = []
+        self._records: list[Record] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
         self._errors_in_a_row = 0
@@ -136,6 +138,10 @@ class MonitorCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.around.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.around.vehicle_bus_state = state
 
     def on_acknowledging(self, acknowledging: bool) -> None:
         """Whether the CAN interface is known to acknowledge frames although it should only listen."""
@@ -420,7 +426,7 @@ class MonitorCore:
 
     # Records.
 
-    def record(self, kind: str, body: dict[str, Any]) -> None:
+    def record(self, kind: str, body: Mapping[str, Any]) -> None:
         """Number a record and hand it to the shell.
 
         A charge goes on whether or not this agent can record it: when the recorder is away for so long that only the
@@ -431,8 +437,11 @@ class MonitorCore:
             return
         self._add(kind, body, None if self.session is None else self.session.id)
 
-    def _add(self, kind: str, body: dict[str, Any], session_id: str | None) -> None:
-        self._records.append(self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body))
+    def _add(self, kind: str, body: Mapping[str, Any], session_id: str | None) -> None:
+        connector = self.parameters.connector
+        self._records.append(
+            self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body, connector=connector)
+        )
 
     @property
     def stage(self) -> Stage:

@@ -1,7 +1,6 @@
 """What is watched about the billing meter besides its readings: verification, unit, a register that stands still."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.control.dc.parameters import ControlParameters
@@ -12,18 +11,6 @@ from drivers.meters.register_form import RegisterForm
 if TYPE_CHECKING:
     from agent.control.dc.core import ControlCore
 
-
-@dataclass(frozen=True, slots=True)
-class MeterInLedger:
-    """What the recorder tells of the meter from the ledger."""
-
-    proof: str = ""
-    """What the last proof of the energy unit was made for; empty if there is none."""
-    register_end_wh: int | None = None
-    """Where the meter stood at the end of the last session or at its exchange; None if neither is in the ledger."""
-
-
-NO_METER = MeterInLedger()
 
 _DAY_MS = 86_400_000
 _EPOCH_DAY = 719_163
