@@ -22,11 +22,11 @@ def _trace(bus: Bus, seconds: float) -> list[Any]:
 
 
 def _message_age(own: MonitorNumbers, limit_s: float) -> Any:
-    """The vehicle reports a fault and then sends no more BSM."""
+    """The vehicle demands too much and then sends no more BCL."""
     bus = Bus(monitor=own).charge(2.0)
-    bus.values["BSM"]["insulation_state"] = 1
-    bus.run(0.5)
-    bus.talking = ("CCS", "BCL", "BCS")
+    bus.values["BCL"]["current_a"] = 110.0
+    bus.run(1.5)
+    bus.talking = ("CCS", "BCS", "BSM")
     return _trace(bus, 5.0)
 
 
