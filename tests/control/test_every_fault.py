@@ -1,5 +1,6 @@
 """Every fault of the catalogue, brought about once in a living charge, and its action watched."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -12,7 +13,7 @@ from agent.control.dc.steps import STEPS
 from drivers.can.frame import CanFrame
 from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
-from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
+from drivers.gbt27930.judge.limits import LIMITS
 from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
 from drivers.gbt27930.transport.transport import Transport
 from drivers.meters.register_form import RegisterForm
@@ -247,7 +248,9 @@ def test_every_fault_of_the_catalogue_has_a_scene() -> None:
 @pytest.mark.parametrize("fault_id", SCENES)
 def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene, fault = SCENES[fault_id], FAULTS[fault_id]
-    monkeypatch.setattr(USED_LIMITS, {"2015": JudgeLimits(**scene.limits), "2023": LIMITS["2023"]})
+    monkeypatch.setattr(
+        USED_LIMITS, {"2015": dataclasses.replace(LIMITS["2015"], **scene.limits), "2023": LIMITS["2023"]}
+    )
     world = World(**scene.world).until(scene.state)
     if scene.state == "charging":
         world.run(scene.settle_s)
