@@ -211,7 +211,7 @@ class Plant:
             if live:
                 group.voltage_v = live[0].battery_v
                 wanted_a = group.order.current_a if group.order.on and group.order.voltage_v >= group.voltage_v else 0.0
-                group.current_a += (wanted_a - group.current_a) * 0.4
+                group.current_a += (wanted_a - group.current_a) * 0.15
             else:
                 group.current_a = 0.0
                 target_v = group.order.voltage_v + group.offset_v
@@ -282,7 +282,7 @@ class Plant:
     def _contact(self, contactor: Contactor) -> Reading | None:
         if contactor.feedback == "missing":
             return None
-        if contactor.feedback == "flicker" and self.steps % 2:
+        if contactor.feedback == "flicker" and self.steps % 4 < 2:
             return Reading(not contactor.closed, "bool", self.now_s)
         value = {"open": False, "closed": True}.get(contactor.feedback, contactor.closed)
         return Reading(value, "bool", self.now_s)

@@ -1,4 +1,4 @@
-"""Proof that the tests on the plant can fail: each defect of this table, planted in the logic, is found by its story."""
+"""Proof that the tests on the plant can fail: each defect of this table, planted in the logic, is found."""
 
 import importlib
 import inspect
@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import test_group_machine as machine_story
+import test_power_budget as budget_story
 import test_power_plant as stories
 from power_plant import Plant
 from test_power_properties import play
@@ -27,6 +28,7 @@ def _vehicles_of_two_voltages() -> None:
     plant = stories.begun(1, battery_v={1: 650.0})
     plant.guns[1].demand_a = 240.0
     assert plant.run(30.0, lambda p: p.state("B") == ("joined", 1))
+    plant.run(5.0)
     plant.guns[2].plugged = True
     plant.guns[2].battery_v = 300.0
     assert plant.run(60.0, lambda p: stories.charging(p, 1, 2))
@@ -200,7 +202,7 @@ DEFECTS = {
         "evidence",
         "self._seen >= self._samples and now_s - self._since_s >= self._duration_s",
         "True",
-        _flicker_while_parked,
+        budget_story.test_evidence_needs_samples_and_time,
     ),
     "a weld passes by itself": Defect(
         "allocation",
