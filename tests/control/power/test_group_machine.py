@@ -71,6 +71,9 @@ class Hand:
         assert self.machine.state == state, self.states
         return self
 
+    def at(self, state: str) -> bool:
+        return self.machine.state == state
+
     def live(self, connector: int, bus_v: float = 400.0) -> "Hand":
         """A vehicle charges at ``connector``."""
         self.bus_v[connector], self.k_closed[connector] = bus_v, True
@@ -117,7 +120,7 @@ def test_a_live_bus_is_joined_in_two_levels() -> None:
     hand.voltage_v = 375.0
     hand.run(0.2)
     assert hand.machine.set_point == SetPoint(True, 395.0, 2.0)
-    assert hand.machine.state == "matching"
+    assert hand.at("matching")
     hand.voltage_v = 395.0
     hand.run(0.2)
     assert hand.machine.closed == 2
@@ -152,7 +155,7 @@ def test_a_dead_joining_needs_a_quiet_known_bus(name: str, value: bool | None) -
     getattr(hand, name)[1] = value
     hand.wanted = 1
     hand.run(2.0)
-    assert hand.machine.state == "matching"
+    assert hand.at("matching")
     hand.run(NUMBERS.waiting_limit_s)
     assert hand.machine.fault == GroupFault("allocation_voltage_mismatch", 1)
 
@@ -186,7 +189,7 @@ def test_a_live_bus_without_a_value_is_not_matched() -> None:
     hand.bus_v[2], hand.wanted = None, 2
     hand.run(1.0)
     assert hand.machine.set_point == OFF
-    assert hand.machine.state == "matching"
+    assert hand.at("matching")
 
 
 def test_a_group_is_not_raised_while_another_live_bus_may_be_connected() -> None:
@@ -234,7 +237,7 @@ def test_what_is_no_longer_wanted_is_given_up() -> None:
     hand.until("matching")
     hand.wanted = 2
     hand.run(0.1)
-    assert hand.machine.state == "opening"
+    assert hand.at("opening")
     hand = parked(wanted=1).until("closing")
     hand.wanted = None
     hand.run(0.1)
@@ -327,7 +330,7 @@ def test_a_dead_bus_that_follows_a_joined_group_for_5_seconds_is_connected_to_it
     hand.driven[1] = True
     hand.voltage_v = hand.bus_v[1] = hand.bus_v[2] = 300.0
     hand.run(4.9)
-    assert hand.machine.state == "joined"
+    assert hand.at("joined")
     hand.until("faulted")
     assert hand.machine.fault == GroupFault("allocation_contactor_welded", 2)
 
@@ -343,7 +346,7 @@ def test_a_bus_whose_voltage_is_explained_is_no_weld(why: dict[str, bool | float
     for name, value in why.items():
         getattr(hand, name)[2] = value
     hand.run(8.0)
-    assert hand.machine.state == "joined"
+    assert hand.at("joined")
 
 
 def test_a_rest_that_passes_is_over_after_a_minute_and_at_once_for_another_connector() -> None:
@@ -351,9 +354,9 @@ def test_a_rest_that_passes_is_over_after_a_minute_and_at_once_for_another_conne
     hand.wanted = 2
     hand.until("faulted", NUMBERS.matching_limit_s + 1.0)
     hand.run(NUMBERS.retry_after_s - 1.0)
-    assert hand.machine.state == "faulted"
+    assert hand.at("faulted")
     hand.run(2.0)
-    assert hand.machine.state != "faulted"
+    assert not hand.at("faulted")
     hand.until("faulted", NUMBERS.matching_limit_s + 1.0)
     hand.wanted = 1
     hand.until("joined")
@@ -365,11 +368,11 @@ def test_a_fault_stays_named_until_every_contactor_is_seen_open() -> None:
     hand.wanted, hand.feedback = None, {1: True}
     hand.until("faulted")
     hand.run(NUMBERS.retry_after_s + 1.0)
-    assert hand.machine.state == "faulted"
+    assert hand.at("faulted")
     hand.reset = True
     hand.step()
     hand.reset = False
-    assert hand.machine.state == "opening"
+    assert hand.at("opening")
     assert hand.machine.fault == GroupFault("allocation_contactor_welded", 1)
     hand.until("faulted")
     hand.feedback, hand.reset = {}, True
@@ -393,9 +396,9 @@ def test_start_up_waits_3_seconds_for_first_readings() -> None:
     hand = Hand()
     hand.feedback = {1: None}
     hand.run(NUMBERS.start_up_grace_s)
-    assert hand.machine.state == "opening"
+    assert hand.at("opening")
     hand.run(0.1)
-    assert hand.machine.state == "faulted"
+    assert hand.at("faulted")
 
 
 def test_one_missing_reading_starts_the_evidence_over() -> None:
@@ -407,9 +410,9 @@ def test_one_missing_reading_starts_the_evidence_over() -> None:
     hand.run(0.05)
     hand.voltage_v = 0.0
     hand.run(0.9)
-    assert hand.machine.state == "matching"
+    assert hand.at("matching")
     hand.run(0.3)
-    assert hand.machine.state == "closing"
+    assert hand.at("closing")
 
 
 def test_seen_open_is_what_the_feedback_confirms() -> None:
