@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from agent.cli.bms.commands import bms
-from agent.cli.client import FINAL, FieldClient, NotRunningError
+from agent.cli.client import FieldClient, NotRunningError
 from agent.cli.context import Context, json_option, print_json, reading
 from agent.cli.main import (
     CONFIG_VARIABLE,
@@ -25,7 +25,9 @@ from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
 from agent.settings.load import load_any_site
-from agent.settings.problems import Language, SettingsError
+from agent.settings.problems import SettingsError
+from agent.vocabulary import reasons
+from drivers.text import Language
 
 _SESSION_END_S = 90.0
 """A charge that ends in order is over within this time: ramp, discharge, statistics, last reading."""
@@ -133,8 +135,8 @@ def check(context: Context, file: str | None, as_json: bool) -> None:
             problems = [
                 {
                     "place": problem.place,
-                    "what": problem.what.in_language(context.language),
-                    "hint": problem.hint.in_language(context.language),
+                    "what": problem.what.in_(context.language),
+                    "hint": problem.hint.in_(context.language),
                 }
                 for problem in error.problems
             ]
@@ -259,7 +261,7 @@ def stop(context: Context, as_json: bool) -> None:
     try:
         with context.client() as client:
             reply = client.command("stop")
-            if reply.result not in FINAL:
+            if reply.result not in reasons.FINAL_RESULTS:
                 reply = client.reply(reply.id, _SESSION_END_S)
     except NotRunningError as error:
         context.not_running(error, as_json)

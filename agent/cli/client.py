@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.link.framing import Decoder, FramingError, encode
-from agent.link.messages import Attach, Command, CommandReply, FromField, Message, StatusMessage, StatusRequest
+from agent.link.messages import (
+    OPERATOR,
+    SOCKET_NAME,
+    Attach,
+    Command,
+    CommandReply,
+    FromField,
+    Message,
+    StatusMessage,
+    StatusRequest,
+)
 
 T = TypeVar("T")
 
-SOCKET_NAME = "field.sock"
-FINAL = ("rejected", "done", "failed")
-"""Results after which no other answer to a command comes."""
-
 
 class NotRunningError(Exception):
-    """Nobody answers at the socket. ``denied``: somebody would, but this user may not ask."""
+    """The socket does not answer. ``denied``: the process is there, but this user may not connect."""
 
     def __init__(self, path: Path, reason: str, *, denied: bool = False) -> None:
         super().__init__(f"{path}: {reason}")
@@ -46,7 +52,7 @@ class FieldClient:
             self._socket.close()
             denied = isinstance(error, PermissionError)
             raise NotRunningError(self._path, error.strerror or str(error), denied=denied) from error
-        self._send(Attach(role="operator"))
+        self._send(Attach(role=OPERATOR))
 
     def __enter__(self) -> "FieldClient":
         return self
@@ -66,7 +72,7 @@ class FieldClient:
     def command(self, name: str, arguments: Mapping[str, Any] | None = None) -> CommandReply:
         """Give a local command and return the first answer: accepted or rejected."""
         command_id = f"local-{uuid.uuid4().hex[:12]}"
-        self._send(Command(id=command_id, name=name, arguments=dict(arguments or {}), origin="local"))
+        self._send(Command(id=command_id, name=name, arguments=dict(arguments or {})))
         return self.reply(command_id)
 
     def reply(self, command_id: str, timeout_s: float | None = None) -> CommandReply:
@@ -104,4 +110,4 @@ class FieldClient:
             try:
                 self._waiting += self._decoder.feed(data)
             except FramingError as error:
-                raise NotRunningError(self._path, f"an answer that nobody understands ({error})") from error
+                raise NotRunningError(self._path, f"unreadable reply ({error})") from error

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.settings.cross import at
 from agent.settings.files import data_folder, find_data_file, load_board, read_toml
-from agent.settings.problems import Language, SettingsError
+from agent.settings.problems import SettingsError
 from drivers.errors import PortError
 from drivers.modbus import codec
 from drivers.modbus.codec import Match, Request
+from drivers.text import Language
 
 LEFT_ALONE = "electronic_lock"
 _FIRST = ("contactor_k1", "contactor_k2")

@@ -1,4 +1,4 @@
-"""Starts one of the two processes, or says what is wrong with the configuration and starts nothing."""
+"""Starts one of the two processes, or reports the errors of the configuration and starts nothing."""
 
 import os
 import re
@@ -8,8 +8,9 @@ from pathlib import Path
 from agent.cli.logs import log_to_stderr
 from agent.cli.main import EXIT_FAILED, EXIT_WRONG
 from agent.settings.load import AnySite, load_any_site
-from agent.settings.problems import Language, SettingsError
+from agent.settings.problems import SettingsError
 from drivers.errors import PortError
+from drivers.text import Language
 
 
 def version() -> str:
@@ -29,12 +30,12 @@ def version() -> str:
 
 
 def complaint(error: SettingsError, language: Language) -> list[str]:
-    """What is wrong with a file: one line a mistake, then how many."""
+    """The errors of a file: one line per error, then their number."""
     lines = [problem.line(language) for problem in error.problems]
     count = len(lines)
     if language == "zh":
         return [*lines, f"{error.path}:{count} 处错误,未启动任何进程"]
-    return [*lines, f"{error.path}: {count} {'mistake' if count == 1 else 'mistakes'}, nothing was started"]
+    return [*lines, f"{error.path}: {count} {'error' if count == 1 else 'errors'}; nothing was started"]
 
 
 def say_error(*lines: str) -> None:

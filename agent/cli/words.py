@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from agent.control.dc.session import REFUSALS, STOP_REASONS
 from agent.settings.catalogue import Fault
-from agent.settings.problems import Language, Text
+from drivers.text import Language, Text
 
 STATES: Mapping[str, Text] = {
     "idle": Text("空闲", "idle"),
@@ -99,12 +99,12 @@ class Speaker:
     def word(self, table: Mapping[str, Text], key: str) -> str:
         """A word of a table; an unknown key stands for itself."""
         text = table.get(key)
-        return key if text is None else text.in_language(self.language)
+        return key if text is None else text.in_(self.language)
 
     def level(self, level: int) -> str:
         """A fault level with its meaning."""
         text = LEVELS.get(level)
-        return str(level) if text is None else f"{level} {text.in_language(self.language)}"
+        return str(level) if text is None else f"{level} {text.in_(self.language)}"
 
     def fault(self, fault_id: str) -> str:
         """The text of a fault; an unknown id stands for itself."""

@@ -12,25 +12,27 @@ import time
 from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
-from agent.control.metering.meter import NO_METER, MeterInLedger
 from agent.field.clock import WallClock
 from agent.field.lines import Line, ModbusLine
 from agent.field.server import Client, FieldServer
 from agent.link.messages import (
+    RECORDER,
     Acknowledge,
     Attach,
     Command,
     CommandReply,
     ReadingsMessage,
     RecorderHealth,
-    RecordMessage,
     StatusMessage,
     StatusRequest,
     ToField,
 )
+from agent.vocabulary import reasons
+from agent.vocabulary.reasons import Reason, parsed
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.reading import Reading
 
 _LOG = logging.getLogger(__name__)
@@ -256,21 +258,22 @@ class BaseLoop(Generic[C]):
 
     def _on_message(self, client: Client, message: ToField, now_s: float) -> None:
         if isinstance(message, Attach):
-            if message.role == "recorder":
-                for draft in self.core.backlog.pending():
-                    self._server.send(client, self._record_message(draft))
+            if message.role == RECORDER:
+                for record in self.core.backlog.pending():
+                    self._server.send(client, record)
         elif isinstance(message, Acknowledge):
-            if client.role == "recorder" and message.boot_id == self._boot_id:
+            if client.role == RECORDER and message.boot_id == self._boot_id:
                 self.core.on_acknowledged(message.number)
                 self._edge = True
         elif isinstance(message, RecorderHealth):
-            if client.role == "recorder":
+            if client.role == RECORDER:
                 self.recorder_health = message
-                ready = message.ok and message.open_session is None
-                if message.open_session is not None:
+                open_session = message.open_sessions.get(self._connector)
+                ready = message.ok and open_session is None
+                if open_session is not None:
                     # It is closed with the meter's register, and until then nobody may start.
                     self._next_readings_s = min(self._next_readings_s, now_s + self._readings_interval_s)
-                meter = MeterInLedger(message.meter_proof, message.register_end_wh)
+                meter = message.meters.get(self._connector, NO_METER)
                 self.core.on_recorder(ready=ready, uplink=message.uplink, at_s=now_s, meter=meter)
         elif isinstance(message, Command):
             self._on_command(client, message)
@@ -279,9 +282,11 @@ class BaseLoop(Generic[C]):
 
     def _on_command(self, client: Client, message: Command) -> None:
         # Only the recorder speaks for the platform; an operator on the pile speaks for itself.
-        origin = "platform" if client.role == "recorder" and message.origin == "platform" else "local"
-        if message.connector != self._connector:
-            self._server.send(client, CommandReply(message.id, "rejected", "no_such_connector"))
+        platform = client.role == RECORDER and message.origin == reasons.ORIGIN_PLATFORM
+        origin = reasons.ORIGIN_PLATFORM if platform else reasons.ORIGIN_LOCAL
+        if message.connector not in (0, self._connector):
+            refusal = (Reason(reasons.NO_SUCH_CONNECTOR),)
+            self._server.send(client, CommandReply(message.id, reasons.REJECTED, refusal))
             return
         while len(self._askers) >= _OPEN_REQUESTS:
             self._askers.pop(next(iter(self._askers)))
@@ -293,31 +298,18 @@ class BaseLoop(Generic[C]):
 
     # What goes out.
 
-    def _hand_over(self, records: Sequence[RecordDraft], replies: Sequence[Reply]) -> None:
+    def _hand_over(self, records: Sequence[Record], replies: Sequence[Reply]) -> None:
         """Records to the recorder, answers to who asked."""
         recorder = self._server.recorder
         if recorder is not None:
-            for draft in records:
-                self._server.send(recorder, self._record_message(draft))
+            for record in records:
+                self._server.send(recorder, record)
         for reply in replies:
             asker = self._askers.get(reply.id)
             if asker is not None:
-                self._server.send(asker, CommandReply(reply.id, reply.result, reply.reason, reply.session))
-                if reply.result != "accepted":
+                self._server.send(asker, CommandReply(reply.id, reply.result, parsed(reply.reason), reply.session))
+                if reply.result != reasons.ACCEPTED:
                     self._askers.pop(reply.id, None)
-
-    def _record_message(self, draft: RecordDraft) -> RecordMessage:
-        return RecordMessage(
-            boot_id=self._boot_id,
-            number=draft.number,
-            kind=draft.kind,
-            at_s=draft.at_s,
-            wall_ms=draft.wall_ms,
-            wall_quality=draft.wall_quality,
-            connector=self._connector,
-            session=draft.session,
-            body=draft.body,
-        )
 
     def _send_readings(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
         session = self.core.session
@@ -392,7 +384,7 @@ class BaseLoop(Generic[C]):
                 "reason": "" if health is None else health.reason,
                 "uplink": "" if health is None else health.uplink,
                 "uplink_pending": 0 if health is None else health.uplink_pending,
-                "open_session": None if health is None else health.open_session,
+                "open_session": None if health is None else health.open_sessions.get(self._connector),
             },
             "cycle": {
                 "count": self.cycles,

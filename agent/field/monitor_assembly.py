@@ -67,7 +67,7 @@ def build_monitor_loop(
     from agent.field.listening import ListeningLine
     from agent.field.monitor_loop import MonitorLoop
     from agent.field.server import FieldServer
-    from agent.link.messages import Hello
+    from agent.link.messages import SOCKET_NAME, Hello
 
     settings = site.settings
     bus = next(bus for bus in settings.bus.can if bus.name == settings.connector.vehicle_bus)
@@ -77,7 +77,7 @@ def build_monitor_loop(
         parameters,
         build_modbus_lines(site),
         ListeningLine(bus.name, bus.interface, bus.channel, bus.bitrate_bps),
-        FieldServer(Path(settings.paths.runtime) / "field.sock", selector, hello),
+        FieldServer(Path(settings.paths.runtime) / SOCKET_NAME, selector, hello),
         selector,
         cycle_s=settings.control.cycle_ms / 1000.0,
         readings_interval_s=settings.record.readings_interval_s,

@@ -136,7 +136,7 @@ def _build_loop(
     from agent.field.assembly import build_hardware
     from agent.field.loop import FieldLoop
     from agent.field.server import FieldServer
-    from agent.link.messages import Hello
+    from agent.link.messages import SOCKET_NAME, Hello
 
     settings = site.settings
     hello = Hello(parameters.boot_id, settings.pile.id, parameters.version, time.time_ns() // 1_000_000)
@@ -144,7 +144,7 @@ def _build_loop(
         core,
         parameters,
         build_hardware(site),
-        FieldServer(Path(settings.paths.runtime) / "field.sock", selector, hello),
+        FieldServer(Path(settings.paths.runtime) / SOCKET_NAME, selector, hello),
         selector,
         cycle_s=settings.control.cycle_ms / 1000.0,
         readings_interval_s=settings.record.readings_interval_s,

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.settings.catalogue import Fault, PileProfile
-from agent.settings.problems import Problem, Text, did_you_mean
+from agent.settings.problems import Problem, did_you_mean
 from drivers.line.tcp_port import is_tcp, split_url
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.sections import MeterMap
+from drivers.text import Text
 
 Tree = Mapping[str, Any]
 

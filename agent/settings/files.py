@@ -21,8 +21,9 @@ from agent.settings.catalogue import (
     PileProfile,
     TariffTable,
 )
-from agent.settings.problems import NO_HINT, Problem, SettingsError, Text, did_you_mean
+from agent.settings.problems import Problem, SettingsError, did_you_mean
 from agent.settings.walk import Walk, type_of
+from drivers.text import NO_TEXT, Text
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -88,7 +89,7 @@ def _unreadable(path: Path, error: OSError) -> Problem:
         what = Text("没有读取权限", "permission denied")
         hint = Text("让运行服务的用户可以读取", "make it readable for the user of the service")
     else:
-        what, hint = Text(f"无法读取({error.strerror})", f"cannot be read ({error.strerror})"), NO_HINT
+        what, hint = Text(f"无法读取({error.strerror})", f"cannot be read ({error.strerror})"), NO_TEXT
     return Problem(str(path), what, hint)
 
 

@@ -19,11 +19,12 @@ from agent.settings.files import (
 )
 from agent.settings.meter_map import load_meter_map
 from agent.settings.power_quality import SupplyLimits, load_supply_limits
-from agent.settings.problems import Language, Problem, SettingsError, Text, did_you_mean
+from agent.settings.problems import Problem, SettingsError, did_you_mean
 from agent.settings.schema import AnySettings, Connector, MonitorConnector, MonitorSettings, Settings
 from agent.settings.walk import Walk, type_of
 from drivers.meters.register_form import RegisterForm, register_form
 from drivers.meters.register_map import AnyMap
+from drivers.text import Language, Text
 
 T = TypeVar("T")
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from agent.settings.files import convert, read_toml
-from agent.settings.problems import Problem, SettingsError, Text
+from agent.settings.problems import Problem, SettingsError
 from drivers.meters.map_checks import Mistake, mistakes
 from drivers.meters.register_map import PROTOCOLS, AnyMap, file_mistakes, heading_mistakes, with_defaults
+from drivers.text import Text
 
 
 def load_meter_map(path: Path) -> AnyMap:

@@ -2,23 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
-Language = Literal["zh", "en"]
-
-
-class Text(NamedTuple):
-    """A sentence in both languages, without a full stop."""
-
-    zh: str
-    en: str
-
-    def in_language(self, language: Language) -> str:
-        """The sentence for a reader of ``language``."""
-        return self.zh if language == "zh" else self.en
-
-
-NO_HINT = Text("", "")
+from drivers.text import NO_TEXT, Language, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +12,14 @@ class Problem:
 
     place: str
     what: Text
-    hint: Text = NO_HINT
+    hint: Text = NO_TEXT
 
     def line(self, language: Language = "en") -> str:
         """The message: place, what is wrong, what to do."""
-        hint = self.hint.in_language(language)
+        hint = self.hint.in_(language)
         sign = ":" if language == "zh" else ": "
         end = "" if not hint else f";{hint}" if language == "zh" else f"; {hint}"
-        return f"{self.place}{sign}{self.what.in_language(language)}{end}"
+        return f"{self.place}{sign}{self.what.in_(language)}{end}"
 
 
 class SettingsError(Exception):
@@ -64,4 +49,4 @@ def did_you_mean(name: str, legal: Sequence[str]) -> Text:
         return Text(f"是否应为 {best}?", f"did you mean {best}?")
     if legal and len(legal) <= 8:
         return Text(f"可用:{'、'.join(legal)}", f"there is: {', '.join(legal)}")
-    return NO_HINT
+    return NO_TEXT

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from agent.settings.problems import Problem, Text, did_you_mean
+from agent.settings.problems import Problem, did_you_mean
+from drivers.text import Text
 
 _TYPE_NAMES: dict[Any, Text] = {
     inspect.StrType: Text("文本(加引号)", "text in quotes"),

@@ -1,6 +1,6 @@
 """A pile in virtual time: the real control core with the bench's circuit, modules and vehicle, and no wire between.
 
-It brings a core into any state of a charge in well under the charge's own time, with every inner state as it would
+It brings a core into any state of a charge much faster than in real time, with every inner state as it would
 be on a pile. Nothing here is measured.
 """
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
 from agent.field.parameters import control_parameters
 from agent.settings.load import Site, load_site
+from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.power.infypower import InfyPower
 from drivers.reading import Reading
@@ -30,14 +31,14 @@ from hil_tests.bench.vehicle.vehicle import Vehicle
 from hil_tests.bench.wiring import load_wiring
 
 BEGIN_S = 1e9
-"""Where the virtual clock begins: far from every duration and value, so that times can be told from other numbers."""
+"""Where the virtual clock begins: far from every duration and value, so that a time cannot pass for another number."""
 _WALL_MS = 1_790_000_000_000
 _CYCLE_S = 0.01
 _COIL_ON, _COIL_OFF = 0xFF00, 0x0000
 
 
 class StateNotReachedError(Exception):
-    """The virtual charge did not get where it should; the text says where it stands."""
+    """The virtual charge did not reach the target state; the text gives the actual state."""
 
 
 def reference_site(folder: Path, mqtt_port: int = 1883) -> Site:
@@ -70,12 +71,12 @@ class VirtualPile:
         self.stage = PowerStage(site.profile.module_count)
         self.plant = Plant(load_wiring(), self.relays, self.stage)
         self.vehicle = Vehicle(load_profile(vehicle_profile))
-        self.records: list[RecordDraft] = []
+        self.records: list[Record] = []
         self._modules = InfyPower(site.profile.module_count, 0.1)
         self.core.on_vehicle_port(is_open=True)
 
     def plug_and_start(self) -> None:
-        """Plug in and give a local start command once nothing speaks against it."""
+        """Plug in and give a local start command once there is no start blocker."""
         self.run_for(1.0)
         self.plant.plug()
         self.run_for(1.0)
@@ -160,10 +161,16 @@ class VirtualPile:
 
     def restore_backlog(self) -> None:
         """Put every record of the virtual charge back as not yet durable, with its own number."""
-        backlog = Backlog(self.parameters.maximum_backlog)
+        backlog = Backlog(self.parameters.maximum_backlog, self.parameters.boot_id)
         for record in self.records:
             backlog.add(
-                record.kind, record.at_s, record.wall_ms, record.wall_quality, record.session, dict(record.body)
+                record.kind,
+                record.at_s,
+                record.wall_ms,
+                record.wall_quality,
+                record.session,
+                record.body,
+                connector=record.connector,
             )
         self.core.backlog = backlog
 

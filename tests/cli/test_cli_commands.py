@@ -9,6 +9,7 @@ from fake_field import STATUS, fake_field
 
 from agent.link.messages import Attach, Command, CommandReply, Message
 from agent.settings.files import data_folder, load_fault_catalogue
+from agent.vocabulary.reasons import parsed
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_check_names_every_mistake(pile: Pile) -> None:
     assert lines == [
         "pile.profil: there is no such key; did you mean profile?",
         "control.cycle_ms: must be from 5 to 100, is 1",
-        f"{pile.site_file}: 2 mistakes, nothing was started",
+        f"{pile.site_file}: 2 errors; nothing was started",
     ]
     assert [problem["place"] for problem in pile.json("check")["problems"]] == ["pile.profil", "control.cycle_ms"]
     assert "2 处错误,未启动任何进程" in pile("check", lang="zh").stdout
@@ -132,7 +133,7 @@ def test_status_says_why_no_start_is_possible(pile: Pile) -> None:
 
 def answered(*replies: tuple[str, str]) -> Any:
     def answer(command: Command) -> list[Message]:
-        return [CommandReply(command.id, result, reason, "S-9") for result, reason in replies]
+        return [CommandReply(command.id, result, parsed(reason), "S-9") for result, reason in replies]
 
     return answer
 

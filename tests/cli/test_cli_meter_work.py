@@ -9,6 +9,7 @@ from fake_field import fake_field
 
 from agent.cli.meter.work import Energy, in_mwh
 from agent.link.messages import Command, CommandReply, Message
+from agent.vocabulary.reasons import parsed
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def pile(tmp_path: Path) -> Pile:
 
 
 def answering(result: str, reason: str = "") -> Callable[[Command], list[Message]]:
-    return lambda command: [CommandReply(command.id, result, reason)]
+    return lambda command: [CommandReply(command.id, result, parsed(reason))]
 
 
 @pytest.mark.parametrize(

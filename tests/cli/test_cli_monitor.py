@@ -9,8 +9,10 @@ from cli_pile import ROOT, Pile
 from fake_field import STATUS, fake_field
 
 from agent.cli.make_safe import NothingToOpenError, find_target, run_make_safe
-from agent.link.messages import Command, CommandReply, Message, RecordMessage
+from agent.link.messages import Command, CommandReply, Message
 from agent.records.ledger import Ledger
+from agent.vocabulary.reasons import Reason
+from agent.vocabulary.record import Record
 
 WALL_MS = 1_800_000_000_000
 
@@ -110,7 +112,7 @@ def test_status_between_charges(pile: Pile) -> None:
 @pytest.mark.parametrize("name", ["start", "stop"])
 def test_a_command_is_refused_in_words(pile: Pile, name: str, lang: str, says: str) -> None:
     def refuse(command: Command) -> list[Message]:
-        return [CommandReply(command.id, "rejected", "monitor_only", None)]
+        return [CommandReply(command.id, "rejected", (Reason("monitor_only"),), None)]
 
     with fake_field(pile.runtime) as field:
         field.answer = refuse
@@ -206,7 +208,7 @@ def recorded(pile: Pile) -> Pile:
         ("session_ended", ENDED),
     ]
     messages = [
-        RecordMessage("boot", number, kind, float(number), WALL_MS + number * 1000, "synced", 1, "S-1", body)
+        Record("boot", number, kind, float(number), WALL_MS + number * 1000, "synced", 1, "S-1", body)
         for number, (kind, body) in enumerate(bodies, 1)
     ]
     ledger = Ledger(pile.state, WALL_MS)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cli_pile import Pile
 
-from agent.link.messages import RecordMessage
 from agent.records.ledger import Ledger
+from agent.vocabulary.record import Record
 
 # 15 January 2027, 16:00 in China.
 WALL_MS = 1_800_000_000_000
@@ -68,7 +68,7 @@ def recorded(pile: Pile) -> Pile:
     ledger = Ledger(pile.state, WALL_MS)
     ledger.append(
         [
-            RecordMessage("boot", number, kind, float(number), WALL_MS + number * 1000, "synced", 1, session, body)
+            Record("boot", number, kind, float(number), WALL_MS + number * 1000, "synced", 1, session, body)
             for number, (kind, session, body) in enumerate(bodies, 1)
         ]
     )

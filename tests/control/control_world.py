@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.control.chassis.backlog import RecordDraft
 from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
@@ -15,8 +14,10 @@ from agent.control.dc.parameters import ControlParameters
 from agent.control.dc.session import REFUSALS, STOP_REASONS
 from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import Limit, PowerQualityParameters
+from agent.settings.catalogue import threshold_of
 from agent.settings.files import load_fault_catalogue, load_tariff
 from agent.settings.power_quality import load_supply_limits
+from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
 from hil_tests.bench.circuit import Source
@@ -58,6 +59,9 @@ def parameters_with(**changes: Any) -> ControlParameters:
         "minimum_current_a": 1.0,
         "tariff": TARIFF,
         "faults": FAULTS,
+        "over_temperature_c": threshold_of(FAULTS, "over_temperature"),
+        "temperature_derate_c": threshold_of(FAULTS, "temperature_high"),
+        "recorder_lost_stop_s": threshold_of(FAULTS, "recorder_lost"),
         "meter": {"model": "test"},
     }
     return ControlParameters(**{**values, **changes})
@@ -100,7 +104,7 @@ class _Relays(RelayBoard):
 class Log:
     """Everything that left the core."""
 
-    records: list[RecordDraft] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
 
@@ -109,11 +113,11 @@ class Log:
         self.replies += outputs.replies
         self.states += [record.body["state"] for record in outputs.records if record.kind == "state"]
 
-    def kind(self, kind: str) -> list[RecordDraft]:
+    def kind(self, kind: str) -> list[Record]:
         return [record for record in self.records if record.kind == kind]
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        return [record.body for record in self.kind("event") if record.body["event"] == name]
+        return [dict(record.body) for record in self.kind("event") if record.body["event"] == name]
 
     def alarms(self) -> list[str]:
         return [record.body["fault"] for record in self.kind("alarm_raised")]
@@ -123,7 +127,7 @@ class Log:
 
     def end(self) -> dict[str, Any]:
         (record,) = self.kind("session_ended")
-        return record.body
+        return dict(record.body)
 
     def answers(self, command_id: str) -> list[str]:
         return [reply.result for reply in self.replies if reply.id == command_id]

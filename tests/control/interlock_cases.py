@@ -4,11 +4,13 @@ from typing import Any
 
 from control_world import FAULTS, parameters_with
 
-from agent.control.chassis.fault_register import ActiveFault
 from agent.control.chassis.image import ProcessImage
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.parameters import ControlParameters
-from agent.control.safety.interlocks import Permission, Situation, conditions, permission
+from agent.control.safety.fault_register import ActiveFault
+from agent.control.safety.permission import Permission, permission
+from agent.control.safety.rules import conditions
+from agent.control.safety.situation import Situation
 from drivers.reading import Quality, Reading
 
 NOW_S = 0.0

@@ -6,7 +6,8 @@ import pytest
 from control_world import World, parameters_with
 from interlock_cases import NOW_S, Case, case
 
-from agent.control.safety.interlocks import VEHICLE_FINDINGS, Situation, told_only
+from agent.control.safety.rules import VEHICLE_FINDINGS, told_only
+from agent.control.safety.situation import Situation
 
 # Welded: inside stands with a voltage that comes from outside although nothing is asked for and the feedback says open.
 

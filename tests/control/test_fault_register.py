@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.control.chassis.fault_register import FaultRegister, mild_form
+from agent.control.safety.fault_register import FaultRegister, mild_form
 from agent.settings.catalogue import Fault
 
 

@@ -4,7 +4,8 @@ import pytest
 from control_world import parameters_with
 
 from agent.control.chassis.image import ProcessImage
-from agent.control.safety.interlocks import Situation, conditions
+from agent.control.safety.rules import conditions
+from agent.control.safety.situation import Situation
 from drivers.reading import Reading
 
 

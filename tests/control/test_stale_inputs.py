@@ -4,7 +4,7 @@ import pytest
 from control_world import World
 
 from agent.control.chassis.signals import SIGNALS
-from agent.control.safety.interlocks import SAFETY_INPUTS, START_INPUTS
+from agent.control.safety.requirements import SAFETY_INPUTS, START_INPUTS
 
 SESSION_STATES = ("locked", "handshake", "insulation", "recognition", "parameters", "precharge", "charging")
 NAMED_OTHERWISE = {

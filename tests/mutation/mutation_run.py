@@ -2,7 +2,7 @@
 
     python tests/mutation/mutation_run.py              everything, and the table in docs/mutation.md must be right
     python tests/mutation/mutation_run.py --write      the same, and the table is written anew; explanations are kept
-    python tests/mutation/mutation_run.py --only agent/control/safety/interlocks.py --every 9
+    python tests/mutation/mutation_run.py --only agent/control/safety/rules.py --every 9
 
 With --every only a sample is run; written down, its score says so, and explanations of mutants outside it stay.
 
@@ -63,8 +63,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "drivers/gbt27930/charger/sendings.py": _BMS_CHARGER,
     "drivers/gbt27930/charger/reports.py": _BMS_CHARGER,
     "drivers/gbt27930/charger/dialogue.py": _BMS_CHARGER,
-    "agent/control/safety/interlocks.py": ("control/test_interlocks.py", "control/test_contactor_rules.py"),
-    "agent/control/chassis/fault_register.py": ("control/test_fault_register.py",),
+    "agent/control/safety/rules.py": ("control/test_interlocks.py", "control/test_contactor_rules.py"),
+    "agent/control/safety/fault_register.py": ("control/test_fault_register.py",),
     "agent/control/dc/machine.py": ("control/test_sequence_machine.py",),
     "agent/control/dc/limits.py": ("control/test_output_limits.py",),
     "agent/control/chassis/image.py": ("control/test_process_image.py",),

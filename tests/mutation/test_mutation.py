@@ -117,7 +117,7 @@ def test_every_explanation_names_a_mutant_that_exists() -> None:
 
 def test_a_sample_of_the_interlocks_is_noticed() -> None:
     done = subprocess.run(
-        [sys.executable, str(TOOL), "--only", "agent/control/safety/interlocks.py", "--every", "23"],
+        [sys.executable, str(TOOL), "--only", "agent/control/safety/rules.py", "--every", "23"],
         capture_output=True,
         text=True,
         check=False,

@@ -28,10 +28,10 @@ from agent.link.messages import (
     Message,
     ReadingsMessage,
     RecorderHealth,
-    RecordMessage,
     ToField,
 )
 from agent.settings.schema import Settings
+from agent.vocabulary.record import Record
 
 ROOT = Path(__file__).parents[2]
 OPERATOR = "123456789"
@@ -200,6 +200,11 @@ class Platform:
         self._client.disconnect()
 
 
+def body_of(kind: str, number: int) -> dict[str, Any]:
+    """A body that tells one record from the next."""
+    return {"state": f"n{number}"} if kind in ("telemetry", "state") else {}
+
+
 class Field:
     """The field process's end of the link: keeps records until they are acknowledged, sends them again."""
 
@@ -211,7 +216,7 @@ class Field:
         self.health: list[RecorderHealth] = []
         self.commands: list[Command] = []
         self.answer_with: tuple[str, ...] = ("accepted",)
-        self._pending: list[RecordMessage] = []
+        self._pending: list[Record] = []
         self._number = 0
         self._lock = threading.RLock()
         self._connection: socket.socket | None = None
@@ -258,9 +263,9 @@ class Field:
             elif isinstance(message, Command):
                 self.commands.append(message)
                 for result in self.answer_with:
-                    self._send(CommandReply(message.id, result, "", "s1"))
+                    self._send(CommandReply(message.id, result, (), "s1"))
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message | Record) -> None:
         if self._connection is not None:
             with contextlib.suppress(OSError):
                 self._connection.sendall(encode(message))
@@ -278,7 +283,7 @@ class Field:
         with self._lock:
             for _ in range(count):
                 self._number += 1
-                message = RecordMessage(
+                message = Record(
                     self.boot_id,
                     self._number,
                     kind,
@@ -287,7 +292,7 @@ class Field:
                     "synced",
                     1,
                     session,
-                    {"n": self._number} if body is None else body,
+                    body_of(kind, self._number) if body is None else body,
                 )
                 self._pending.append(message)
                 self._send(message)

@@ -6,8 +6,8 @@ import pytest
 
 from agent.settings.load import SettingsError, load_settings
 from agent.settings.meter_map import load_meter_map
-from agent.settings.problems import Language
 from drivers.meters.register_map import RegisterMapError, load_map
+from drivers.text import Language
 
 ROOT = Path(__file__).parents[2]
 MAPS = ROOT / "config" / "meters"

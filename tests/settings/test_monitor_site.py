@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.settings.load import MonitorSite, SettingsError, Site, load_any_site, load_settings, load_site
-from agent.settings.problems import Language
+from drivers.text import Language
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config" / "site-monitor-example.toml").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 
 from agent.field.parameters import control_parameters
 from agent.settings.load import SettingsError, load_settings, load_site
-from agent.settings.problems import Language
+from drivers.text import Language
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "config" / "site-example.toml").read_text(encoding="utf-8")

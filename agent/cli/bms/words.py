@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from agent.settings.problems import Language, Text
 from drivers.gbt27930.observer.observer import RULES
+from drivers.text import Language, Text
 
 STAGES: Mapping[str, Text] = {
     "idle": Text("空闲", "idle"),
@@ -97,7 +97,7 @@ REASONS: Mapping[str, Text] = {
     "permitted": Text("允许", "permitted"),
     "pause": Text("暂停", "pause"),
 }
-"""The two-bit fields of BST, CST, BEM, CEM and BSM, and what CCS says."""
+"""The two-bit fields of BST, CST, BEM, CEM and BSM, and the permission in CCS."""
 
 MESSAGES: Mapping[str, Text] = {
     "CHM": Text("充电机握手", "charger handshake"),
@@ -156,7 +156,7 @@ _FACTS_ZH = (
 
 
 class BmsSpeaker:
-    """Speaks one language about what an observer saw."""
+    """Observations in one language."""
 
     def __init__(self, language: Language) -> None:
         self.language: Language = language
@@ -168,7 +168,7 @@ class BmsSpeaker:
     def word(self, table: Mapping[str, Text], key: str) -> str:
         """A word of a table; an unknown key stands for itself."""
         text = table.get(key)
-        return key if text is None else text.in_language(self.language)
+        return key if text is None else text.in_(self.language)
 
     def rule(self, code: str) -> str:
         """What an observation of this code means."""
@@ -193,5 +193,5 @@ class BmsSpeaker:
             return ""
         for table in (REASONS, STAGES, OUTCOMES, SIDES, FOREIGN):
             if part in table:
-                return table[part].in_language(self.language)
+                return table[part].in_(self.language)
         return part

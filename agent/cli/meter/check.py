@@ -14,12 +14,13 @@ from agent.cli.meter.words import CONFIDENCE, KINDS, PROTOCOLS
 from agent.cli.screen import Screen
 from agent.settings.files import data_folder, find_data_file
 from agent.settings.meter_map import load_meter_map
-from agent.settings.problems import Language, Problem, SettingsError, Text, did_you_mean
+from agent.settings.problems import Problem, SettingsError, did_you_mean
 from drivers.meters.identifier_map import IdentifierMap
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.planner import Wire
 from drivers.meters.read_plan import plan_items, plan_reads, wire_of
 from drivers.meters.register_map import AnyMap
+from drivers.text import Language, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +123,8 @@ def _complain(error: SettingsError, wanted: Wanted) -> None:
         problems = [
             {
                 "place": problem.place,
-                "what": problem.what.in_language(language),
-                "hint": problem.hint.in_language(language),
+                "what": problem.what.in_(language),
+                "hint": problem.hint.in_(language),
             }
             for problem in error.problems
         ]
@@ -135,7 +136,7 @@ def _complain(error: SettingsError, wanted: Wanted) -> None:
     if language == "zh":
         click.echo(f"{error.path}:{count} 处错误")
     else:
-        click.echo(f"{error.path}: {count} {'mistake' if count == 1 else 'mistakes'}")
+        click.echo(f"{error.path}: {count} {'error' if count == 1 else 'errors'}")
 
 
 def _plans(meter_map: AnyMap, wanted: Wanted) -> Iterator[Plan]:
@@ -207,16 +208,15 @@ def _show(wanted: Wanted, path: Path, meter_map: AnyMap, plans: Sequence[Plan]) 
     rows = [
         [pick("电表", "meter"), f"{maker} {', '.join(meter_map.models)}"],
         ["", pick(meter_map.description_zh, meter_map.description)],
-        [pick("类型", "kind"), KINDS[meter_map.kind].in_language(language)],
+        [pick("类型", "kind"), KINDS[meter_map.kind].in_(language)],
         [
             pick("线路", "line"),
-            f"{PROTOCOLS[meter_map.protocol].in_language(language)}, {serial.baud} 8{serial.parity}{serial.stop_bits}",
+            f"{PROTOCOLS[meter_map.protocol].in_(language)}, {serial.baud} 8{serial.parity}{serial.stop_bits}",
         ],
         [pick("电能", "energy"), f"{billing}: {reason}"],
         [
             pick("来源", "source"),
-            f"{meter_map.source} ({pick('可信度', 'confidence')} "
-            f"{CONFIDENCE[meter_map.confidence].in_language(language)})",
+            f"{meter_map.source} ({pick('可信度', 'confidence')} {CONFIDENCE[meter_map.confidence].in_(language)})",
         ],
     ]
     screen.table(["", ""], rows)

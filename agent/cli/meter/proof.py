@@ -1,4 +1,4 @@
-"""Proves the unit of a meter's energy register: what the register says against what the display shows."""
+"""Proves the unit of a meter's energy register: the register compared with the display."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.cli.meter.survey import Survey
 from agent.cli.screen import Screen
-from agent.settings.problems import Language
+from drivers.text import Language
 
 _UNITS = tuple(Fraction(10) ** power for power in range(-3, 4))
 """Factors that a unit can be wrong by: a power of ten."""

@@ -1,6 +1,6 @@
-"""Reads everything that a map says about one meter, once, and keeps the raw registers beside the values.
+"""Reads every field of a map from one meter, once, and keeps the raw registers beside the values.
 
-Unlike the service's driver it asks for what it wants when it wants it, and it says why a value is missing.
+Unlike the service's driver it sends each request on demand, and it gives the reason for a missing value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ from fractions import Fraction
 import msgspec
 
 from agent.cli.meter.bus import Answer, Bus
-from agent.settings.problems import Text
 from drivers.dlt645.request import Request as ItemRequest
 from drivers.line.exchange import ERROR_EXCEPTION, Address, LineRequest
 from drivers.meters.decode import FieldReader, Value, block_values, item_value, ratio_value, signal_unit
@@ -20,6 +19,7 @@ from drivers.meters.planner import Read, Wire, alone, split
 from drivers.meters.read_plan import ItemRead, ReadPlan, members_of, plan_items, plan_reads, split_items, with_function
 from drivers.meters.variants import VariantChooser
 from drivers.modbus.codec import Request
+from drivers.text import Text
 
 AnyMap = RegisterMap | IdentifierMap
 
@@ -38,7 +38,7 @@ OTHER_FIRMWARE = Text("固件版本不同", "not in this firmware")
 class Row:
     """One quantity. ``where`` is function and register, or the identifier; ``raw`` what came, in hexadecimal.
 
-    ``value`` is None when there is none; ``why`` then says why.
+    ``value`` is None when there is none; ``why`` is then the reason.
     """
 
     signal: str
@@ -120,7 +120,7 @@ class Surveyor:
         return [self._request(read) for read in self._plan(register_map, variants).reads]
 
     def brief_requests(self) -> list[LineRequest]:
-        """Two short requests whose replies cannot be mistaken for each other; one if the meter offers no more.
+        """Two short requests with distinguishable replies; one if the meter offers no more.
 
         Between two requests alike the line's owner waits longer than the meter needs: a reply may come twice.
         """

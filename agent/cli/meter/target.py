@@ -14,12 +14,13 @@ from agent.cli.meter.guard import site_or_none, who_uses
 from agent.cli.service import complaint, say_error
 from agent.settings.files import data_folder, find_data_file
 from agent.settings.meter_map import load_meter_map
-from agent.settings.problems import SettingsError, Text, did_you_mean
+from agent.settings.problems import SettingsError, did_you_mean
 from drivers.errors import PortError
 from drivers.line.exchange import Address
 from drivers.line.tcp_port import RTU_OVER_TCP, TCP, split_url
 from drivers.meters.identifier_map import WILDCARD_ADDRESS, IdentifierMap
 from drivers.meters.register_map import AnyMap
+from drivers.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,14 @@ def port_of(text: str) -> str:
 
 
 def find_map(context: Context, name: str) -> AnyMap:
-    """A map by the path of its file, or by name, the site's own before the shipped ones. Ends the command if wrong."""
+    """A map by file path or by id, the site's own before the shipped ones. Ends the command if there is none."""
     path = Path(name)
     try:
         if not path.is_file():
             folders = [Path(context.config).resolve().parent, data_folder()]
             found, names = find_data_file("meters", name, folders)
             if found is None:
-                hint = did_you_mean(name, names).in_language(context.language)
+                hint = did_you_mean(name, names).in_(context.language)
                 refuse(context, Text(f"没有电表 {name}", f"there is no meter map {name}"), EXIT_WRONG, hint)
             path = found
         return load_meter_map(path)
@@ -148,7 +149,7 @@ def open_bus(context: Context, port: str, settings: LineSettings, *, as_json: bo
     used = who_uses(port, site_or_none(context.config))
     if used is not None:
         why, what_to_do = used
-        refuse(context, why, EXIT_FAILED, what_to_do.in_language(context.language), "in_use" if as_json else "")
+        refuse(context, why, EXIT_FAILED, what_to_do.in_(context.language), "in_use" if as_json else "")
     try:
         return Bus(port, settings)
     except PortError as error:
@@ -157,7 +158,7 @@ def open_bus(context: Context, port: str, settings: LineSettings, *, as_json: bo
 
 def refuse(context: Context, why: Text, code: int, hint: str = "", json_error: str = "") -> NoReturn:
     """Say why not, and end the command."""
-    text = why.in_language(context.language)
+    text = why.in_(context.language)
     if json_error:
         print_json({"error": json_error, "reason": text})
     say_error(*[line for line in (text, hint) if line])
@@ -165,7 +166,7 @@ def refuse(context: Context, why: Text, code: int, hint: str = "", json_error: s
 
 
 def port_failed(error: PortError, *, as_json: bool = False) -> NoReturn:
-    """The port cannot be used: say so and end the command."""
+    """Report that the port cannot be used, and end the command."""
     if as_json:
         print_json({"error": "port", "reason": f"{error.where}: {error.what}"})
     say_error(f"{error.where}: {error.what}", error.hint)

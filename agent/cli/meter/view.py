@@ -9,16 +9,16 @@ from agent.cli.meter.scan import Found, Match, Report
 from agent.cli.meter.survey import Row, Survey
 from agent.cli.meter.words import signal_text
 from agent.cli.screen import Screen, is_rich
-from agent.settings.problems import Language, Text
 from drivers.meters.identify import Verdict
+from drivers.text import Language, Text
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 VERDICTS = {
-    Verdict.CODE: Text("型号代码相符", "the meter's own code says so"),
+    Verdict.CODE: Text("型号代码相符", "model code matches"),
     Verdict.VALUES: Text("数值合理", "the values make sense"),
-    Verdict.WEAK: Text("数值全为零,无法确认", "all values are zero: nothing speaks against it"),
+    Verdict.WEAK: Text("数值全为零,无法确认", "all values are zero, not conclusive"),
 }
 _KILO = {"Wh": "kWh", "varh": "kvarh"}
 
@@ -68,7 +68,7 @@ class ScanProgress:
     def step(self, what: str, left_s: float) -> None:
         """See ``meter_scan.Progress``."""
         if self._bar is not None and self._task is not None:
-            left = Text(f"剩余 {_time(left_s)}", f"{_time(left_s)} left").in_language(self._language)
+            left = Text(f"剩余 {_time(left_s)}", f"{_time(left_s)} left").in_(self._language)
             self._bar.update(self._task, completed=self._total_s - left_s, description=what, left=left)
 
     def found(self, meter: Found) -> None:
@@ -83,7 +83,7 @@ class ScanProgress:
             self._bar.stop()
 
     def _say(self, text: Text) -> None:
-        line = text.in_language(self._language)
+        line = text.in_(self._language)
         if self._bar is not None:
             self._bar.console.print(line, highlight=False, markup=False)
         else:
@@ -105,7 +105,7 @@ def show_scan(screen: Screen, language: Language, port: str, report: Report) -> 
             matches: Sequence[Match | None] = found.matches or (None,)
             for match in matches:
                 name = pick("未知型号", "unknown model") if match is None else match.map_id
-                why = "" if match is None else VERDICTS[match.verdict].in_language(language)
+                why = "" if match is None else VERDICTS[match.verdict].in_(language)
                 values = "" if match is None else ", ".join(shown(row) for row in match.rows if row.value is not None)
                 rows.append([str(found.address), found.protocol, name, why, values])
         headers = [
@@ -120,7 +120,7 @@ def show_scan(screen: Screen, language: Language, port: str, report: Report) -> 
         if len(found.matches) > 1:
             screen.line(_tell_apart(found, language))
     for settings, address, text in report.trouble:
-        screen.line(f"{settings} @{address}: {text.in_language(language)}", "yellow")
+        screen.line(f"{settings} @{address}: {text.in_(language)}", "yellow")
     if not report.complete:
         screen.line(pick("搜索提前结束,可能还有电表", "ended early: there may be more meters"), "yellow")
     if report.meters:
@@ -138,7 +138,7 @@ def _next_command(port: str, report: Report) -> str:
 
 def _tell_apart(found: Found, language: Language) -> str:
     names = ", ".join(match.map_id for match in found.matches)
-    signals = [signal_text(signal).in_language(language) for signal in found.tells_apart]
+    signals = [signal_text(signal).in_(language) for signal in found.tells_apart]
     if language == "zh":
         if signals:
             return f"地址 {found.address}:{names} 都合理;与电表显示比较以下数值即可区分:{'、'.join(signals)}"
@@ -189,11 +189,11 @@ def show_survey(screen: Screen, language: Language, survey: Survey) -> None:
 
     rows = []
     for row in survey.rows:
-        remark = "" if row.why is None else row.why.in_language(language)
+        remark = "" if row.why is None else row.why.in_(language)
         if row.is_energy_disputed:
             doubt = pick("单位有争议,须与显示核对", "unit disputed: compare with the display")
             remark = f"{remark}; {doubt}" if remark else doubt
-        rows.append([signal_text(row.signal).in_language(language), shown(row), row.where, row.raw, remark])
+        rows.append([signal_text(row.signal).in_(language), shown(row), row.where, row.raw, remark])
     headers = [
         pick("量", "quantity"),
         pick("数值", "value"),

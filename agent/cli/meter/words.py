@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from agent.settings.problems import Text
 from drivers.meters.signals import AC_SIGNALS, DC_SIGNALS
+from drivers.text import Text
 
 GROUPS = {
     "live": Text("实时", "live"),

@@ -7,7 +7,7 @@ from agent.cli import amounts, words
 from agent.cli.screen import Screen
 from agent.cli.views.listener_words import heard_event
 from agent.cli.words import Speaker
-from agent.settings.problems import Text
+from drivers.text import Text
 
 Document = Mapping[str, Any]
 

@@ -8,9 +8,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import Answers, CommandInput, Reply
-from agent.control.chassis.fault_register import ActiveFault, FaultRegister
 from agent.control.chassis.image import ProcessImage
 from agent.control.dc import recording, requests, vehicle
 from agent.control.dc.envelope import CurrentEnvelope
@@ -21,12 +20,16 @@ from agent.control.dc.reactions import fill_situation, react
 from agent.control.dc.session import REPLUG_STOPS, Session
 from agent.control.dc.steps import STEPS
 from agent.control.dc.steps.context import Demand, StepMemory
-from agent.control.metering.meter import NO_METER, MeterInLedger, new_metering
+from agent.control.metering.meter import new_metering
 from agent.control.metering.quarter_hours import QuarterHours
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.control.power_quality.watch import PowerQuality
-from agent.control.safety import interlocks
-from agent.control.safety.interlocks import Permission, Situation
+from agent.control.safety import permission as permit
+from agent.control.safety import rules
+from agent.control.safety.fault_register import ActiveFault, FaultRegister
+from agent.control.safety.permission import Permission
+from agent.control.safety.situation import Situation
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits
 from drivers.reading import Reading
@@ -43,7 +46,7 @@ class Outputs:
     relays: dict[str, bool]
     demand: Demand
     frames: list[CanFrame] = field(default_factory=list)
-    records: list[RecordDraft] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
 
@@ -54,14 +57,14 @@ class ControlCore:
     """
 
     def __init__(self, parameters: ControlParameters, now_s: float, *, restarted: bool = False) -> None:
-        missing = interlocks.FAULT_IDS.difference(parameters.faults)
+        missing = rules.FAULT_IDS.difference(parameters.faults)
         if missing:
             raise ValueError(f"the fault catalogue lacks {', '.join(sorted(missing))}")
         self.parameters = parameters
         self.image = ProcessImage()
         self.sequence = Sequence()
         self.faults = FaultRegister(parameters.faults)
-        self.backlog = Backlog(parameters.maximum_backlog)
+        self.backlog = Backlog(parameters.maximum_backlog, parameters.boot_id)
         self.answers = Answers()
         self.charger = self._new_charger()
         self.situation = Situation(now_s=now_s, started_at_s=now_s, output_idle_since_s=now_s)
@@ -96,7 +99,7 @@ class ControlCore:
         self._sessions_begun = 0
         self.reconnects_since_plug = 0
         """New handshakes after time-outs since the plug was put in."""
-        self._records: list[RecordDraft] = []
+        self._records: list[Record] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
         self._errors_in_a_row = 0
@@ -255,14 +258,14 @@ class ControlCore:
     def _evaluate(self) -> None:
         fill_situation(self)
         situation = self.situation
-        present = interlocks.conditions(self.image, situation, self.parameters)
-        plugged = interlocks.is_plugged(self.image, self.now_s, self.parameters)
+        present = rules.conditions(self.image, situation, self.parameters)
+        plugged = rules.is_plugged(self.image, self.now_s, self.parameters)
         raised, cleared = self.faults.update(
             self.now_s,
             present,
             unplugged=plugged is False,
             reset=self.now_s < self.reset_until_s,
-            mild=interlocks.told_only(situation),
+            mild=rules.told_only(situation),
         )
         if plugged is False and self.session is None:
             self.reconnects_since_plug = 0
@@ -282,7 +285,7 @@ class ControlCore:
         situation.events.difference_update(("control_restarted", "internal_error"))
         if self.session is None:
             situation.events.clear()
-        self.permission = interlocks.permission(self.image, situation, present, self._active, self.parameters)
+        self.permission = permit.permission(self.image, situation, present, self._active, self.parameters)
 
     def output_off(self) -> None:
         """Contactors and power stage off, whatever they were for."""
@@ -300,7 +303,7 @@ class ControlCore:
 
     def blocking_faults(self) -> list[str]:
         """Faults in force that refuse a start."""
-        return [item.fault.id for item in self._active if item.fault.action in interlocks.BLOCKING_ACTIONS]
+        return [item.fault.id for item in self._active if item.fault.action in permit.BLOCKING_ACTIONS]
 
     # What the steps and the requests use.
 
@@ -324,7 +327,10 @@ class ControlCore:
             return
         if session_id is None and self.session is not None:
             session_id = self.session.id
-        self._records.append(self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body))
+        connector = self.parameters.connector
+        self._records.append(
+            self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body, connector=connector)
+        )
 
     def reply(self, command_id: str, result: str, reason: str = "", session: str | None = None) -> None:
         """Answer a command; the answer is kept for a repeated id."""
@@ -337,8 +343,8 @@ class ControlCore:
         self._replies.append(reply)
 
     def fail(self, fault_id: str) -> None:
-        """The sequence itself found a fault of ``interlocks.EVENT_FAULTS``; it acts from the next evaluation on."""
-        if fault_id not in interlocks.EVENT_FAULTS:
+        """The sequence itself found a fault of ``rules.EVENT_FAULTS``; it acts from the next evaluation on."""
+        if fault_id not in rules.EVENT_FAULTS:
             raise ValueError(f"{fault_id} is not a fault that the sequence may report")
         self.situation.events.add(fault_id)
 

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from agent.control.dc import vehicle
 from agent.control.dc.machine import SESSION_STATES
+from agent.control.dc.plausibility import battery_limits_violated
 from agent.control.metering.meter import meter_findings
-from agent.control.safety import interlocks
+from agent.control.safety.permission import stop_reason
 
 if TYPE_CHECKING:
     from agent.control.dc.core import ControlCore
@@ -33,9 +33,7 @@ def fill_situation(core: "ControlCore") -> None:
     situation.vehicle_findings = memory.watch.findings(core.now_s) if charging else frozenset()
     situation.meter_findings = meter_findings(core)
     situation.grid_findings = frozenset() if core.power_quality is None else core.power_quality.findings
-    situation.battery_limits_violated = charging and vehicle.battery_limits_violated(
-        core.charger.vehicle, core.parameters.numbers
-    )
+    situation.battery_limits_violated = charging and battery_limits_violated(core.charger.vehicle, core.parameters)
 
 
 def react(core: "ControlCore") -> None:
@@ -47,7 +45,7 @@ def react(core: "ControlCore") -> None:
         _end_session_for_cause(core)
     if core.relays_wanted["contactors"] and not core.permission.energise:
         # Whatever took the permission away, even a cause whose debounce is not over: open, and end the session.
-        core.halt(interlocks.stop_reason(core.permission), immediate=True)
+        core.halt(stop_reason(core.permission), immediate=True)
         core.output_off()
 
 

@@ -5,30 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.control.dc.reconnect import lose_contact
-from agent.control.safety.numbers import SequenceNumbers
 from drivers.gbt27930.charger.dialogue import Event, EventKind, StopCause
-from drivers.gbt27930.charger.phases import VehicleData
 from drivers.gbt27930.charger.timers import Watch
+from drivers.gbt27930.judge.states import VEHICLE_STOP_FAULTS
 
 if TYPE_CHECKING:
     from agent.control.dc.core import ControlCore
-
-VEHICLE_STOP_FAULTS = frozenset(
-    {
-        "insulation_fault",
-        "output_connector_over_temperature",
-        "bms_over_temperature",
-        "charging_connector_fault",
-        "battery_over_temperature",
-        "high_voltage_relay_fault",
-        "detection_point_2_fault",
-        "other_fault",
-        "over_current",
-        "voltage_abnormal",
-        "parameter_mismatch",
-    }
-)
-"""BST fields (SPN 3512 and 3513) that make the vehicle's stop a fault."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -111,21 +93,6 @@ def on_event(core: "ControlCore", event: Event) -> None:
         faults = VEHICLE_STOP_FAULTS.intersection(event.detail["reasons"])
         core.halt("vehicle_fault" if faults else "vehicle")
         core.record("event", {"event": "vehicle_stop", "detail": dict(event.detail)})
-
-
-def battery_limits_violated(vehicle: VehicleData, numbers: SequenceNumbers) -> bool:
-    """The battery is measured above its own BCP limits. A value the vehicle does not send judges nothing."""
-    if vehicle.bcp is None:
-        return False
-    bcp = vehicle.bcp.values
-    pairs: list[tuple[float | None, float | None]] = []
-    if vehicle.bcs is not None:
-        bcs = vehicle.bcs.values
-        pairs.append((bcs["maximum_cell_voltage_v"], bcp["maximum_cell_voltage_v"]))
-        pairs.append((bcs["voltage_v"], numbers.over_voltage_limit_v(bcp["maximum_voltage_v"])))
-    if vehicle.bsm is not None:
-        pairs.append((vehicle.bsm.values["highest_temperature_c"], bcp["maximum_temperature_c"]))
-    return any(value is not None and limit is not None and value > limit for value, limit in pairs)
 
 
 def local_time(wall_ms: int, wall_quality: str, utc_offset_minutes: int) -> tuple[int, int, int, int, int, int] | None:

@@ -8,14 +8,13 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import Answers, CommandInput, Reply
-from agent.control.chassis.fault_register import ActiveFault, FaultRegister
 from agent.control.chassis.image import ProcessImage
 from agent.control.dc.recording import Pace
 from agent.control.listener import faults as monitor_faults
 from agent.control.listener import recording as monitor_recording
-from agent.control.listener.faults import Surroundings
+from agent.control.listener.faults import StatusWatch, Surroundings
 from agent.control.listener.parameters import MonitorParameters
 from agent.control.listener.session import (
     STATE_OF,
@@ -27,8 +26,10 @@ from agent.control.listener.session import (
     started_body,
 )
 from agent.control.metering.billing import Billing
-from agent.control.metering.meter import NO_METER, MeterInLedger
+from agent.control.safety.fault_register import ActiveFault, FaultRegister
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.observer import Observation, Observer, Severity, Stage
 from drivers.gbt27930.observer.observer import Session as Observed
@@ -52,7 +53,7 @@ _TOLD_ON_THE_BUS = (
 class MonitorOutputs:
     """What the shell must do after a step: keep and answer. Nothing can be switched or sent with it."""
 
-    records: list[RecordDraft] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
 
@@ -68,11 +69,11 @@ class MonitorCore:
             raise ValueError(f"the fault catalogue lacks {', '.join(sorted(missing))}")
         self.parameters = parameters
         self.image = ProcessImage()
-        self.observer = Observer(sessions_at_most=1)
+        self.observer = Observer(sessions_at_most=1, limits=parameters.judge_limits)
         self.faults = FaultRegister(parameters.faults)
-        self.backlog = Backlog(parameters.maximum_backlog)
+        self.backlog = Backlog(parameters.maximum_backlog, parameters.boot_id)
         self.answers = Answers()
-        self.around = Surroundings(started_at_s=now_s)
+        self.around = Surroundings(started_at_s=now_s, status=StatusWatch(parameters.judge_limits))
         self.events: set[str] = {"control_restarted"} if restarted else set()
         """Faults of the session that is open, and what is told once."""
         self.session: MonitorSession | None = None
@@ -88,7 +89,6 @@ class MonitorCore:
         self._holds: dict[str, float] = {}
         self._heard_at_s: dict[str, float] = {}
         self._bcs_at_s = float("-inf")
-        self._bcs_values: dict[str, Any] = {}
         self._observations: list[Observation] = []
         self._followed: Observed | None = None
         """The last session of the observer that was taken up or left out; each is taken up at most once."""
@@ -96,7 +96,7 @@ class MonitorCore:
         self._commands: list[CommandInput] = []
         self._active: list[ActiveFault] = []
         self._sessions_begun = 0
-        self._records: list[RecordDraft] = []
+        self._records: list[Record] = []
         self._records_omitted = 0
         self._replies: list[Reply] = []
         self._errors_in_a_row = 0
@@ -221,21 +221,20 @@ class MonitorCore:
             self._heard_at_s["BCL"] = demand.at_s
             if demand.values["current_a"] is not None:
                 self.around.demands.add(demand.at_s, demand.values["current_a"])
-        self._look_for_standstill(observed)
+        self._judge_status(observed)
 
-    def _look_for_standstill(self, observed: Observed) -> None:
-        """The same BCS again and again while a current flows: the vehicle repeats and no longer measures."""
+    def _judge_status(self, observed: Observed) -> None:
+        """Each new BCS against what is measured: our meter, or without one what the charger says (CCS)."""
         bcs = observed.latest.get("BCS")
         if bcs is None or bcs.at_s == self._bcs_at_s:
             return
         self._bcs_at_s = bcs.at_s
-        former, self._bcs_values = self._bcs_values, bcs.values
-        current_a = self.image.value("meter_current_a", self.now_s)
-        if current_a is None:
-            current_a = self.image.value("ccs_current_a", self.now_s)
-        flows = current_a is not None and current_a >= self.parameters.numbers.frozen_current_a
-        if not flows or former != bcs.values:
-            self.around.unchanged_since_s = bcs.at_s if flows else None
+        charging = observed.stage is Stage.CHARGING
+        self.around.status.take(bcs, self._measured("voltage_v"), self._measured("current_a"), charging=charging)
+
+    def _measured(self, quantity: str) -> float | None:
+        measured = self.image.value(f"meter_{quantity}", self.now_s)
+        return self.image.value(f"ccs_{quantity}", self.now_s) if measured is None else measured
 
     def _follow(self) -> None:
         session, present = self.session, self.observer.session
@@ -311,7 +310,7 @@ class MonitorCore:
         self.session = None
         self.events.clear()
         self.around.demands.clear()
-        self.around.unchanged_since_s = None
+        self.around.status.clear()
 
     def _end_reason(self, session: MonitorSession) -> str:
         if session.observed.ended_s is None:
@@ -338,7 +337,7 @@ class MonitorCore:
 
     def _on_observation(self, observation: Observation) -> None:
         if observation.severity is Severity.VIOLATION:
-            fault = monitor_faults.fault_of(observation, self.parameters.numbers)
+            fault = monitor_faults.fault_of(observation)
             if fault is not None:
                 self._hold(fault, self.parameters.faults[fault].debounce_s)
                 if observation.first:
@@ -361,7 +360,7 @@ class MonitorCore:
         causes = set(observed.cst_reasons)
         if "emergency_stop" in causes:
             self.events.add("emergency_stop")
-        if causes & monitor_faults.CHARGER_STOP_FAULTS:
+        if causes & CHARGER_STOP_FAULTS:
             self.events.add("charger_fault")
         body = {"event": "stop_asked", "message": observation.message, "causes": observation.seen}
         self.record("event", {**body, "first_side": side_of(observed)})
@@ -433,7 +432,10 @@ class MonitorCore:
         self._add(kind, body, None if self.session is None else self.session.id)
 
     def _add(self, kind: str, body: dict[str, Any], session_id: str | None) -> None:
-        self._records.append(self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body))
+        connector = self.parameters.connector
+        self._records.append(
+            self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body, connector=connector)
+        )
 
     @property
     def stage(self) -> Stage:

@@ -1,45 +1,20 @@
 """What is watched about the billing meter besides its readings: verification, unit, a register that stands still."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent.control.dc.parameters import ControlParameters
 from agent.control.metering.register_watch import RegisterWatch
+from agent.settings.catalogue import Fault, threshold_of
 from drivers.meters.register_form import RegisterForm
 
 if TYPE_CHECKING:
     from agent.control.dc.core import ControlCore
 
-METER_FINDINGS = frozenset(
-    {
-        "meter_register_frozen",
-        "meter_unit_unproven",
-        "meter_verification_due",
-        "meter_verification_near",
-        "meter_verification_expired",
-        "meter_verification_refused",
-    }
-)
-"""Faults found by looking at the meter over time."""
-
-
-@dataclass(frozen=True, slots=True)
-class MeterInLedger:
-    """What the recorder tells of the meter from the ledger."""
-
-    proof: str = ""
-    """What the last proof of the energy unit was made for; empty if there is none."""
-    register_end_wh: int | None = None
-    """Where the meter stood at the end of the last session or at its exchange; None if neither is in the ledger."""
-
-
-NO_METER = MeterInLedger()
 
 _DAY_MS = 86_400_000
 _EPOCH_DAY = 719_163
 """Day number (proleptic Gregorian, as ``date.toordinal`` counts) of 1 January 1970."""
-_DUE_DAYS = 60
-_NEAR_DAYS = 30
 _FROZEN_AT_LEAST_S = 10.0
 """A register is asked to move only after this long (own: slow meters update it every few seconds)."""
 _FROZEN_STEPS = 5
@@ -53,14 +28,18 @@ def days_left(due_day: int, wall_ms: int, utc_offset_minutes: int) -> int:
     return due_day - _EPOCH_DAY - (wall_ms + utc_offset_minutes * 60_000) // _DAY_MS
 
 
-def verification_findings(left: int, *, refuse: bool) -> frozenset[str]:
-    """Faults for a verification that is valid for ``left`` more days. ``refuse``: the site charges nobody after it."""
+def verification_findings(left: int, faults: Mapping[str, Fault], *, refuse: bool) -> frozenset[str]:
+    """Faults for a verification that is valid for ``left`` more days, by the days in the catalogue ``faults``.
+
+    ``refuse``: the site refuses charges after it.
+    """
     if left < 0:
         expired = {"meter_verification_expired"}
         return frozenset(expired | {"meter_verification_refused"} if refuse else expired)
-    if left <= _NEAR_DAYS:
+    if left <= threshold_of(faults, "meter_verification_near"):
         return frozenset({"meter_verification_near"})
-    return frozenset({"meter_verification_due"}) if left <= _DUE_DAYS else frozenset()
+    due = left <= threshold_of(faults, "meter_verification_due")
+    return frozenset({"meter_verification_due"}) if due else frozenset()
 
 
 class FrozenRegister:
@@ -123,17 +102,18 @@ class Metering:
         unit_unproven: bool,
         charging: bool,
         power_w: float | None,
-        frozen_wh: float,
+        faults: Mapping[str, Fault],
     ) -> frozenset[str]:
         """Faults of ``METER_FINDINGS`` that are present now. With an unset clock nothing is said about dates."""
         found: frozenset[str] = frozenset()
+        frozen_wh = threshold_of(faults, "meter_register_frozen")
         if self._frozen.look(now_s, register_wh, frozen_wh, charging=charging, power_w=power_w):
             found = found | {"meter_register_frozen"}
         if unit_unproven:
             found = found | {"meter_unit_unproven"}
         if self._due_day is not None and wall_quality != "unset":
             left = days_left(self._due_day, wall_ms, self._offset_minutes)
-            found = found | verification_findings(left, refuse=self._refuse)
+            found = found | verification_findings(left, faults, refuse=self._refuse)
         return found
 
 
@@ -166,7 +146,7 @@ def meter_findings(core: "ControlCore") -> frozenset[str]:
         unit_unproven=core.situation.recorder_ready_at_s is not None and not unit_proven(core),
         charging=core.state == "charging",
         power_w=None if voltage_v is None or current_a is None else voltage_v * current_a,
-        frozen_wh=core.parameters.faults["meter_register_frozen"].threshold or 0.0,
+        faults=core.parameters.faults,
     )
 
 

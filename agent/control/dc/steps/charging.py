@@ -11,9 +11,6 @@ from drivers.gbt27930.charger.dialogue import EventKind
 if TYPE_CHECKING:
     from agent.control.dc.core import ControlCore
 
-_EXPECTED_CURRENT_A = 5.0
-"""A demand from here on must lead to a current (own)."""
-
 
 def charging(core: "ControlCore") -> None:
     """One evaluation while contactors are closed and the vehicle may draw."""
@@ -126,7 +123,8 @@ def _watch_current(core: "ControlCore", target_a: float) -> None:
     """Note since when current is expected and none flows."""
     memory, now_s = core.memory, core.now_s
     measured_a = core.image.value("module_current_a", now_s)
-    if target_a >= _EXPECTED_CURRENT_A and measured_a is not None and measured_a < 1.0:
+    numbers = core.parameters.numbers
+    if target_a >= numbers.current_expected_a and measured_a is not None and measured_a < numbers.current_absent_a:
         if memory.current_expected_since_s is None:
             memory.current_expected_since_s = now_s
     else:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from agent.control.safety.interlocks import is_plugged
+from agent.control.safety.rules import is_plugged
 
 if TYPE_CHECKING:
     from agent.control.dc.core import ControlCore

@@ -1,139 +1,33 @@
-"""The interlocks: from a snapshot of qualified readings to the permission to energise, or the reasons against.
+"""The interlock rules: from a snapshot of qualified readings to the causes of faults.
 
-This is the only place that grants the permission, and it grants by default nothing: a rule that cannot see
-its input says no. Nothing here has a clock, a state or a side effect; debounce and latches are the fault
-register's. All reasons are kept. Hardware must be safe without this code: it is the second line.
+Nothing here has a clock, a state or a side effect; debounce and latches are the fault register's. A rule that cannot
+see its input says no to energising (``permission``). Hardware must be safe without this code: it is the second line.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-from agent.control.chassis.fault_register import ActiveFault
 from agent.control.chassis.image import ProcessImage
-from agent.control.dc.parameters import ControlParameters
-from agent.control.metering.meter import METER_FINDINGS
+from agent.control.metering.findings import METER_FINDINGS
 from agent.control.power_quality.limits import GRID_FINDINGS
+from agent.control.safety.requirements import SAFETY_INPUTS, SafetyParameters
+from agent.control.safety.situation import Situation
+from agent.settings.catalogue import threshold_of
 
-SAFETY_INPUTS = (
-    "emergency_stop_pressed",
-    "door_open",
-    "smoke_detected",
-    "contactor_k1_closed",
-    "contactor_k2_closed",
-    "lock_locked",
-    "cc1_voltage_v",
-    "outside_voltage_v",
-    "inside_voltage_v",
-    "connector_temperature_plus_c",
-    "connector_temperature_minus_c",
-)
-"""Without a fresh value of each of these nothing is energised."""
-
-BLOCKING_ACTIONS = frozenset({"open", "stop", "inhibit"})
-"""Actions of faults that refuse a start and, as soon as their cause is there, a closing."""
-
-START_INPUTS = (
-    *SAFETY_INPUTS,
-    "auxiliary_voltage_v",
-    "meter_energy_wh",
-    "insulation_plus_kohm",
-    "insulation_minus_kohm",
-    "module_voltage_v",
-    "module_count",
-    "recorder_ready",
-)
-"""Without a fresh value of each of these no session starts."""
-
-
-@dataclass(slots=True)
-class Situation:
-    """What the interlocks must know of the sequence besides the readings. Filled anew for every evaluation."""
-
-    now_s: float
-    started_at_s: float
-    """When the control core came up."""
-    in_session: bool = False
-    record_durable: bool = False
-    """The start of this session is durable in the ledger."""
-    lock_required: bool = False
-    vehicle_expected: bool = False
-    """The plug must be in the vehicle."""
-    contactors_wanted: bool = False
-    contactors_wanted_since_s: float = 0.0
-    """Since when the contactors are commanded as ``contactors_wanted`` says."""
-    before_insulation_test: bool = False
-    auxiliary_wanted_since_s: float | None = None
-    output_idle_since_s: float | None = None
-    """Since when the power stage is asked for nothing; None while it is asked for something."""
-    voltage_ceiling_v: float | None = None
-    """Highest voltage that may stand at the output now; None when nothing is demanded."""
-    voltage_ceiling_since_s: float = float("-inf")
-    """Since when something is demanded: an older reading tells of what was allowed before."""
-    current_envelope_a: float | None = None
-    """Highest set point of the recent past; None when nothing is demanded."""
-    current_expected_since_s: float | None = None
-    vehicle_port_open: bool = True
-    battery_limits_violated: bool = False
-    recorder_ready_at_s: float | None = None
-    """When the recorder last said that it takes records; a recorder that says it cannot is as good as none."""
-    uplink_lost: bool = False
-    clock_unset: bool = False
-    discharged_side: bool = True
-    """The vehicle has had its time to open its contactors: voltage outside is now a fault."""
-    reconnect_cause: str | None = None
-    """Fault that has broken the dialogue with the vehicle while a new one is being prepared; it is told, not acted on,
-    but nothing is closed meanwhile."""
-    replug_after: str | None = None
-    """Stop reason after which no session starts until the plug has been pulled; None while there is none."""
-    vehicle_findings: frozenset[str] = frozenset()
-    """Faults of ``VEHICLE_FINDINGS`` that the vehicle's words show now."""
-    meter_findings: frozenset[str] = frozenset()
-    """Faults of ``METER_FINDINGS`` that are present now."""
-    grid_findings: frozenset[str] = frozenset()
-    """Faults of ``GRID_FINDINGS`` that the last ten minutes of the supply show."""
-    events: set[str] = field(default_factory=set)
-    """Faults that the sequence itself has found and that stay until their clear rule is met."""
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """The verdict. ``energise`` and ``start`` are false unless everything speaks for them."""
-
-    energise: bool
-    """Contactors that are closed may stay closed."""
-    close: bool
-    """Contactors may be closed now. A cause counts here before its debounce is over: debounce may delay a
-    trip, never permit a closing."""
-    start: bool
-    """A session may begin."""
-    energise_reasons: tuple[str, ...]
-    """Why nothing may be energised: fault ids and ``no value: signal``."""
-    close_reasons: tuple[str, ...]
-    start_reasons: tuple[str, ...]
-
-    @classmethod
-    def denied(cls, reason: str) -> "Permission":
-        """Nothing is permitted, for one reason."""
-        return cls(False, False, False, (reason,), (reason,), (reason,))
-
-
-_NO_VALUE = "no value: "
-_REPLUG = "replug: "
-
-Rule = Callable[[ProcessImage, Situation, ControlParameters], bool]
+Rule = Callable[[ProcessImage, Situation, SafetyParameters], bool]
 
 
 def _is(name: str) -> Rule:
-    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    def rule(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
         return image.value(name, situation.now_s) is True
 
     return rule
 
 
-def _older_than(name: str, limit_s: float) -> Rule:
-    """No reading of ``name`` for ``limit_s``; at start-up the grace period counts instead of an age."""
+def _older_than(name: str, fault_id: str) -> Rule:
+    """No reading of ``name`` for the threshold of the fault; at start-up the grace period counts instead of an age."""
 
-    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    def rule(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
+        limit_s = threshold_of(parameters.faults, fault_id)
         age_s = image.age_s(name, situation.now_s)
         if age_s is None:
             return situation.now_s - situation.started_at_s > max(limit_s, parameters.start_up_grace_s)
@@ -142,7 +36,7 @@ def _older_than(name: str, limit_s: float) -> Rule:
     return rule
 
 
-def _inputs_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _inputs_lost(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     lost = image.stale(SAFETY_INPUTS, situation.now_s)
     if situation.now_s - situation.started_at_s <= parameters.start_up_grace_s and not situation.in_session:
         # The grace is for first readings: what has been there and is gone is lost.
@@ -150,14 +44,14 @@ def _inputs_lost(image: ProcessImage, situation: Situation, parameters: ControlP
     return bool(lost)
 
 
-def _contactor_refuses(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _contactor_refuses(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if not situation.contactors_wanted:
         return False
     now_s = situation.now_s
     return image.value("contactor_k1_closed", now_s) is False or image.value("contactor_k2_closed", now_s) is False
 
 
-def _contactor_welded(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _contactor_welded(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if situation.contactors_wanted:
         return False
     now_s = situation.now_s
@@ -166,7 +60,7 @@ def _contactor_welded(image: ProcessImage, situation: Situation, parameters: Con
     return _conducts_when_open(image, situation, parameters)
 
 
-def _conducts_when_open(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _conducts_when_open(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     """Both poles conduct although their feedback says open: inside stands with the voltage that comes from outside."""
     now_s, numbers, idle_since_s = situation.now_s, parameters.numbers, situation.output_idle_since_s
     if idle_since_s is None:
@@ -179,7 +73,7 @@ def _conducts_when_open(image: ProcessImage, situation: Situation, parameters: C
     return abs(outside_v - inside_v) <= numbers.weld_difference_v
 
 
-def _inrush_excessive(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _inrush_excessive(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     """A current read right after the contactors were closed that is above the limit and was not asked for."""
     if not situation.contactors_wanted:
         return False
@@ -202,7 +96,7 @@ def _highest(image: ProcessImage, now_s: float, *names: str) -> float | None:
     return max(values) if values else None
 
 
-def _output_over_voltage(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _output_over_voltage(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if situation.voltage_ceiling_v is None:
         return False
     names = [
@@ -215,7 +109,7 @@ def _output_over_voltage(image: ProcessImage, situation: Situation, parameters: 
     return highest_v is not None and highest_v > limit_v
 
 
-def _output_over_current(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _output_over_current(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if situation.current_envelope_a is None:
         return False
     numbers = parameters.numbers
@@ -228,19 +122,19 @@ def _output_over_current(image: ProcessImage, situation: Situation, parameters: 
     return highest_a is not None and highest_a > allowed_a
 
 
-def _temperature_above(limit: Callable[[ControlParameters], float]) -> Rule:
-    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _temperature_above(limit: Callable[[SafetyParameters], float]) -> Rule:
+    def rule(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
         highest_c = _highest(image, situation.now_s, "connector_temperature_plus_c", "connector_temperature_minus_c")
         return highest_c is not None and highest_c >= limit(parameters)
 
     return rule
 
 
-def _lock_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _lock_lost(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     return situation.lock_required and image.value("lock_locked", situation.now_s) is not True
 
 
-def _connector_unplugged(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _connector_unplugged(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if not situation.vehicle_expected:
         return False
     # A level that cannot be read is a lost input, which opens as well but does not ask for plugging again.
@@ -248,14 +142,14 @@ def _connector_unplugged(image: ProcessImage, situation: Situation, parameters: 
     return known and is_plugged(image, situation.now_s, parameters) is not True
 
 
-def _outside_voltage_present(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _outside_voltage_present(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if not situation.before_insulation_test:
         return False
     outside_v = image.value("outside_voltage_v", situation.now_s)
     return outside_v is not None and outside_v > parameters.numbers.outside_voltage_before_test_v
 
 
-def _residual_voltage(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _residual_voltage(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if situation.contactors_wanted or not situation.discharged_side:
         return False
     if situation.now_s - situation.contactors_wanted_since_s < parameters.numbers.residual_voltage_after_s:
@@ -264,12 +158,12 @@ def _residual_voltage(image: ProcessImage, situation: Situation, parameters: Con
     return outside_v is not None and outside_v > parameters.numbers.safe_voltage_v
 
 
-def _reverse_polarity(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _reverse_polarity(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     voltage_v = image.value("meter_voltage_v", situation.now_s)
     return voltage_v is not None and voltage_v < -parameters.numbers.reverse_voltage_v
 
 
-def _auxiliary_supply_fault(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _auxiliary_supply_fault(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     since_s = situation.auxiliary_wanted_since_s
     if since_s is None or situation.now_s - since_s < parameters.numbers.auxiliary_rise_s:
         return False
@@ -278,32 +172,32 @@ def _auxiliary_supply_fault(image: ProcessImage, situation: Situation, parameter
     return voltage_v is None or not numbers.auxiliary_minimum_v <= voltage_v <= numbers.auxiliary_maximum_v
 
 
-def _recorder_absent(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _recorder_absent(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if situation.now_s - situation.started_at_s <= parameters.start_up_grace_s:
         return False
     return image.value("recorder_ready", situation.now_s) is not True
 
 
-def _recorder_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _recorder_lost(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     if not situation.in_session:
         return False
     ready_at_s = situation.recorder_ready_at_s
     return ready_at_s is None or situation.now_s - ready_at_s > parameters.recorder_lost_stop_s
 
 
-def _current_absent(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _current_absent(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     since_s = situation.current_expected_since_s
-    return since_s is not None and situation.now_s - since_s > (parameters.faults["current_absent"].threshold or 30.0)
+    return since_s is not None and situation.now_s - since_s > threshold_of(parameters.faults, "current_absent")
 
 
 def _flag(name: str) -> Rule:
-    def rule(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+    def rule(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
         return bool(getattr(situation, name))
 
     return rule
 
 
-def _vehicle_bus_lost(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> bool:
+def _vehicle_bus_lost(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     return not situation.vehicle_port_open
 
 
@@ -325,9 +219,9 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("residual_voltage", _residual_voltage),
     ("reverse_polarity", _reverse_polarity),
     ("auxiliary_supply_fault", _auxiliary_supply_fault),
-    ("insulation_monitor_lost", _older_than("insulation_plus_kohm", 6.0)),
-    ("meter_lost", _older_than("meter_energy_wh", 10.0)),
-    ("power_stage_lost", _older_than("module_voltage_v", 3.0)),
+    ("insulation_monitor_lost", _older_than("insulation_plus_kohm", "insulation_monitor_lost")),
+    ("meter_lost", _older_than("meter_energy_wh", "meter_lost")),
+    ("power_stage_lost", _older_than("module_voltage_v", "power_stage_lost")),
     ("power_stage_fault", _is("module_fault")),
     ("recorder_absent", _recorder_absent),
     ("recorder_lost", _recorder_lost),
@@ -385,7 +279,7 @@ FAULT_IDS = EVENT_FAULTS | VEHICLE_FINDINGS | METER_FINDINGS | GRID_FINDINGS | {
 """Every fault that the control core may raise."""
 
 
-def is_plugged(image: ProcessImage, now_s: float, parameters: ControlParameters) -> bool | None:
+def is_plugged(image: ProcessImage, now_s: float, parameters: SafetyParameters) -> bool | None:
     """True with CC1 at 4 V, False with CC1 at 6 V or more, None when neither can be said."""
     voltage_v = image.value("cc1_voltage_v", now_s)
     if voltage_v is None:
@@ -398,7 +292,7 @@ def is_plugged(image: ProcessImage, now_s: float, parameters: ControlParameters)
     return None
 
 
-def conditions(image: ProcessImage, situation: Situation, parameters: ControlParameters) -> tuple[str, ...]:
+def conditions(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> tuple[str, ...]:
     """The fault ids whose cause is present now, each once, in the order of the table (the same on every run)."""
     found = [fault_id for fault_id, rule in RULES if rule(image, situation, parameters)]
     if situation.events:
@@ -418,51 +312,3 @@ def told_only(situation: Situation) -> tuple[str, ...]:
     """The fault ids whose cause is present but does not act now."""
     cause = situation.reconnect_cause
     return () if cause is None or cause in situation.events else (cause,)
-
-
-def permission(
-    image: ProcessImage,
-    situation: Situation,
-    present: Collection[str],
-    active: list[ActiveFault],
-    parameters: ControlParameters,
-) -> Permission:
-    """The verdict. ``present`` are the causes of this moment, ``active`` the faults in force.
-
-    Anything unknown is a reason against.
-    """
-    energise = [item.fault.id for item in active if item.fault.action == "open"]
-    energise += [f"{_NO_VALUE}{name}" for name in image.stale(SAFETY_INPUTS, situation.now_s)]
-    if not situation.record_durable:
-        energise.append("record not durable")
-    if not situation.in_session:
-        energise.append("no session")
-    blocking = [fault_id for fault_id in present if parameters.faults[fault_id].action in BLOCKING_ACTIONS]
-    close = energise + [fault_id for fault_id in blocking if fault_id not in energise]
-    start = [item.fault.id for item in active if item.fault.action in BLOCKING_ACTIONS]
-    start += [fault_id for fault_id in blocking if fault_id not in start]
-    start += [f"{_NO_VALUE}{name}" for name in image.stale(START_INPUTS, situation.now_s)]
-    if image.value("recorder_ready", situation.now_s) is False:
-        start.append("recorder not ready")
-    if image.value("module_count", situation.now_s) == 0:
-        start.append("no power module")
-    if is_plugged(image, situation.now_s, parameters) is not True:
-        start.append("not plugged")
-    if situation.replug_after is not None:
-        start.append(f"{_REPLUG}{situation.replug_after}")
-    return Permission(
-        energise=not energise,
-        close=not close,
-        start=not start,
-        energise_reasons=tuple(energise),
-        close_reasons=tuple(close),
-        start_reasons=tuple(start),
-    )
-
-
-def stop_reason(verdict: Permission) -> str:
-    """The fault id that says why nothing may be energised any more."""
-    reason = verdict.energise_reasons[0]
-    if reason in FAULT_IDS:
-        return reason
-    return "inputs_lost" if reason.startswith(_NO_VALUE) else "record_not_durable"

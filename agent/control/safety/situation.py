@@ -1,0 +1,53 @@
+"""What the interlocks know of the sequence besides the readings."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Situation:
+    """What the interlocks must know of the sequence besides the readings. Filled anew for every evaluation."""
+
+    now_s: float
+    started_at_s: float
+    """When the control core came up."""
+    in_session: bool = False
+    record_durable: bool = False
+    """The start of this session is durable in the ledger."""
+    lock_required: bool = False
+    vehicle_expected: bool = False
+    """The plug must be in the vehicle."""
+    contactors_wanted: bool = False
+    contactors_wanted_since_s: float = 0.0
+    """Since when the contactors are commanded as ``contactors_wanted`` says."""
+    before_insulation_test: bool = False
+    auxiliary_wanted_since_s: float | None = None
+    output_idle_since_s: float | None = None
+    """Since when the power stage is asked for nothing; None while it is asked for something."""
+    voltage_ceiling_v: float | None = None
+    """Highest voltage that may stand at the output now; None when nothing is demanded."""
+    voltage_ceiling_since_s: float = float("-inf")
+    """Since when something is demanded: an older reading tells of what was allowed before."""
+    current_envelope_a: float | None = None
+    """Highest set point of the recent past; None when nothing is demanded."""
+    current_expected_since_s: float | None = None
+    vehicle_port_open: bool = True
+    battery_limits_violated: bool = False
+    recorder_ready_at_s: float | None = None
+    """When the recorder last said that it takes records; a recorder that says it cannot is as good as none."""
+    uplink_lost: bool = False
+    clock_unset: bool = False
+    discharged_side: bool = True
+    """The vehicle has had its time to open its contactors: voltage outside is now a fault."""
+    reconnect_cause: str | None = None
+    """Fault that has broken the dialogue with the vehicle while a new one is being prepared; it is told, not acted on,
+    but nothing is closed meanwhile."""
+    replug_after: str | None = None
+    """Stop reason after which no session starts until the plug has been pulled; None while there is none."""
+    vehicle_findings: frozenset[str] = frozenset()
+    """Faults of ``VEHICLE_FINDINGS`` that the vehicle's words show now."""
+    meter_findings: frozenset[str] = frozenset()
+    """Faults of ``METER_FINDINGS`` that are present now."""
+    grid_findings: frozenset[str] = frozenset()
+    """Faults of ``GRID_FINDINGS`` that the last ten minutes of the supply show."""
+    events: set[str] = field(default_factory=set)
+    """Faults that the sequence itself has found and that stay until their clear rule is met."""
