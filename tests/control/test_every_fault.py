@@ -10,6 +10,8 @@ import pytest
 from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 
 from agent.control.dc.steps import STEPS
+from agent.control.power.allocation import FAULT_IDS as ALLOCATION_FAULTS
+from agent.control.power.manager import INCOMER_OVERLOAD, SHARE_EXPIRED
 from drivers.can.frame import CanFrame
 from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
@@ -238,11 +240,13 @@ SCENES: dict[str, Scene] = {
 USED_LIMITS = "agent.control.dc.parameters.LIMITS"
 USED_STEPS = "agent.control.dc.core.STEPS"
 RAISED_BY_THE_RECORDER = {"record_damaged"}
+RAISED_BY_POWER_SHARING = {*ALLOCATION_FAULTS, INCOMER_OVERLOAD, SHARE_EXPIRED}
+"""Their scenes are in tests/control/power."""
 RAISED_BY_A_MONITOR = {"charger_fault", "measurements_disagree", "protocol_violation", "listen_only_off"}
 
 
 def test_every_fault_of_the_catalogue_has_a_scene() -> None:
-    assert set(SCENES) == set(FAULTS) - RAISED_BY_THE_RECORDER - RAISED_BY_A_MONITOR
+    assert set(SCENES) == set(FAULTS) - RAISED_BY_THE_RECORDER - RAISED_BY_A_MONITOR - RAISED_BY_POWER_SHARING
 
 
 @pytest.mark.parametrize("fault_id", SCENES)
