@@ -5,6 +5,7 @@ reads no clock, touches no wire and draws no random number, so the same inputs a
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ from agent.control.safety.permission import Permission
 from agent.control.safety.situation import Situation
 from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits
 from drivers.reading import Reading
 
@@ -157,6 +159,14 @@ class ControlCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.situation.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.situation.vehicle_bus_state = state
+
+    def on_module_bus_state(self, state: BusState) -> None:
+        """The error state of the module bus' controller, as last reported."""
+        self.situation.module_bus_state = state
 
     @property
     def last_register_wh(self) -> int | None:
@@ -316,7 +326,7 @@ class ControlCore:
             {"state": self.sequence.state, "previous": previous, "reasons": self.blocking_faults()},
         )
 
-    def record(self, kind: str, body: dict[str, Any], session_id: str | None = None) -> None:
+    def record(self, kind: str, body: Mapping[str, Any], session_id: str | None = None) -> None:
         """Number a record and hand it to the shell; ``session_id`` if it is not that of the running session.
 
         While the recorder is away for so long that only the room for an end of session is left, what happens
@@ -390,7 +400,7 @@ class ControlCore:
             f"-{self.parameters.boot_id[:4]}{self._sessions_begun:03d}"
         )
 
-    def open_session(self, session: Session, body: dict[str, Any]) -> None:
+    def open_session(self, session: Session, body: Mapping[str, Any]) -> None:
         """Begin: a fresh dialogue and memory, and the start on its way to the record."""
         self.charger = self._new_charger()
         self.situation.events.clear()

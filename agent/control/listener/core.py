@@ -5,6 +5,7 @@ reads no clock, touches no wire and draws no random number, so the same inputs a
 """
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ from agent.control.metering.billing import Billing
 from agent.control.safety.fault_register import ActiveFault, FaultRegister
 from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.observer import Observation, Observer, Severity, Stage
@@ -136,6 +138,10 @@ class MonitorCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.around.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.around.vehicle_bus_state = state
 
     def on_acknowledging(self, acknowledging: bool) -> None:
         """Whether the CAN interface is known to acknowledge frames although it should only listen."""
@@ -420,7 +426,7 @@ class MonitorCore:
 
     # Records.
 
-    def record(self, kind: str, body: dict[str, Any]) -> None:
+    def record(self, kind: str, body: Mapping[str, Any]) -> None:
         """Number a record and hand it to the shell.
 
         A charge goes on whether or not this agent can record it: when the recorder is away for so long that only the
@@ -431,7 +437,7 @@ class MonitorCore:
             return
         self._add(kind, body, None if self.session is None else self.session.id)
 
-    def _add(self, kind: str, body: dict[str, Any], session_id: str | None) -> None:
+    def _add(self, kind: str, body: Mapping[str, Any], session_id: str | None) -> None:
         connector = self.parameters.connector
         self._records.append(
             self.backlog.add(kind, self.now_s, self.wall_ms, self.wall_quality, session_id, body, connector=connector)
