@@ -72,13 +72,28 @@ def build_hardware(site: Site) -> Hardware:
     return Hardware(
         modbus_lines=build_modbus_lines(site, on_bus),
         can_lines=list(can.values()),
-        connectors=[_connector(connector, boards, names, can) for connector in site.connectors],
+        connectors=[_connector(site, connector, boards, names, can) for connector in site.connectors],
         routes=names.routes,
     )
 
 
+def before(site: Site, group: GroupOfSite) -> int:
+    """How many modules of earlier groups are on the line of a group: addresses go on from group to group."""
+    counts = {each.settings.id: each.module_count for connector in site.connectors for each in connector.groups}
+    count = 0
+    for entry in site.settings.module_group:
+        if entry.id == group.settings.id:
+            break
+        count += counts.get(entry.id, 0) if entry.bus == group.settings.bus else 0
+    return count
+
+
 def _connector(
-    connector: ConnectorOfSite, boards: Mapping[str, ModbusBoard], names: Names, can: Mapping[str, CanLine]
+    site: Site,
+    connector: ConnectorOfSite,
+    boards: Mapping[str, ModbusBoard],
+    names: Names,
+    can: Mapping[str, CanLine],
 ) -> ConnectorHardware:
     wiring = connector.wiring
     outputs = {} if wiring is None else wiring.outputs
@@ -94,14 +109,15 @@ def _connector(
                 for name, wire in outputs.items()
             }
         ),
-        groups=[_group(group, can) for group in connector.groups],
+        groups=[_group(group, can, before(site, group)) for group in connector.groups],
     )
 
 
-def _group(group: GroupOfSite, can: Mapping[str, CanLine]) -> GroupHardware:
+def _group(group: GroupOfSite, can: Mapping[str, CanLine], modules_before: int) -> GroupHardware:
     settings = group.settings
     model = load_power_model(data_folder() / POWER_MODULES / f"{settings.model}.toml")
-    plan = group_plan(model, group.module_count, settings.address, settings.group_number)
+    address = model.first_address + modules_before if settings.address is None else settings.address
+    plan = group_plan(model, group.module_count, address, settings.group_number)
     stage = build_power_stage(model, plan, settings.command_interval_ms / 1000.0)
     return GroupHardware(settings.id, group.rated, can[settings.bus], stage)
 

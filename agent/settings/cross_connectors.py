@@ -19,7 +19,7 @@ from agent.settings.problems import Problem, did_you_mean, legal_names
 from agent.settings.tree import Tree, entries, kind_of
 from agent.settings.wiring import not_timed, wires
 from drivers.inputs_outputs.board_model import BoardModel
-from drivers.inputs_outputs.wiring import Wiring
+from drivers.inputs_outputs.wiring import Output, Wiring, opens_by_itself
 from drivers.text import Text
 
 _CHARGER_ONLY = ("edition", "maximum_power_w", "maximum_voltage_v", "maximum_current_a")
@@ -266,6 +266,14 @@ def _channels(tree: Tree, found: Found) -> Iterator[Problem]:
             if wire.channel >= channels:
                 yield Problem(where, *_no_channel(section, name, wire.channel, model, channels))
                 continue
+            if isinstance(wire, Output) and wire.timed and not opens_by_itself(model):
+                what = Text(f"{model.id} 不能自行断开 {name}", f"{model.id} cannot open {name} by itself")
+                hint = Text(
+                    "换用带脉冲或看门狗的板;由外部硬件断开时写 timed = false 和 hardware_opens = true",
+                    "use a board with pulse or watchdog; if other hardware opens it, write timed = false and "
+                    "hardware_opens = true",
+                )
+                yield Problem(where, what, hint)
             key = (board, section, wire.channel)
             former = taken.setdefault(key, f"{place} {name}")
             if former != f"{place} {name}":

@@ -19,6 +19,7 @@ from agent.settings.files import (
 )
 from agent.settings.load import SettingsError, load_site
 from agent.settings.wiring import load_board_model, load_wiring
+from drivers.inputs_outputs.board_model import ModbusOutputs
 
 CONFIG = Path(__file__).parents[2] / "config"
 FAULTS = load_fault_catalogue(CONFIG / "faults.toml")
@@ -270,8 +271,9 @@ def test_what_the_boards_are_is_pinned() -> None:
     """Pulse and intervals of the shipped boards: a changed one changes every pile that has such a board."""
     boards = {path.stem: load_board_model(path) for path in (CONFIG / "boards").glob("*.toml")}
     relay = boards["waveshare-relay-8ch-d"]
-    assert relay.outputs is not None
-    assert (relay.interval_ms, relay.outputs.pulse_100ms, relay.outputs.renew_interval_ms) == (20, 10, 300)
+    assert isinstance(relay.outputs, ModbusOutputs)
+    assert relay.outputs.pulse is not None
+    assert (relay.interval_ms, relay.outputs.pulse.units, relay.outputs.pulse.renew_interval_ms) == (20, 10, 300)
     assert boards["waveshare-analog-8ch"].interval_ms == 50
     assert boards["modbus-inputs-8ch"].interval_ms == 100
     assert boards["modbus-inputs-8ch"].outputs is None
