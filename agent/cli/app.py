@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,7 +25,7 @@ from agent.cli.service import complaint, run_service, say_error, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
 from agent.settings.load import load_site
-from agent.settings.problems import SettingsError
+from agent.settings.problems import Problem, SettingsError
 from agent.vocabulary import reasons
 from drivers.text import Language
 
@@ -116,6 +116,17 @@ def make_safe(context: Context) -> None:
     sys.exit(run_service("make-safe", context.config, context.language))
 
 
+def _as_json(problems: Sequence[Problem], language: Language) -> list[dict[str, str]]:
+    return [
+        {
+            "place": problem.place,
+            "what": problem.what.in_(language),
+            "hint": problem.hint.in_(language),
+        }
+        for problem in problems
+    ]
+
+
 @app.command()
 @click.argument("file", required=False, type=click.Path())
 @json_option
@@ -123,32 +134,31 @@ def make_safe(context: Context) -> None:
 def check(context: Context, file: str | None, as_json: bool) -> None:
     """Check the site file and all it refers to.
 
-    FILE, or else the file of --config. One message a mistake, or what would run.
+    FILE, or else the file of --config. One message a mistake, or what would run. Bit rate and state of the CAN
+    interfaces that this machine has are compared with the file.
     """
+    from agent.cli.kernel_links import link_problems
     from agent.cli.views.check import show_check
 
     path = Path(file or context.config)
     try:
         site = load_site(path)
+        wrong, notes = link_problems(site.settings.bus.can)
+        if wrong:
+            raise SettingsError(str(path), wrong)
     except SettingsError as error:
         if as_json:
-            problems = [
-                {
-                    "place": problem.place,
-                    "what": problem.what.in_(context.language),
-                    "hint": problem.hint.in_(context.language),
-                }
-                for problem in error.problems
-            ]
-            print_json({"file": str(path), "ok": False, "problems": problems})
+            print_json({"file": str(path), "ok": False, "problems": _as_json(error.problems, context.language)})
         else:
             for line in complaint(error, context.language):
                 click.echo(line)
         sys.exit(EXIT_WRONG)
     if as_json:
-        print_json({"file": str(path), "ok": True, "problems": []})
+        print_json({"file": str(path), "ok": True, "problems": [], "notes": _as_json(notes, context.language)})
     else:
         show_check(Screen(), Speaker(context.language, site.faults), site)
+        for note in notes:
+            click.echo(note.line(context.language))
 
 
 @app.command()

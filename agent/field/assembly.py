@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
+from agent.field.can_lines import CanLine
 from agent.field.devices import build_modbus_lines, connector_devices, input_board, input_wiring, users_of
-from agent.field.lines import CanLine, ModbusLine
+from agent.field.lines import ModbusLine
 from agent.field.outputs import PILE, ConnectorOutputs, Names
 from agent.settings.catalogue import Group
 from agent.settings.site import BoardOfSite, ConnectorOfSite, GroupOfSite, Site

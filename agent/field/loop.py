@@ -9,7 +9,8 @@ from agent.control.dc.parameters import ControlParameters
 from agent.control.dc.steps.context import Demand
 from agent.field.assembly import LOCK, Hardware
 from agent.field.base_loop import BaseLoop
-from agent.field.lines import CanLine, Line
+from agent.field.can_lines import CanLine
+from agent.field.lines import Line
 from agent.field.server import FieldServer
 from agent.field.status import snapshot
 from drivers.can.frame import CanFrame
@@ -77,6 +78,10 @@ class FieldLoop(BaseLoop[ControlCore]):
             self._write_can(self._can_line, frames, now_s)
         self._next_reply_s = self.core.reply_due_s()
         self._edge = self._edge or self.core.wants_step
+
+    def _report_buses(self) -> None:
+        super()._report_buses()
+        self.core.on_module_bus_state(self._module_line.bus_state)
 
     def _run_devices(self, now_s: float) -> None:
         self._run_power_stage(now_s)

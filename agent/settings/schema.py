@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from drivers.can import CanInterface
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all sections: immutable, keyword only, no unknown keys."""
@@ -80,9 +82,11 @@ class CanBus(Section, frozen=True, kw_only=True):
 
     name: BusName
     interface: Annotated[
-        Literal["socketcan", "slcan"], Meta(description="kernel interface, or serial adapter speaking slcan")
+        CanInterface, Meta(description="kernel interface (socketcan), serial adapter (slcan) or USB adapter")
     ] = "socketcan"
-    channel: Annotated[str, Meta(min_length=1, description="can0, or the serial port of an slcan adapter")]
+    channel: Annotated[
+        str, Meta(min_length=1, description="can0; serial port (slcan); PCAN_USBBUS1 (pcan); else a number from 0")
+    ]
     bitrate_bps: Annotated[Literal[50000, 125000, 250000, 500000], Meta(description="bits per second")]
 
 

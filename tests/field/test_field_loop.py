@@ -12,10 +12,11 @@ from agent.control.dc.core import ControlCore, Outputs
 from agent.field import base_loop
 from agent.field import loop as field_loop
 from agent.field.assembly import ConnectorHardware, GroupHardware, Hardware, build_hardware
-from agent.field.lines import CanLine
+from agent.field.can_lines import CanLine
 from agent.field.loop import FieldLoop
 from agent.field.parameters import connector_parameters
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
 from drivers.gbt27930.charger.dialogue import Phase
 from drivers.gbt27930.messages.table import MESSAGES, encode, identifier_of
@@ -34,6 +35,15 @@ class Port:
         self.sent: list[tuple[float, CanFrame]] = []
         self.clock: Clock
         self.gone = False
+        self.counters = CanCounters()
+        self.state = BusState.UNKNOWN
+        self.restarts_by_opening = False
+
+    def is_ready(self, now_s: float) -> bool:
+        return True
+
+    def tick(self, now_s: float) -> None:
+        """Nothing to ask."""
 
     def fileno(self) -> int:
         return DESCRIPTOR

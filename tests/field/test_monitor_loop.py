@@ -22,6 +22,7 @@ from agent.settings.load import load_site
 from agent.settings.site import Site
 from drivers.can.frame import CanFrame
 from drivers.can.listening import Acknowledging
+from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
 from drivers.inputs_outputs.input_board import InputBoard
 from drivers.modbus import codec
@@ -172,6 +173,15 @@ class FakePort:
         self.acknowledging = Acknowledging.YES
         self.fail: PortError | None = None
         self.closed = False
+        self.counters = CanCounters()
+        self.state = BusState.UNKNOWN
+        self.restarts_by_opening = False
+
+    def is_ready(self, now_s: float) -> bool:
+        return True
+
+    def tick(self, now_s: float) -> None:
+        """Nothing to ask."""
 
     def fileno(self) -> int:
         return 9

@@ -12,6 +12,7 @@ import click
 from agent.cli.context import Context, connector_option, json_option, print_json
 from agent.cli.main import EXIT_FAILED, EXIT_WRONG
 from agent.cli.service import say_error
+from drivers.can import CAN_INTERFACES
 
 if TYPE_CHECKING:
     from agent.cli.bms.files import RecordingError
@@ -81,10 +82,10 @@ def decode(
 @bms.command()
 @click.option(
     "--interface",
-    type=click.Choice(["socketcan", "slcan"]),
+    type=click.Choice(list(CAN_INTERFACES)),
     help="Type of CAN interface, instead of the bus of the site file.",
 )
-@click.option("--channel", help="With --interface: CAN network interface, or serial port of the adapter.")
+@click.option("--channel", help="With --interface: can0, serial port (slcan), PCAN_USBBUS1 (pcan), or a number from 0.")
 @click.option("--bitrate", type=click.IntRange(10_000, 1_000_000), default=250_000, show_default=True, help="bit/s")
 @click.option(
     "--edition", type=click.Choice(list(_EDITIONS)), help="Rules of GB/T 27930; else those of the site file, or 2015."
@@ -116,7 +117,7 @@ def live(
     Never sends a frame. Without --interface it uses the vehicle bus of the site file; the service must not use
     the same serial adapter. Ctrl-C ends it with a summary.
     """
-    from agent.cli.bms.live import Live, run_live
+    from agent.cli.bms.live import Live, run_live, wait_until_ready
     from drivers.can.port import open_can_port
     from drivers.errors import PortError
 
@@ -137,6 +138,7 @@ def live(
     try:
         port = open_can_port(interface, channel, bitrate, listen_only=True)
         try:
+            wait_until_ready(port)
             run_live(port, hearing, record=record, name=channel, seconds=seconds)
         finally:
             port.close()

@@ -40,12 +40,6 @@ class RecordingError(Exception):
         self.hint = hint
 
 
-TOOLS_MISSING = RecordingError(
-    Text("读取录制文件需要 python-can", "reading recordings needs python-can"),
-    Text('安装:pip install "pile-agent[tools]"', 'install it: pip install "pile-agent[tools]"'),
-)
-
-
 @dataclass(slots=True)
 class Recording:
     """A recording as far as it has been read.
@@ -160,10 +154,8 @@ def _chosen(recording: Recording, dialogues: Counter[str], channel: str | None) 
 
 def _reader(recording: Recording) -> Any:
     """A reader for the file, by its ending, and by its content where that is candump's."""
-    try:
-        import can
-    except ImportError as error:
-        raise TOOLS_MISSING from error
+    import can
+
     path = recording.path
     with path.open("rb") as file:
         head = file.read(4096).decode("ascii", "replace").splitlines()

@@ -32,6 +32,7 @@ from agent.control.safety.permission import Permission
 from agent.control.safety.situation import Situation
 from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits
 from drivers.reading import Reading
 
@@ -158,6 +159,14 @@ class ControlCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.situation.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.situation.vehicle_bus_state = state
+
+    def on_module_bus_state(self, state: BusState) -> None:
+        """The error state of the module bus' controller, as last reported."""
+        self.situation.module_bus_state = state
 
     @property
     def last_register_wh(self) -> int | None:

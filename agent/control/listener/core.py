@@ -30,6 +30,7 @@ from agent.control.metering.billing import Billing
 from agent.control.safety.fault_register import ActiveFault, FaultRegister
 from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.observer import Observation, Observer, Severity, Stage
@@ -137,6 +138,10 @@ class MonitorCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.around.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.around.vehicle_bus_state = state
 
     def on_acknowledging(self, acknowledging: bool) -> None:
         """Whether the CAN interface is known to acknowledge frames although it should only listen."""

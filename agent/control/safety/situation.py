@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from drivers.can.state import BusState
+
 
 @dataclass(slots=True)
 class Situation:
@@ -31,6 +33,8 @@ class Situation:
     """Highest set point of the recent past; None when nothing is demanded."""
     current_expected_since_s: float | None = None
     vehicle_port_open: bool = True
+    vehicle_bus_state: BusState = BusState.UNKNOWN
+    module_bus_state: BusState = BusState.UNKNOWN
     battery_limits_violated: bool = False
     recorder_ready_at_s: float | None = None
     """When the recorder last said that it takes records; a recorder that says it cannot is as good as none."""
