@@ -261,7 +261,12 @@ def _channels(tree: Tree, found: Found) -> Iterator[Problem]:
                 continue
             if isinstance(wire, Output) and wire.timed and not opens_by_itself(model):
                 what = Text(f"{model.id} 不能自行断开 {name}", f"{model.id} cannot open {name} by itself")
-                yield Problem(where, what, Text("换用带脉冲或看门狗的板", "name a board with pulse or watchdog"))
+                hint = Text(
+                    "换用带脉冲或看门狗的板;由外部硬件断开时写 timed = false 和 hardware_opens = true",
+                    "use a board with pulse or watchdog; if other hardware opens it, write timed = false and "
+                    "hardware_opens = true",
+                )
+                yield Problem(where, what, hint)
             key = (board, section, wire.channel)
             former = taken.setdefault(key, f"{place} {name}")
             if former != f"{place} {name}":

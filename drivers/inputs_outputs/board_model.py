@@ -161,6 +161,11 @@ class GpioBoardModel(_Model, frozen=True, kw_only=True):
     outputs: GpioOutputs | None = None
     inputs: GpioInputs | None = None
 
+    @property
+    def analog(self) -> None:
+        """There are no analogue pins."""
+        return
+
 
 BoardModel = ModbusBoardModel | GpioBoardModel
 _FORMS: dict[str, type[ModbusBoardModel] | type[GpioBoardModel]] = {"modbus": ModbusBoardModel, "gpio": GpioBoardModel}

@@ -83,7 +83,7 @@ class TableForm(Form, frozen=True, kw_only=True):
     """The characteristic of a sensor: rising x (ohm behind a divider), value. Linear between points, nothing beyond."""
 
     source: Annotated[str, Meta(min_length=1)]
-    points: Annotated[list[tuple[float, float]], Meta(min_length=2)]
+    points: Annotated[list[Annotated[list[float], Meta(min_length=2, max_length=2)]], Meta(min_length=2)]
 
 
 class Wiring(Form, frozen=True, kw_only=True):
@@ -254,7 +254,7 @@ def wires_of(wiring: Wiring, role: str, model: BoardModel, *, key: str = "{}") -
 def _analog_wire(name: str, wire: Analog, wiring: Wiring, model: BoardModel) -> AnalogWire:
     span = None if isinstance(model, GpioBoardModel) else model.analog
     lowest, highest = (float("-inf"), float("inf")) if span is None else (span.lowest_raw, span.highest_raw)
-    table = None if wire.table is None else Table(tuple(wiring.tables[wire.table].points))
+    table = None if wire.table is None else Table(tuple((x, value) for x, value in wiring.tables[wire.table].points))
     return AnalogWire(
         wire.channel,
         wire.unit or unit_of(name) or "",

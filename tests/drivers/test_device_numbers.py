@@ -72,14 +72,14 @@ def answer(request: Request, seed: int, now_s: float) -> Result:
 
 def board_behaviour(data: dict[str, Any], path: Path) -> Any:
     model = to_form(data, board_form(data), path)
-    mistakes = board_model_mistakes(model)  # type: ignore[arg-type]  # either form
+    mistakes = board_model_mistakes(model)  # either form
     if mistakes:
         return mistakes
-    outputs = {} if model.outputs is None else {f"o{n}": n for n in range(model.outputs.channels)}  # type: ignore[attr-defined]
-    inputs = {} if model.inputs is None else {f"i{n}": n for n in range(model.inputs.channels)}  # type: ignore[attr-defined]
+    outputs = {} if model.outputs is None else {f"o{n}": n for n in range(model.outputs.channels)}
+    inputs = {} if model.inputs is None else {f"i{n}": n for n in range(model.inputs.channels)}
     contacts = {name: InputWire(n, False) for name, n in inputs.items()}
     if not isinstance(model, ModbusBoardModel):
-        board = GpioBoard(model, Wires({k: OutputWire(n, False) for k, n in outputs.items()}, contacts), 0.01)  # type: ignore[arg-type]
+        board = GpioBoard(model, Wires({k: OutputWire(n, False) for k, n in outputs.items()}, contacts), 0.01)
         return board.levels(), board.input_channels, model
     timed = model.outputs is not None and (model.outputs.pulse is not None or model.outputs.watchdog is not None)
     analog = {} if model.analog is None else {f"a{n}_v": n for n in range(model.analog.channels)}

@@ -408,10 +408,8 @@ def test_groups_of_two_families_do_not_share_a_line(tmp_path: Path) -> None:
 
 def test_a_board_that_cannot_open_a_contactor_by_itself(tmp_path: Path) -> None:
     found = problems(tmp_path, changed(('model = "waveshare-relay-8ch-d"', 'model = "relay-r421a08"')))
-    assert (
-        "connector[1].boards.io: relay-r421a08 cannot open contactor_k1 by itself; name a board with pulse or watchdog"
-        in found
-    )
+    start = "connector[1].boards.io: relay-r421a08 cannot open contactor_k1 by itself; use a board with pulse"
+    assert any(message.startswith(start) for message in found)
     assert any("relay-r421a08 has no inputs, lock_locked needs one" in message for message in found)
 
 
