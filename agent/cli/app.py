@@ -11,7 +11,7 @@ import click
 from agent.cli.bms.commands import bms
 from agent.cli.client import FINAL, FieldClient, NotRunningError
 from agent.cli.context import Context, json_option, print_json, reading
-from agent.cli.main import (
+from agent.cli.exits import (
     CONFIG_VARIABLE,
     DEFAULT_CONFIG,
     EXIT_FAILED,

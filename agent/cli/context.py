@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from agent.cli.client import FieldClient, NotRunningError
-from agent.cli.main import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_WRONG
 from agent.cli.service import complaint, say_error
 from agent.cli.words import Speaker
 from agent.settings.load import AnySite, load_any_site

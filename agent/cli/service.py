@@ -5,8 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.logs import log_to_stderr
-from agent.cli.main import EXIT_FAILED, EXIT_WRONG
 from agent.settings.load import AnySite, load_any_site
 from agent.settings.problems import SettingsError
 from drivers.errors import PortError

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
 from agent.control.metering.meter import NO_METER, MeterInLedger
@@ -31,6 +31,7 @@ from agent.link.messages import (
     StatusRequest,
     ToField,
 )
+from agent.vocabulary.record import Record
 from drivers.reading import Reading
 
 _LOG = logging.getLogger(__name__)
@@ -55,8 +56,13 @@ class OpenSession(Protocol):
 class Core(Protocol):
     """What the loop asks of the core of any role."""
 
-    image: ProcessImage
-    backlog: Backlog
+    @property
+    def image(self) -> ProcessImage:
+        """The process image."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """Records that are not yet durable."""
 
     @property
     def session(self) -> OpenSession | None:
@@ -293,7 +299,7 @@ class BaseLoop(Generic[C]):
 
     # What goes out.
 
-    def _hand_over(self, records: Sequence[RecordDraft], replies: Sequence[Reply]) -> None:
+    def _hand_over(self, records: Sequence[Record], replies: Sequence[Reply]) -> None:
         """Records to the recorder, answers to who asked."""
         recorder = self._server.recorder
         if recorder is not None:
@@ -306,7 +312,7 @@ class BaseLoop(Generic[C]):
                 if reply.result != "accepted":
                     self._askers.pop(reply.id, None)
 
-    def _record_message(self, draft: RecordDraft) -> RecordMessage:
+    def _record_message(self, draft: Record) -> RecordMessage:
         return RecordMessage(
             boot_id=self._boot_id,
             number=draft.number,
@@ -314,9 +320,9 @@ class BaseLoop(Generic[C]):
             at_s=draft.at_s,
             wall_ms=draft.wall_ms,
             wall_quality=draft.wall_quality,
-            connector=self._connector,
+            connector=draft.connector,
             session=draft.session,
-            body=draft.body,
+            body=dict(draft.body),
         )
 
     def _send_readings(self, now_s: float, wall_ms: int, wall_quality: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
-from agent.control.dc.steps.context import Demand
+from agent.control.safety.gate import OFF
 from agent.field.assembly import LOCK, Hardware
 from agent.field.base_loop import BaseLoop
 from agent.field.lines import CanLine, Line
@@ -46,7 +46,7 @@ class FieldLoop(BaseLoop[ControlCore]):
             readings_idle_interval_s=readings_idle_interval_s,
         )
         self.hardware = hardware
-        self._demand = Demand()
+        self._set_point = OFF
         self._relays: dict[str, bool] = {}
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class FieldLoop(BaseLoop[ControlCore]):
         super().close()
 
     def _step(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
-        self._apply(self.core.step(now_s, wall_ms, wall_quality), now_s)
+        self._apply(self.core.evaluate(now_s, wall_ms, wall_quality), now_s)
         self._next_reply_s = self.core.reply_due_s()
 
     def _reply(self, now_s: float) -> None:
@@ -73,7 +73,7 @@ class FieldLoop(BaseLoop[ControlCore]):
         if frames:
             self._write_can(self.hardware.vehicle_line, frames, now_s)
         self._next_reply_s = self.core.reply_due_s()
-        self._edge = self._edge or self.core.wants_step
+        self._edge = self._edge or self.core.wants_evaluation
 
     def _run_devices(self, now_s: float) -> None:
         self._run_power_stage(now_s)
@@ -103,11 +103,11 @@ class FieldLoop(BaseLoop[ControlCore]):
                 self.hardware.relay_board.set_output(name, on, now_s)
             self._relays = outputs.relays
             self._run_lines(now_s, force=True)
-        demand = outputs.demand
-        self.hardware.power_stage.demand(demand.voltage_v, demand.current_a, demand.on)
-        if demand.on is not self._demand.on:
+        set_point = outputs.set_point
+        self.hardware.power_stage.demand(set_point.voltage_v, set_point.current_a, set_point.on)
+        if set_point.on is not self._set_point.on:
             self._run_power_stage(now_s)
-        self._demand = demand
+        self._set_point = set_point
         if outputs.frames:
             self._write_can(self.hardware.vehicle_line, outputs.frames, now_s)
         self._hand_over(outputs.records, outputs.replies)
@@ -132,5 +132,5 @@ class FieldLoop(BaseLoop[ControlCore]):
             "outputs": self._relays,
             **super().status(now_s),
             "modules": {str(address): entry for address, entry in self.hardware.power_stage.status().items()},
-            "vehicle_protocol": self.core.charger.status(),
+            "vehicle_protocol": self.core.point.charger.status(),
         }

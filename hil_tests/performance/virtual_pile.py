@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
 from agent.field.parameters import control_parameters
 from agent.settings.load import Site, load_site
+from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.power.infypower import InfyPower
 from drivers.reading import Reading
@@ -70,7 +71,7 @@ class VirtualPile:
         self.stage = PowerStage(site.profile.module_count)
         self.plant = Plant(load_wiring(), self.relays, self.stage)
         self.vehicle = Vehicle(load_profile(vehicle_profile))
-        self.records: list[RecordDraft] = []
+        self.records: list[Record] = []
         self._modules = InfyPower(site.profile.module_count, 0.1)
         self.core.on_vehicle_port(is_open=True)
 
@@ -102,7 +103,7 @@ class VirtualPile:
     def turn(self) -> Outputs:
         """One cycle of the pile and of the world around it."""
         self.feed()
-        outputs = self.core.step(self.now_s, self.wall_ms, "synced")
+        outputs = self.core.evaluate(self.now_s, self.wall_ms, "synced")
         self.obey(outputs)
         return outputs
 
@@ -152,7 +153,7 @@ class VirtualPile:
         """Relays, power stage and vehicle take what the core has decided."""
         for name, on in outputs.relays.items():
             self.relays.write_single(self.plant.wiring.outputs[name], _COIL_ON if on else _COIL_OFF, self.now_s)
-        demand = outputs.demand
+        demand = outputs.set_point
         self._modules.demand(demand.voltage_v, demand.current_a, demand.on)
         for frame in outputs.frames:
             self.vehicle.receive(_arrived(frame, self.now_s), self.now_s)
@@ -160,12 +161,12 @@ class VirtualPile:
 
     def restore_backlog(self) -> None:
         """Put every record of the virtual charge back as not yet durable, with its own number."""
-        backlog = Backlog(self.parameters.maximum_backlog)
+        backlog = Backlog(self.parameters.maximum_backlog, self.parameters.boot_id)
         for record in self.records:
             backlog.add(
                 record.kind, record.at_s, record.wall_ms, record.wall_quality, record.session, dict(record.body)
             )
-        self.core.backlog = backlog
+        self.core.chassis.backlog = backlog
 
     def _let_vehicle_live(self, now_s: float) -> None:
         plant, vehicle = self.plant, self.vehicle

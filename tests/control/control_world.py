@@ -1,13 +1,12 @@
 """The control core in virtual time: a simulated vehicle and plant around it, or readings written by hand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.control.chassis.backlog import RecordDraft
 from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
@@ -17,6 +16,8 @@ from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import Limit, PowerQualityParameters
 from agent.settings.files import load_fault_catalogue, load_tariff
 from agent.settings.power_quality import load_supply_limits
+from agent.vocabulary.reasons import Reason
+from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
 from hil_tests.bench.circuit import Source
@@ -83,6 +84,11 @@ def supply_parameters(**changes: Any) -> PowerQualityParameters:
     return PowerQualityParameters(**{**values, **changes})
 
 
+def texts(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    """Reasons as they are recorded."""
+    return tuple(reason.text for reason in reasons)
+
+
 class _Relays(RelayBoard):
     """The relays of the plant follow what the core wants, with no wire between."""
 
@@ -100,7 +106,7 @@ class _Relays(RelayBoard):
 class Log:
     """Everything that left the core."""
 
-    records: list[RecordDraft] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
 
@@ -109,11 +115,11 @@ class Log:
         self.replies += outputs.replies
         self.states += [record.body["state"] for record in outputs.records if record.kind == "state"]
 
-    def kind(self, kind: str) -> list[RecordDraft]:
+    def kind(self, kind: str) -> list[Record]:
         return [record for record in self.records if record.kind == kind]
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        return [record.body for record in self.kind("event") if record.body["event"] == name]
+        return [dict(record.body) for record in self.kind("event") if record.body["event"] == name]
 
     def alarms(self) -> list[str]:
         return [record.body["fault"] for record in self.kind("alarm_raised")]
@@ -123,7 +129,7 @@ class Log:
 
     def end(self) -> dict[str, Any]:
         (record,) = self.kind("session_ended")
-        return record.body
+        return dict(record.body)
 
     def answers(self, command_id: str) -> list[str]:
         return [reply.result for reply in self.replies if reply.id == command_id]
@@ -135,13 +141,13 @@ def check_outputs(core: ControlCore, outputs: Outputs) -> None:
     closed = relays["contactor_k1"] or relays["contactor_k2"]
     assert relays["contactor_k1"] == relays["contactor_k2"]
     assert not closed or core.permission.energise
-    assert not outputs.demand.on or core.permission.energise
-    assert outputs.demand.current_a >= 0.0
-    assert outputs.demand.voltage_v >= 0.0
-    assert outputs.demand.current_a <= core.parameters.maximum_current_a
-    assert outputs.demand.voltage_v <= core.parameters.maximum_voltage_v
-    assert not (relays["discharge"] and outputs.demand.on), "discharge resistor under load"
-    assert core.state not in ("reconnecting", "stopping") or outputs.demand.current_a == 0.0
+    assert not outputs.set_point.on or core.permission.energise
+    assert outputs.set_point.current_a >= 0.0
+    assert outputs.set_point.voltage_v >= 0.0
+    assert outputs.set_point.current_a <= core.parameters.maximum_current_a
+    assert outputs.set_point.voltage_v <= core.parameters.maximum_voltage_v
+    assert not (relays["discharge"] and outputs.set_point.on), "discharge resistor under load"
+    assert core.state not in ("reconnecting", "stopping") or outputs.set_point.current_a == 0.0
     in_session_state = core.state not in ("idle", "plugged", "settled", "faulted")
     assert in_session_state == (core.session is not None)
     if core.session is None:
@@ -251,7 +257,7 @@ class World:
     def _run_until(self, state: str, end_s: float) -> None:
         while self.core.state != state:
             assert self.now_s < end_s, (
-                f"{self.core.state}/{self.core.memory.stage}, not {state}: {self.log.alarms()} "
+                f"{self.core.state}/{self.core.point.memory.sub_step}, not {state}: {self.log.alarms()} "
                 f"{self.core.permission.start_reasons} {self.core.image.snapshot(self.now_s)}"
             )
             self.step()
@@ -261,7 +267,7 @@ class World:
         end_s = self.now_s + longest_s
         with self._coarse():
             while self.core.session is not None:
-                assert self.now_s < end_s, f"{self.core.state}/{self.core.memory.stage} never ends"
+                assert self.now_s < end_s, f"{self.core.state}/{self.core.point.memory.sub_step} never ends"
                 self.step()
         return self.log.end()
 
@@ -275,7 +281,7 @@ class World:
     def decide(self) -> Outputs:
         """One step of the core at this very time, and its outputs on the plant."""
         core = self.core
-        outputs = core.step(self.now_s, self.wall_ms, self.wall_quality)
+        outputs = core.evaluate(self.now_s, self.wall_ms, self.wall_quality)
         check_outputs(core, outputs)
         for record in outputs.records:
             if record.kind == "session_ended":
@@ -287,9 +293,9 @@ class World:
             self.currents_at_opening_a.append(self.plant.circuit.current_a)
         self._closed = closed
         self.relays.apply(outputs.relays)
-        demand = outputs.demand
-        on = demand.on and self.modules_work
-        self.plant.foreign_source = Source(demand.voltage_v, demand.current_a) if on else None
+        set_point = outputs.set_point
+        on = set_point.on and self.modules_work
+        self.plant.foreign_source = Source(set_point.voltage_v, set_point.current_a) if on else None
         if not self.vehicle_deaf:
             for frame in outputs.frames:
                 self.vehicle.receive(frame, self.now_s)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from agent.control.chassis.backlog import Backlog, RecordDraft
+from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import Answers, CommandInput, Reply
+from agent.vocabulary.record import Record
 
 
 def filled(count: int, maximum: int = 40) -> Backlog:
@@ -22,7 +23,7 @@ def test_numbers_count_from_one_without_gaps() -> None:
 def test_what_is_added_is_what_is_kept() -> None:
     backlog = filled(1)
     draft = backlog.add("state", 5.0, 6, "holdover", "s", {"a": 1})
-    assert draft == RecordDraft(2, "state", 5.0, 6, "holdover", "s", {"a": 1})
+    assert draft == Record("", 2, "state", 5.0, 6, "holdover", 1, "s", {"a": 1})
     assert backlog.pending()[-1] is draft
 
 

@@ -29,7 +29,7 @@ def reply(world: World, name: str, arguments: dict[str, Any], **more: Any) -> tu
 
 
 def audits(world: World) -> list[dict[str, Any]]:
-    return [record.body for record in world.log.kind("audit")]
+    return [dict(record.body) for record in world.log.kind("audit")]
 
 
 PROOF = {"display_mwh": DISPLAY_WH * 1000, "display_step_mwh": 10_000, "by": "Li"}

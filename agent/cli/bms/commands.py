@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from agent.cli.context import Context, json_option, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.service import say_error
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from agent.cli.context import Context, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.meter.bus import Bus, LineSettings
 from agent.cli.meter.guard import site_or_none, who_uses
 from agent.cli.service import complaint, say_error

@@ -1,33 +1,23 @@
 """Records that the recorder has not yet confirmed, in memory, bounded and without gaps."""
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class RecordDraft:
-    """One thing that must be kept, as it leaves the control core."""
-
-    number: int
-    kind: str
-    at_s: float
-    wall_ms: int
-    wall_quality: str
-    session: str | None
-    body: dict[str, Any]
+from agent.vocabulary.record import Record
 
 
 class Backlog:
-    """Numbers records from 1 without gaps and holds them until they are durable.
+    """Numbers records from 1 without gaps and holds them until they are durable. All cores of a process share one.
 
     Nothing is ever dropped here. Instead ``crowded`` tells the core to leave out what can be left out
     (telemetry), and ``full`` makes the core end the session: no record, no charge.
     """
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, maximum: int, boot_id: str = "") -> None:
         self._maximum = maximum
-        self._pending: deque[RecordDraft] = deque()
+        self._boot_id = boot_id
+        self._pending: deque[Record] = deque()
         self._last_number = 0
         self._acknowledged = 0
 
@@ -57,13 +47,21 @@ class Backlog:
         return self._maximum - len(self._pending)
 
     def add(
-        self, kind: str, at_s: float, wall_ms: int, wall_quality: str, session: str | None, body: dict[str, Any]
-    ) -> RecordDraft:
-        """Number a record and keep it."""
+        self,
+        kind: str,
+        at_s: float,
+        wall_ms: int,
+        wall_quality: str,
+        session: str | None,
+        body: Mapping[str, Any],
+        *,
+        connector: int = 1,
+    ) -> Record:
+        """Number a record of a connector and keep it."""
         self._last_number += 1
-        draft = RecordDraft(self._last_number, kind, at_s, wall_ms, wall_quality, session, body)
-        self._pending.append(draft)
-        return draft
+        record = Record(self._boot_id, self._last_number, kind, at_s, wall_ms, wall_quality, connector, session, body)
+        self._pending.append(record)
+        return record
 
     def acknowledge(self, number: int) -> None:
         """All records up to ``number`` are durable. A number never given out is ignored: a confused recorder."""
@@ -73,6 +71,6 @@ class Backlog:
         while self._pending and self._pending[0].number <= number:
             self._pending.popleft()
 
-    def pending(self) -> list[RecordDraft]:
+    def pending(self) -> list[Record]:
         """All records not yet durable, oldest first, to be sent (again) to a recorder that has just come."""
         return list(self._pending)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.control.chassis.envelope import CurrentEnvelope
 from agent.control.chassis.image import ProcessImage
-from agent.control.dc.envelope import CurrentEnvelope
-from agent.control.dc.vehicle import VEHICLE_STOP_FAULTS
+from agent.control.chassis.vehicle_stops import VEHICLE_STOP_FAULTS
 from agent.control.listener.parameters import MonitorParameters
 from agent.control.safety.numbers import SequenceNumbers
 from drivers.gbt27930.messages.fields import Sender
