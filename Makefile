@@ -33,6 +33,8 @@ test: lint typecheck floors broker ## everything that must be green: style, type
 	@$(PY) -m pytest --ignore tests/e2e -m bench --cov --cov-branch --cov-report=
 	@echo "== tests"
 	@$(PY) -m pytest --ignore tests/e2e -m "not bench" -n 2 --cov --cov-branch --cov-append --cov-report=term:skip-covered $(ARGS)
+	@echo "== coverage of each room against its gate"
+	@$(PY) scripts/coverage_gate.py
 
 lint: venv ## ruff: rules and format
 	@echo "== ruff check"

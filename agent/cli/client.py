@@ -18,7 +18,7 @@ FINAL = ("rejected", "done", "failed")
 
 
 class NotRunningError(Exception):
-    """Nobody answers at the socket. ``denied``: somebody would, but this user may not ask."""
+    """The socket does not answer. ``denied``: the process is there, but this user may not connect."""
 
     def __init__(self, path: Path, reason: str, *, denied: bool = False) -> None:
         super().__init__(f"{path}: {reason}")
@@ -104,4 +104,4 @@ class FieldClient:
             try:
                 self._waiting += self._decoder.feed(data)
             except FramingError as error:
-                raise NotRunningError(self._path, f"an answer that nobody understands ({error})") from error
+                raise NotRunningError(self._path, f"unreadable reply ({error})") from error

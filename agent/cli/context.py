@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from agent.cli.client import FieldClient, NotRunningError
+from agent.cli.complaints import complaint, say_error
 from agent.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_WRONG
-from agent.cli.service import complaint, say_error
 from agent.cli.words import Speaker
 from agent.settings.load import AnySite, load_any_site
 from agent.settings.problems import SettingsError
@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass
 class Context:
-    """What the options in front of the command say."""
+    """The options in front of the command."""
 
     config: str
     language: Language
@@ -56,7 +56,7 @@ class Context:
         return FieldClient(Path(self.site.settings.paths.runtime))
 
     def not_running(self, error: NotRunningError, as_json: bool) -> NoReturn:
-        """Say that nobody answers, and end with the exit code for it."""
+        """Report that the process does not answer, and end with the exit code for it."""
         pick = self.speak.pick
         if error.denied:
             text = pick("没有权限访问控制进程", "this user may not talk to the field process")

@@ -8,7 +8,7 @@ import sys
 _LONGEST_LINE_BYTES = 4096
 """A pipe that is ready takes this much without blocking (PIPE_BUF)."""
 _CHATTY = ("transitions", "pymodbus", "can", "paho")
-"""Libraries whose every step is no news to anybody who looks after a pile."""
+"""Libraries with routine messages that are of no use to an operator."""
 _PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 

@@ -149,7 +149,7 @@ def _open(target: Target) -> Port:
 
 def run_make_safe(config: Path, language: Language) -> int:
     """Open the outputs and say what came of it. Returns the exit code."""
-    from agent.cli.service import complaint, say_error
+    from agent.cli.complaints import complaint, say_error
 
     try:
         target = find_target(config)

@@ -17,12 +17,12 @@ def width_of(text: str) -> int:
 
 
 def is_rich() -> bool:
-    """Whether there is a terminal that may be written to in colour (NO_COLOR says no)."""
+    """Whether there is a terminal that may be written to in colour (NO_COLOR disables it)."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
 
 
 def plain_table(headers: Sequence[str], rows: Rows, right: Sequence[int] = ()) -> list[str]:
-    """A table as aligned lines; columns whose index is in ``right`` stand at the right. Empty headers are left out."""
+    """A table as aligned lines; columns with an index in ``right`` are right-aligned. Empty headers are left out."""
     grid = [list(headers), *[list(row) for row in rows]] if any(headers) else [list(row) for row in rows]
     if not grid:
         return []

@@ -1,10 +1,11 @@
-"""Starts one of the two processes, or says what is wrong with the configuration and starts nothing."""
+"""Starts one of the two processes, or reports the errors of the configuration and starts nothing."""
 
 import os
 import re
 import sys
 from pathlib import Path
 
+from agent.cli.complaints import complaint, say_error
 from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.logs import log_to_stderr
 from agent.settings.load import AnySite, load_any_site
@@ -27,24 +28,6 @@ def version() -> str:
         return "unknown"
     found = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)
     return found.group(1) if found else "unknown"
-
-
-def complaint(error: SettingsError, language: Language) -> list[str]:
-    """What is wrong with a file: one line a mistake, then how many."""
-    lines = [problem.line(language) for problem in error.problems]
-    count = len(lines)
-    if language == "zh":
-        return [*lines, f"{error.path}:{count} 处错误,未启动任何进程"]
-    return [*lines, f"{error.path}: {count} {'mistake' if count == 1 else 'mistakes'}, nothing was started"]
-
-
-def say_error(*lines: str) -> None:
-    """Write lines to standard error; a closed one is no reason to fail."""
-    try:
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
-        sys.stderr.flush()
-    except OSError:
-        pass
 
 
 def run_service(name: str, config: str, language: str) -> int:

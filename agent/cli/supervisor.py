@@ -1,4 +1,4 @@
-"""``pile-agent run``: starts both processes, starts them again when they die, and ends them in order.
+"""``pile-agent run``: starts both processes, restarts them when they die, and stops them orderly.
 
 The order of the end matters: first the field process, which ends a charge by itself, then the north process, which
 keeps the record of that. When the field process dies, the outputs are opened before anything else is done.
@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agent.cli.complaints import say_error
 from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
-from agent.cli.service import say_error, service_command
+from agent.cli.service import service_command
 from drivers.text import Language
 
 _PR_SET_PDEATHSIG = 1
@@ -55,10 +56,10 @@ class World(Protocol):
         """Open the outputs directly; whether the board confirmed."""
 
     def wait(self, timeout_s: float) -> bool:
-        """Sleep until a child ends, a signal comes or the time is over; True if somebody asked for the end."""
+        """Sleep until a child ends, a signal comes or the time is over; True if a stop was requested."""
 
     def say(self, chinese: str, english: str) -> None:
-        """Tell the person who looks on."""
+        """Print a line for the operator."""
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class Supervisor:
     control: Watched = field(default_factory=lambda: Watched("control"))
 
     def run(self) -> int:
-        """Watch until somebody asks for the end, or until a process says that its configuration is wrong."""
+        """Watch until a stop is requested, or until a process reports a configuration error."""
         # The record comes first, so that it is there when the field process asks for it.
         watched = (self.north, self.control)
         while True:
@@ -196,7 +197,7 @@ class Machine:
         return time.monotonic()
 
     def start(self, name: str) -> Process:
-        """Start a child in a session of its own: Ctrl-C reaches only the supervisor, which then ends all in order."""
+        """Start a child in a session of its own: Ctrl-C reaches only the supervisor, which then stops all orderly."""
         parent = os.getpid()
 
         def in_child() -> None:

@@ -3,6 +3,7 @@
 from agent.control.dc.parameters import ControlParameters
 from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import EventLimits, Limit, PowerQualityParameters
+from agent.settings.catalogue import threshold_of
 from agent.settings.load import Site
 
 
@@ -39,7 +40,7 @@ def _power_quality(site: Site) -> PowerQualityParameters | None:
 def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlParameters:
     """What the control core must know. Site limits tighten the profile and the catalogue, never loosen them."""
     settings, profile, tariff = site.settings, site.profile, site.tariff
-    connector, limits = settings.connector, settings.limits
+    connector, limits, faults = settings.connector, settings.limits, site.faults
     due = connector.meter.verification_due
     return ControlParameters(
         pile_id=settings.pile.id,
@@ -59,7 +60,7 @@ def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlPara
             slots=tuple(tariff.slots),
             utc_offset_minutes=settings.tariff.utc_offset_minutes,
         ),
-        faults=site.faults,
+        faults=faults,
         edition=connector.edition,
         charger_number=settings.pile.charger_number,
         meter={
@@ -75,10 +76,10 @@ def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlPara
         verification_due_day=None if due is None else due.toordinal(),
         refuse_after_verification_due=connector.meter.refuse_after_verification_due,
         power_quality=_power_quality(site),
-        recorder_lost_stop_s=limits.recorder_lost_stop_s,
+        recorder_lost_stop_s=_least(threshold_of(faults, "recorder_lost"), limits.recorder_lost_stop_s),
         start_time_limit_s=limits.start_time_limit_s,
         telemetry_interval_s=float(settings.record.telemetry_interval_s),
         telemetry_idle_interval_s=float(settings.record.telemetry_idle_interval_s),
-        over_temperature_c=_least(site.faults["over_temperature"].threshold, limits.connector_temperature_stop_c),
-        temperature_derate_c=_least(site.faults["temperature_high"].threshold, limits.connector_temperature_derate_c),
+        over_temperature_c=_least(threshold_of(faults, "over_temperature"), limits.connector_temperature_stop_c),
+        temperature_derate_c=_least(threshold_of(faults, "temperature_high"), limits.connector_temperature_derate_c),
     )

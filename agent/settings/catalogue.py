@@ -1,8 +1,10 @@
 """The shipped data files that a site file refers to: ratings, wiring, tariffs, faults."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from agent.settings.schema import Identifier, Section
 
@@ -125,6 +127,11 @@ class Fault(Section, frozen=True, kw_only=True):
     once, ``stop`` ends the charge in order, ``inhibit`` refuses a start, ``derate`` lowers the current,
     ``log`` only records. ``clear``: ``self`` clears when the cause is gone for ``clear_s``, ``unplug`` needs
     the plug pulled as well, ``local`` needs a person at the pile who resets it.
+
+    A limit has one home. ``threshold`` (in ``unit``) is the limit that the rule of this fault reads: only the faults of
+    ``WITH_THRESHOLD`` have one. ``limits`` names numbers that have their home in the program, where editions differ or
+    several rules share them: ``safety.``, ``times.``, ``judge.`` or ``listener.`` and the name of the number;
+    docs/faults.md shows their values.
     """
 
     id: Identifier
@@ -135,6 +142,7 @@ class Fault(Section, frozen=True, kw_only=True):
     clear_s: Annotated[float, Meta(ge=0, le=600)] = 0.5
     threshold: float | None = None
     unit: str = ""
+    limits: list[str] = field(default_factory=list)
     source: str
     sz77_code: int | None = None
     text_zh: str
@@ -150,13 +158,47 @@ class FaultCatalogue(Section, frozen=True, kw_only=True):
     fault: list[Fault]
 
 
+WITH_THRESHOLD: Mapping[str, str] = MappingProxyType(
+    {
+        "over_temperature": "degC",
+        "temperature_high": "degC",
+        "current_absent": "s",
+        "insulation_monitor_lost": "s",
+        "meter_lost": "s",
+        "power_stage_lost": "s",
+        "recorder_lost": "s",
+        "meter_register_frozen": "Wh",
+        "meter_verification_due": "d",
+        "meter_verification_near": "d",
+    }
+)
+"""The faults with a limit that the program reads from their row, and its unit."""
+
+
+def threshold_of(faults: Mapping[str, Fault], fault_id: str) -> float:
+    """The limit in the row of ``fault_id``. Raises KeyError without the row, ValueError without a limit in it."""
+    threshold = faults[fault_id].threshold
+    if threshold is None:
+        raise ValueError(f"fault {fault_id} has no threshold in the catalogue; its rule needs one")
+    return threshold
+
+
 def fault_table(catalogue: FaultCatalogue) -> dict[str, Fault]:
-    """The catalogue by fault id. Raises ValueError if an id stands twice."""
+    """The catalogue by fault id.
+
+    Raises ValueError if an id comes twice, a limit is missing or in another unit, or a limit is one that no rule reads.
+    """
     table: dict[str, Fault] = {}
     for fault in catalogue.fault:
         if fault.id in table:
-            raise ValueError(f"fault {fault.id} stands twice in the catalogue")
+            raise ValueError(f"fault {fault.id} is in the catalogue twice")
+        if fault.unit != WITH_THRESHOLD.get(fault.id, ""):
+            raise ValueError(f"fault {fault.id}: unit must be {WITH_THRESHOLD.get(fault.id, '')!r}, is {fault.unit!r}")
+        if fault.threshold is not None and fault.id not in WITH_THRESHOLD:
+            raise ValueError(f"fault {fault.id} has a threshold that no rule reads; remove it, or name it in limits")
         table[fault.id] = fault
+        if fault.id in WITH_THRESHOLD:
+            threshold_of(table, fault.id)
     return table
 
 
@@ -166,6 +208,7 @@ __all__ = [
     "OPTIONAL_OUTPUTS",
     "REQUIRED_OUTPUTS",
     "TIMED_OUTPUTS",
+    "WITH_THRESHOLD",
     "AnalogInput",
     "Board",
     "DiscreteInput",
@@ -178,4 +221,5 @@ __all__ = [
     "RelayBoard",
     "TariffTable",
     "fault_table",
+    "threshold_of",
 ]

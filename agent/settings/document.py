@@ -1,17 +1,15 @@
-"""Writes docs/configuration.md and docs/faults.md from the schema and the catalogue.
+"""Writes docs/configuration.md from the schema.
 
-``python -m agent.settings.document`` writes both; a test fails when one is out of date.
+``python -m agent.settings.document`` writes it; a test fails when it is out of date.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from agent.settings.catalogue import Fault
-from agent.settings.files import load_fault_catalogue
 from agent.settings.schema import MonitorConnector, Settings
 from agent.settings.walk import bare, limits_of, type_of
 
@@ -80,24 +78,6 @@ _CROSS_CHECKS = """\
   thresholds of the faults `over_temperature`, `temperature_high` and `recorder_lost`; derating begins below the stop.
 - Folders and certificate files are absolute paths; with TLS the named files exist, and certificate and key come as a
   pair.
-"""
-
-_FAULTS_HEAD = """\
-# Faults
-
-<!-- Written by `python -m agent.settings.document`; change config/faults.toml, not this file. -->
-
-What the agent can find wrong, what it then does, and what to look at. `pile-agent faults` shows those in force.
-本表列出所有故障、动作和处理方法;`pile-agent faults` 显示当前故障。
-
-- **level**: 1 personal safety, 2 equipment safety, 3 notice. 级别:1 人身安全,2 设备安全,3 提示。
-- **action**: `open` contactors open at once; `stop` the charge ends in order; `inhibit` no start; `derate` less
-  current; `log` only recorded. 动作:立即断开、有序停止、禁止启动、降流、仅记录。
-- **clears**: `self` by itself; `unplug` also needs the plug pulled; `local` also needs `pile-agent reset` at the pile.
-  恢复:自动、拔枪后、现场复位(`pile-agent reset`)。
-- **source** of the number: a standard, "industry practice" (seen in piles in the field) or "own" (a decision of this
-  project).
-- **SZ77**: alarm code of Shenzhen DB4403/T 77, where one fits.
 """
 
 
@@ -177,37 +157,9 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def faults_text(faults: Mapping[str, Fault]) -> str:
-    """The whole of docs/faults.md."""
-    lines = [_FAULTS_HEAD, "| fault | level | action | clears | text |", "|---|---|---|---|---|"]
-    lines += [
-        f"| [`{fault.id}`](#{fault.id}) | {fault.level} | {fault.action} | {fault.clear} "
-        f"| {fault.text_zh} · {fault.text_en} |"
-        for fault in faults.values()
-    ]
-    for fault in faults.values():
-        lines += ["", f"## {fault.id}", "", f"**{fault.text_zh} · {fault.text_en}**", ""]
-        facts = [
-            f"level {fault.level}",
-            f"action `{fault.action}`",
-            f"clears `{fault.clear}` after {fault.clear_s:g} s",
-        ]
-        facts.append(f"raised after {fault.debounce_s:g} s" if fault.debounce_s else "raised at once")
-        if fault.threshold is not None:
-            facts.append(f"threshold {fault.threshold:g} {fault.unit}")
-        if fault.sz77_code is not None:
-            facts.append(f"SZ77 {fault.sz77_code}")
-        lines += [f"{', '.join(facts)}. Source: {fault.source}.", "", f"- {fault.hint_zh}", f"- {fault.hint_en}"]
-    return "\n".join([*lines, ""])
-
-
 def documents() -> dict[Path, str]:
-    """Both documents by their path in the checkout."""
-    faults = load_fault_catalogue(CHECKOUT / "config" / "faults.toml")
-    return {
-        CHECKOUT / "docs" / "configuration.md": configuration_text(),
-        CHECKOUT / "docs" / "faults.md": faults_text(faults),
-    }
+    """The document by its path in the checkout."""
+    return {CHECKOUT / "docs" / "configuration.md": configuration_text()}
 
 
 if __name__ == "__main__":

@@ -233,9 +233,12 @@ class Limits(Section, frozen=True, kw_only=True):
     connector_temperature_derate_c: (
         Annotated[float, Meta(ge=30, le=105, description="current is lowered; tightens fault temperature_high")] | None
     ) = None
-    recorder_lost_stop_s: Annotated[
-        float, Meta(ge=5, le=600, description="charge goes on this long without recorder")
-    ] = 60.0
+    recorder_lost_stop_s: (
+        Annotated[
+            float, Meta(ge=5, le=600, description="charge goes on this long without recorder; tightens recorder_lost")
+        ]
+        | None
+    ) = None
     start_time_limit_s: Annotated[float, Meta(ge=30, le=600, description="from start command to current flowing")] = (
         90.0
     )

@@ -57,7 +57,7 @@ def encode_frame(frame: Frame, wake_up_bytes: int = 4) -> bytes:
 
 
 def frame_bytes(data: bytes, start: int) -> int:
-    """Length of the frame that would begin at ``start``; 0 if none can, -1 if too little is there to say."""
+    """Length of the frame that would begin at ``start``; 0 if none can, -1 if there are too few bytes to decide."""
     if data[start] != START:
         return 0
     if len(data) - start < _HEAD_BYTES:
@@ -82,7 +82,7 @@ def is_sound(data: bytes, start: int, length: int) -> bool:
 
 
 def find_frames(data: bytes) -> list[Frame]:
-    """All sound frames, in order. Never raises: for tests, simulated meters and traces."""
+    """All valid frames, in sequence. Never raises: for tests, simulated meters and traces."""
     frames = []
     start = 0
     while start < len(data):

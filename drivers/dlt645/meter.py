@@ -1,4 +1,4 @@
-"""A meter that speaks DL/T 645-2007, sans-I/O: the same readings as a Modbus meter, from identifiers.
+"""A meter with the protocol DL/T 645-2007, sans-I/O: the same readings as a Modbus meter, from identifiers.
 
 A value that comes in several frames (control B1, asked for with 12) is put together here and is as old as its first
 part.
@@ -40,7 +40,7 @@ class Item:
     energy: bool = False
 
     def value(self, data: bytes) -> float | int | None:
-        """What ``data`` says, None if that is no number."""
+        """The number in ``data``, None if it is not a number."""
         raw = (decode_binary if self.binary else decode_bcd)(data, signed=self.signed)
         if raw is None:
             return None

@@ -92,7 +92,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         return bytes((self.control | REPLY, self.sequence)) + self.identifier.to_bytes(IDENTIFIER_BYTES, "little")
 
     def exception_shape(self) -> bytes:
-        """A refusal says which function, not which identifier."""
+        """A refusal contains the function, not the identifier."""
         return bytes((self.control | REPLY | REFUSED,))
 
     def find_reply(self, data: bytes) -> Found:

@@ -1,1 +1,1 @@
-"""One line and its owner: serial and TCP ports, who may speak when."""
+"""One line and its owner: serial and TCP ports, bus access."""

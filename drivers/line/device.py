@@ -12,7 +12,7 @@ _RESULT_LOST_S = 10.0
 
 
 class Device(Protocol):
-    """A device on a line, sans-I/O, whatever it speaks."""
+    """A device on a line, sans-I/O, with any protocol."""
 
     @property
     def name(self) -> str:
@@ -27,7 +27,7 @@ class Device(Protocol):
         """How patient the owner of the line has to be."""
 
     def requests(self, now_s: float) -> Sequence[LineRequest]:
-        """The requests that are due, never a second one for a block whose result is outstanding."""
+        """The requests that are due, never a second one for a block with an outstanding result."""
 
     def accept(self, result: Result) -> list[tuple[str, Reading]]:
         """Take the result of one of its requests; returns signals that it delivers."""
@@ -54,7 +54,7 @@ class PollBlock(Generic[R]):
         """The request if it is due and not outstanding."""
         if now_s < self.next_due():
             return None
-        # Keeps its beat while in time; after a pause it starts anew instead of catching up.
+        # Keeps its period while in time; after a pause it restarts instead of catching up.
         previous_s = self._due_s
         on_beat = previous_s is not None and now_s - previous_s < self.interval_s
         self._due_s = (previous_s if previous_s is not None and on_beat else now_s) + self.interval_s

@@ -1,7 +1,7 @@
 """One request and its one reply on a line: what the owner of a line needs to know of a protocol, and nothing more.
 
-The owner (``drivers.line.owner``) decides who may speak and when; a request knows its own bytes and can tell its
-reply from anything else. So requests of several protocols can share one line.
+The owner (``drivers.line.owner``) decides which request is sent and when; a request knows its own bytes and can
+distinguish its reply from any other bytes. So requests of several protocols can share one line.
 """
 
 import enum
@@ -35,7 +35,7 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     """Outcome of a search. ``frame`` and ``end`` are set for ``Match.REPLY`` only.
 
     ``foreign_frames`` counts sound frames that do not answer the request; ``late_bytes`` is the length of those that
-    say themselves that they answer an earlier one.
+    are marked as answers to an earlier one.
     """
 
     match: Match
@@ -78,7 +78,7 @@ class LineRequest(Protocol):
         """Look for the reply in everything that was received since the request was sent. Never raises."""
 
     def reply_shape(self) -> bytes:
-        """What by itself tells its normal reply from the others of the device: equal shapes can be mistaken."""
+        """What distinguishes its normal reply from others of the device: equal shapes can be confused."""
 
     def exception_shape(self) -> bytes:
         """The same for a reply that refuses."""
@@ -87,7 +87,7 @@ class LineRequest(Protocol):
         """The code of a reply that refuses, None for a normal one."""
 
     def probe(self, outstanding: Set[bytes]) -> Self | None:
-        """A harmless read of the same device whose reply has none of the ``outstanding`` shapes, or None."""
+        """A harmless read of the same device with a reply of none of the ``outstanding`` shapes, or None."""
 
     def result(self, frame: bytes, at_s: float) -> "Result":
         """The outcome that a normal reply frame carries."""

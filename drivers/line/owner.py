@@ -1,4 +1,4 @@
-"""The owner of one line: who may speak when, and which reply belongs to which request.
+"""The owner of one line: which request is sent when, and which reply belongs to which request.
 
 Sans-I/O: bytes and the time go in, bytes to write and results come out. Per wake-up the caller
 first hands in what was received, then asks ``poll`` for what to write. What the bytes mean is the
@@ -6,12 +6,12 @@ request's own (``drivers.line.exchange``): Modbus and DL/T 645 may share a line.
 
 Replies of both carry no number, so a late reply can look like the answer to the next request.
 Four rules keep it from being taken for one: after a failure the line must fall silent before
-anything is sent; bytes that nobody asked for are discarded; and a read whose reply could still be
-outstanding is not sent again until something that was asked later, and whose reply looks different,
-was answered (devices answer in order), or until no device answers any more (``late_limit_s``). A
-probe is asked for that if there is nothing else. And after a reply, a request of the same device
-with a reply alike waits as long as a second copy of that reply would take. The echo of a write says
-the same whichever of two identical writes it belongs to; states are confirmed by reading back.
+anything is sent; unsolicited bytes are discarded; and a read with a reply that could still be
+outstanding is not sent again until something that was sent later, with a reply of another shape,
+was answered (devices answer in sequence), or until no device answers any more (``late_limit_s``). A
+probe is sent if there is no other request. And after a reply, a request of the same device
+with a reply of the same shape waits as long as a second copy of that reply would take. The echo of
+a write is the same for each of two identical writes; states are confirmed by reading back.
 """
 
 import bisect
@@ -58,7 +58,7 @@ _LARGEST_BUFFER_BYTES = 512
 
 @dataclass(slots=True)
 class Counters:
-    """What happened with one device. ``late`` counts bytes that came when nobody waited for them."""
+    """What happened with one device. ``late`` counts bytes that arrived outside a request."""
 
     ok: int = 0
     timeouts: int = 0
@@ -69,7 +69,7 @@ class Counters:
     expired: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """The counters by name."""
+        """The counters as a dictionary, keyed by field."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
@@ -145,12 +145,12 @@ class LineOwner:
     that does not answer is tried again, ``late_limit_s`` the time after which no device answers any more. The
     defaults are this project's own; the slowest device of the shipped set answers within 1.5 s.
 
-    ``framing`` stands for a stream whose frames are numbered (Modbus TCP): late replies are told by their number, so
+    ``framing`` is for a stream with numbered frames (Modbus TCP): late replies are detected by their number, so
     neither silence nor probes are needed; ``network_s`` is then added to every time-out, and baud and bits are those
     of the line behind the gateway.
 
     Adapters for two wires hand back what is sent. The owner notices it by a read that comes back as it went, and takes
-    the echo away from then on: else the echo of a write would pass for its confirmation. ``echoes`` tells.
+    the echo away from then on: else the echo of a write would pass for its confirmation. ``echoes`` shows it.
     """
 
     def __init__(
@@ -392,7 +392,7 @@ class LineOwner:
 
     @staticmethod
     def _last_alike(request: LineRequest, device: _DeviceState) -> int:
-        """Place of the last unanswered request whose reply could be taken for that of ``request``, -1 if none could."""
+        """Index of the last unanswered request with a reply that could pass for that of ``request``, -1 if none."""
         if not request.is_read:
             return -1
         shape = request.reply_shape()
@@ -401,7 +401,7 @@ class LineOwner:
 
     @staticmethod
     def _probe(request: LineRequest, device: _DeviceState, last: int) -> LineRequest | None:
-        """A read whose reply, even one to an earlier probe, proves that ``unanswered[last]`` is answered or lost.
+        """A read with a reply that proves, even for an earlier probe, that ``unanswered[last]`` is answered or lost.
 
         A device may be silent to what it does not know: what it left unanswered twice is asked last.
         """
@@ -467,7 +467,7 @@ class LineOwner:
             self._results.append(request.result(frame, now_s))
 
     def _vouch(self, flight: _InFlight, device: _DeviceState, shape: bytes) -> None:
-        """A device answers in order: what was asked before the answered request is answered or lost.
+        """A device answers in sequence: every request before the answered one is answered or lost.
 
         A reply that may belong to an earlier request proves it only up to that one, and its own may still come.
         """

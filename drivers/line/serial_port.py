@@ -38,7 +38,7 @@ def port_gone(path: str) -> PortError:
 
 
 def is_hung_up(fd: int) -> bool:
-    """Whether the device behind ``fd`` is gone. An empty read alone does not tell: an idle terminal gives one too."""
+    """Whether the device behind ``fd`` is gone. An empty read alone is no proof: an idle terminal gives one too."""
     poller = select.poll()
     poller.register(fd, 0)
     return any(event & _HANG_UP for _, event in poller.poll(0))
@@ -78,7 +78,7 @@ class SerialPort:
     """One serial port, for the use of this process alone.
 
     ``parity`` is "N", "E" or "O", ``stop_bits`` 1 or 2. Raises PortError if the port is missing, not permitted, in
-    use or no serial port; each says so. ``dropped`` counts frames that the port did not take.
+    use or no serial port; each with its own text. ``dropped`` counts frames that the port did not take.
     """
 
     def __init__(self, path: str, baud: int, parity: str = "N", stop_bits: int = 1) -> None:

@@ -17,7 +17,7 @@ _DEFAULT_PORT = 502
 _ADDRESS_AND_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:/?#@\[\]]*))(?::(?P<port>[0-9]{1,6}))?/?")
 _READ_BYTES = 4096
 _CONNECT_TIMEOUT_S = 3.0
-# A cable that is cut says nothing: the kernel gives a silent connection up after about 20 s.
+# A cut cable is not reported: the kernel gives a silent connection up after about 20 s.
 _USER_TIMEOUT_MS = 10_000
 _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 2))
 
@@ -50,7 +50,7 @@ def split_url(url: str) -> tuple[str, str, int]:
 
 
 class TcpPort:
-    """One connection. Connecting goes on in the background: ``is_ready`` says when it is there.
+    """One connection. Connecting continues in the background: ``is_ready`` is true when it is established.
 
     Raises PortError if the network refuses at once, ValueError if ``url`` is wrong. ``dropped`` counts frames that the
     connection did not take.
@@ -134,7 +134,7 @@ class TcpPort:
     def _refused(self, code: int) -> PortError:
         if code == errno.ECONNREFUSED:
             hint = "Switch Modbus TCP on in the device and check the port number (often 502)."
-            return PortError("nobody listens there", self.path, hint)
+            return PortError("no service listens there", self.path, hint)
         if code in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT):
             hint = "Check address, cable and network mask, and that the device has power."
             return PortError("the device cannot be reached", self.path, hint)

@@ -1,4 +1,4 @@
-"""What a map states for the tools of an installer: how a model is told from others, and how its address is set.
+"""What a map states for the tools of an installer: how a model is identified, and how its address is set.
 
 The agent itself reads none of this and never writes to a meter.
 """
@@ -63,7 +63,7 @@ class Settings(Section, frozen=True, kw_only=True):
 
     @property
     def all(self) -> dict[str, Setting]:
-        """The settings that there are, by name."""
+        """The settings of the map, keyed by setting name."""
         named = {"address": self.address, "baud": self.baud, "frame": self.frame}
         return {name: setting for name, setting in named.items() if setting is not None}
 
@@ -86,7 +86,7 @@ def commissioning_mistakes(
             yield (
                 f"settings.{name}.register",
                 f"寄存器 {setting.register} 列在 never_write 中",
-                f"register {setting.register} stands in never_write",
+                f"register {setting.register} is in never_write",
             )
         if setting.type == "f32" and setting.write_function == 6:
             yield (

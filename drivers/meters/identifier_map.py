@@ -64,7 +64,7 @@ class ItemBlock(Section, frozen=True, kw_only=True):
 class IdentifierMap(MeterMap, frozen=True, kw_only=True):
     """One meter model that is read over DL/T 645-2007."""
 
-    protocol: Annotated[Literal["dlt645-2007"], Meta(description="what the meter speaks")]
+    protocol: Annotated[Literal["dlt645-2007"], Meta(description="protocol of the meter")]
     serial: Annotated[LineDefaults, Meta(description="how it leaves the factory")]
     computed_power: Annotated[
         bool, Meta(description="the meter gives no power: meter_power_w is voltage times current, both from it")

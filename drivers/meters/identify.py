@@ -1,7 +1,7 @@
 """Which model a meter is: by its code where the model has one, else by whether its values make sense with a map.
 
 Pure: what was read goes in, a judgement comes out. Ranges are deliberately wide: a map must not be ruled out because
-the installation is unusual, only because the numbers cannot be what the map says they are.
+the installation is unusual, only because the numbers are out of the range of the map.
 """
 
 import enum
@@ -15,12 +15,12 @@ Value = float | int
 
 
 class Verdict(enum.IntEnum):
-    """How well a map fits."""
+    """Verdict of a map."""
 
     NO = 0
-    """A value cannot be what the map says, or the meter refuses it."""
+    """A value is out of the range of the map, or the meter refuses it."""
     WEAK = 1
-    """Nothing speaks against it, but all values are zero, which says nothing."""
+    """No contradiction, but all values are zero, which proves nothing."""
     VALUES = 2
     """The values make sense."""
     CODE = 3
@@ -49,7 +49,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 _LARGEST_ENERGY_WH = 1e12
 # Whole numbers read as a float are either huge or far below any resolution of a meter.
 _SMALLEST = 1e-6
-# A load of less than this says nothing about power.
+# A smaller load proves nothing about power.
 _LEAST_POWER_W = 100.0
 _POWER_TOLERANCE = 0.3
 
@@ -111,7 +111,7 @@ def fits_together(values: Mapping[str, Value]) -> bool:
 
 
 def judge(values: Mapping[str, Value | None], expected: tuple[str, ...]) -> Verdict:
-    """How well a map fits whose ``expected`` signals were read as ``values``; absent or None: could not be read."""
+    """Verdict of a map with ``expected`` signals read as ``values``; absent or None: could not be read."""
     found = {signal: value for signal in expected if (value := values.get(signal)) is not None}
     if not expected or len(found) < len(expected):
         return Verdict.NO

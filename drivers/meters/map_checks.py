@@ -1,4 +1,4 @@
-"""How the parts of a meter map fit together: what the types alone cannot see. Every mistake is found, not the first."""
+"""How the parts of a meter map fit together: the checks beyond the types. Every error is found, not only the first."""
 
 import math
 from collections.abc import Collection, Iterator
@@ -16,7 +16,7 @@ _AC_ENERGY = ("energy_import_wh", "energy_total_wh")
 
 
 class Mistake(NamedTuple):
-    """One mistake: the dotted key, what is wrong, and what to do (may be empty), in Chinese and English."""
+    """One error: the dotted key, the error, and the remedy (may be empty), in Chinese and English."""
 
     place: str
     zh: str
@@ -120,7 +120,7 @@ def _completeness(
         yield Mistake(
             "energy_unit_disputed",
             "没有电能信号写明争议内容",
-            "no energy signal says in `disputed` on what the sources differ",
+            "no energy signal has `disputed` with the points on which the sources differ",
         )
 
 
@@ -261,7 +261,7 @@ def _value(register_map: RegisterMap, field: Field, place: str) -> Iterator[Mist
 
 
 def _bundles(register_map: RegisterMap) -> Iterator[Mistake]:
-    """What belongs together must fit into one request, and what lies between must be readable."""
+    """What belongs together must fit into one request, and the registers between them must be readable."""
     for members in _all_members(register_map):
         first, last = members.need.first, members.need.last
         if register_map.even:
@@ -280,7 +280,7 @@ def _bundles(register_map: RegisterMap) -> Iterator[Mistake]:
             yield Mistake(
                 place,
                 f"须读过寄存器 {gap}(0x{gap:04X}),但它不在 readable 中",
-                f"reads through register {gap} (0x{gap:04X}), which nothing says is readable",
+                f"reads through register {gap} (0x{gap:04X}), which is not listed as readable",
                 "在 readable 中写明,或确认寄存器号",
                 "name it in readable, or look at the register again",
             )

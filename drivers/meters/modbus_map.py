@@ -48,7 +48,7 @@ class InRegisters:
         return self.register + self.width - 1
 
     def raw(self, registers: tuple[int, ...]) -> tuple[int, float]:
-        """The raw value of its registers (in wire order), as unsigned number and as what ``type`` says.
+        """The raw value of its registers (in wire order), as unsigned number and as value of ``type``.
 
         What is no number (NaN, infinity, a BCD digit above 9) comes back as NaN or infinity.
         """
@@ -80,26 +80,26 @@ class Field(Quantity, InRegisters, frozen=True, kw_only=True):
     ratios: Annotated[list[str], Meta(description="ratios of the meter that multiply the value")] = msgspec.field(
         default_factory=list
     )
-    sentinels: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(description="patterns that say: no value here")] = (
+    sentinels: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(description="patterns that mean: no value here")] = (
         msgspec.field(default_factory=list)
     )
     missing: Annotated[
         list[Literal["all_ones", "highest", "lowest"]],
-        Meta(description="the same by name: 0xFF..., 0x7FF..., 0x800... in the width of the type"),
+        Meta(description="the same as a keyword: 0xFF..., 0x7FF..., 0x800... in the width of the type"),
     ] = msgspec.field(default_factory=list)
     together: Annotated[str, Meta(description="fields with the same word here are read in one request")] = ""
     variant: Annotated[str, Meta(description="only with this variant of the firmware")] = ""
 
     @property
     def no_value(self) -> frozenset[int]:
-        """All raw patterns, as unsigned numbers, that say that there is no value."""
+        """All raw patterns, as unsigned numbers, that mean that there is no value."""
         bits = 16 * self.width
         named = {"all_ones": (1 << bits) - 1, "highest": (1 << bits - 1) - 1, "lowest": 1 << bits - 1}
         return frozenset((*self.sentinels, *(named[name] for name in self.missing)))
 
     @property
     def modulus(self) -> int | None:
-        """Raw value at which a counter begins again at 0; None where the type does not say."""
+        """Raw value at which a counter rolls over to 0; None where the type does not define it."""
         if self.rollover is not None:
             return self.rollover
         if self.type.startswith("u"):
@@ -124,7 +124,7 @@ class Ratio(Section, InRegisters, frozen=True, kw_only=True):
 class Variant(Section, frozen=True, kw_only=True):
     """One of several places where firmware versions keep the same quantities; the meter is asked which it is.
 
-    Of the variants of one ``choice``, in the order of the file, the first whose field ``probe`` has a value is taken;
+    Of the variants of one ``choice``, in the order of the file, the first with a value in its field ``probe`` is taken;
     with ``above_zero`` a value of 0 proves nothing while another variant answers as well: the wrong place of a meter
     that does not know it may read 0 for ever.
     """
@@ -133,7 +133,7 @@ class Variant(Section, frozen=True, kw_only=True):
     choice: Annotated[
         str, Meta(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="the variants of one choice exclude each other")
     ]
-    probe: Annotated[str, Meta(description="signal whose field tells whether it is this variant")]
+    probe: Annotated[str, Meta(description="signal with the field that detects this variant")]
     above_zero: Annotated[bool, Meta(description="the probe must be above 0")] = False
     description: Text
 
@@ -149,7 +149,7 @@ class Span(Section, frozen=True, kw_only=True):
 class RegisterMap(MeterMap, frozen=True, kw_only=True):
     """One meter model that is read over Modbus."""
 
-    protocol: Annotated[Literal["modbus"], Meta(description="what the meter speaks")]
+    protocol: Annotated[Literal["modbus"], Meta(description="protocol of the meter")]
     maximum_registers: Annotated[int, Meta(ge=1, le=125, description="most registers in one request")]
     even: Annotated[bool, Meta(description="requests must begin at an even register and have an even count")] = False
     function: Function = 3

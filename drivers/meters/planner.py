@@ -53,7 +53,7 @@ class Read(msgspec.Struct, frozen=True, gc=False):
 class Limits(msgspec.Struct, frozen=True, gc=False):
     """What the meter takes.
 
-    ``readable``: (function, first, last) of registers that may be read although nobody needs them; what is neither
+    ``readable``: (function, first, last) of registers that may be read although no need uses them; what is neither
     there nor in a need is never read. ``even``: requests begin at an even register and have an even count, for which
     one register more may be read at either end.
     """

@@ -19,7 +19,7 @@ _DLT_REPLY_PREAMBLE_BYTES = 4
 
 
 class Members(msgspec.Struct, frozen=True, gc=False):
-    """What one need stands for: fields and ratios whose registers belong together."""
+    """The content of one need: fields and ratios with registers that belong together."""
 
     need: Need
     fields: tuple[Field, ...]
@@ -27,7 +27,7 @@ class Members(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadPlan(msgspec.Struct, frozen=True, gc=False):
-    """The requests for one meter. ``members`` says what the keys of the reads stand for."""
+    """The requests for one meter. ``members`` maps the keys of the reads to their needs."""
 
     reads: tuple[Read, ...]
     members: dict[str, Members]
@@ -38,7 +38,7 @@ class ReadPlan(msgspec.Struct, frozen=True, gc=False):
         return [field for key in read.keys for field in self.members[key].fields]
 
     def ratios(self, read: Read) -> list[Ratio]:
-        """The ratios that a read serves; a ratio that several fields need at once stands once."""
+        """The ratios that a read serves; a ratio that several fields need is listed once."""
         return list(dict.fromkeys(ratio for key in read.keys for ratio in self.members[key].ratios))
 
 
@@ -150,7 +150,7 @@ def with_function(register_map: RegisterMap, function: Function) -> RegisterMap:
 
 
 class ItemRead(msgspec.Struct, frozen=True, gc=False):
-    """One request over DL/T 645: an identifier, and the items whose values its reply holds one after the other.
+    """One request over DL/T 645: an identifier, and the items with their values in the sequence of its reply.
 
     ``items`` are all of the reply, ``signals`` those that are wanted.
     """

@@ -1,4 +1,4 @@
-"""What a map says about the energy register of a meter: its own resolution and where it begins again."""
+"""The energy register of a meter according to its map: resolution and roll-over."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,7 +10,7 @@ from drivers.meters.signals import ENERGY_SIGNAL, UNIT_FACTORS
 
 @dataclass(frozen=True, slots=True)
 class RegisterForm:
-    """The energy register as the meter counts it. What the map does not say is None and never guessed."""
+    """The energy register as the meter counts it. What the map does not give is None and never guessed."""
 
     step_mwh: int | None = None
     """Energy of one digit, thousandths of a Wh: 10_000 is the 0.01 kWh of many meters."""

@@ -47,7 +47,7 @@ _PARTS = {
 class RegisterMapError(Exception):
     """A map cannot be used. The text names the file, the key and what is wrong.
 
-    ``mistakes`` holds all that were found, at least one.
+    ``mistakes`` holds all errors found, at least one.
     """
 
     def __init__(self, path: Path, found: Sequence[Mistake]) -> None:

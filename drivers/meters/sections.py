@@ -1,4 +1,4 @@
-"""The parts that all meter maps have in common, whatever the meter speaks."""
+"""The parts that all meter maps have in common, for any protocol."""
 
 from typing import Annotated, Literal
 
@@ -74,7 +74,7 @@ class MeterMap(Section, frozen=True, kw_only=True):
     description: Annotated[str, Meta(min_length=1, description="one line about the meter and its registers")]
     description_zh: Annotated[str, Meta(min_length=1, description="the same in Chinese")]
     source: Annotated[str, Meta(min_length=1, description="where the registers come from")]
-    confidence: Annotated[Confidence, Meta(description="how sure the facts are, unless a field says otherwise")]
+    confidence: Annotated[Confidence, Meta(description="confidence of the facts, unless a field has its own")]
     billing: Annotated[bool, Meta(description="the energy register is fit for billing")]
     billing_reason: Annotated[Text, Meta(description="why it is or is not")]
     energy_unit_disputed: Annotated[bool, Meta(description="sources differ on the unit of energy")]

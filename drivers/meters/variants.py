@@ -12,7 +12,7 @@ class VariantChooser:
     """The choices of one meter: probe fields go out, answers come in, until each choice is made.
 
     A variant is taken when it answers and every variant before it in the file has been heard. Where a variant must
-    read above 0 to be believed and all read 0, the one that answers is taken only if no other does: a meter that is
+    read above 0 to count and all read 0, the one that answers is taken only if no other does: a meter that is
     new reads 0 in the right place, a meter of the other firmware reads 0 in the wrong one.
     """
 

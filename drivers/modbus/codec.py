@@ -176,9 +176,9 @@ def reply_bytes(request: Request) -> int:
 
 
 def reply_shape(request: Request) -> bytes:
-    """The leading bytes that every normal reply to ``request`` has and by which alone it can be told from others.
+    """The leading bytes that every normal reply to ``request`` has and that alone distinguish it from others.
 
-    Two requests of one device with the same shape cannot be told apart by their replies.
+    Two requests of one device with the same shape cannot be distinguished by their replies.
     """
     if request.is_read:
         return bytes((request.function, reply_bytes(request) - _READ_OVERHEAD_BYTES))
@@ -191,7 +191,7 @@ def exception_shape(request: Request) -> bytes:
 
 
 def _frame_bytes(data: bytes, start: int) -> int:
-    """Length of the reply frame that would begin at ``start``; 0 if none can, -1 if too little is there to say."""
+    """Length of the reply frame that would begin at ``start``; 0 if none can, -1 with too few bytes to decide."""
     if not 1 <= data[start] <= _LARGEST_ADDRESS:
         return 0
     if len(data) - start < 2:
@@ -264,7 +264,7 @@ def decode(frame: bytes, request: Request) -> tuple[tuple[int, ...], tuple[bool,
 
 
 def probe(request: Request, outstanding: Set[bytes]) -> Request | None:
-    """A harmless read whose reply cannot be taken for any reply still outstanding, or None if there is none.
+    """A harmless read with a reply that cannot pass for any outstanding one, or None if there is none.
 
     Reads that the device knows come first; to the others it answers with an exception, which proves as much.
     """

@@ -1,6 +1,6 @@
 """Modbus TCP: the same requests with a number before them (Modbus messaging on TCP/IP V1.0b clause 3.1.3).
 
-A reply repeats the number, so a late one is told from the awaited one by it. Several unit ids behind a gateway
+A reply repeats the number, which distinguishes a late one from the awaited one. Several unit ids behind a gateway
 are several addresses.
 """
 

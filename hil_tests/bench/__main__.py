@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from hil_tests.bench.assembly import (
+    GUNS_AT_MOST,
     PARTS,
     Assembly,
-    AssemblyError,
     BenchOptions,
     remove_ready_file,
     write_ready_file,
@@ -22,13 +22,17 @@ from hil_tests.bench.broker import BrokerError
 from hil_tests.bench.client import BenchClient, BenchError
 from hil_tests.bench.commands import Commands, RefusedError
 from hil_tests.bench.connection_table import connection_table
+from hil_tests.bench.gun import AssemblyError
 from hil_tests.bench.steadiness import take_priority
 
 # The kernel's limit for the path of a local socket, less one for its terminator.
 _LONGEST_SOCKET_PATH = 107
 _PARENT_POLL_S = 0.5
 _folder_option = click.option(
-    "--folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where the bench keeps its files."
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the files of the bench.",
 )
 
 
@@ -40,25 +44,31 @@ def main() -> None:
 @main.command()
 @_folder_option
 @click.option("--without", type=click.Choice(PARTS), multiple=True, help="Leave a part out; may be given again.")
-@click.option("--vehicle-profile", default="demo-car", show_default=True, help="Which vehicle to simulate.")
-@click.option("--mqtt-port", type=click.IntRange(0, 65535), default=0, help="Port of the broker, 0 for any free one.")
-@click.option("--battery-voltage", type=click.FloatRange(0, 1500), help="Battery voltage of a foreign vehicle, V.")
 @click.option(
-    "--battery-file", type=click.Path(path_type=Path), help="File in which a foreign vehicle tells its voltage."
+    "--vehicle-profile",
+    multiple=True,
+    default=("demo-car",),
+    show_default=True,
+    help="Which vehicle to simulate; given twice, the bench has a second gun with that vehicle.",
 )
-@click.option("--tap", is_flag=True, help="With a place for a listener on the vehicle's line.")
+@click.option("--switched", is_flag=True, help="With allocation contactors between groups of modules and guns.")
+@click.option("--mqtt-port", type=click.IntRange(0, 65535), default=0, help="Port of the broker, 0 for any free one.")
+@click.option("--battery-voltage", type=click.FloatRange(0, 1500), help="Battery voltage of a third-party vehicle, V.")
+@click.option("--battery-file", type=click.Path(path_type=Path), help="File with the voltage of a third-party vehicle.")
+@click.option("--tap", is_flag=True, help="Add a port for a listener on the vehicle's line.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
 def run(
     folder: Path,
     without: tuple[str, ...],
-    vehicle_profile: str,
+    vehicle_profile: tuple[str, ...],
+    switched: bool,
     mqtt_port: int,
     battery_voltage: float | None,
     battery_file: Path | None,
     tap: bool,
     parent: int | None,
 ) -> None:
-    """Run the bench until it is told to end (Ctrl-C or SIGTERM)."""
+    """Run the bench until Ctrl-C or SIGTERM."""
     folder = folder.resolve()
     if len(str(folder / "bench.sock")) > _LONGEST_SOCKET_PATH:
         raise click.ClickException(f"the path of {folder} is too long for a local socket; choose a shorter folder")
@@ -67,7 +77,14 @@ def run(
         BenchClient(folder).probe()
         raise click.ClickException(f"a bench already runs in {folder}")
     take_priority()
-    options = BenchOptions(folder, frozenset(without), vehicle_profile, mqtt_port, battery_voltage, battery_file, tap)
+    if len(vehicle_profile) > GUNS_AT_MOST:
+        raise click.ClickException(f"the bench has at most {GUNS_AT_MOST} guns: give --vehicle-profile once for each")
+    if switched and len(vehicle_profile) < GUNS_AT_MOST:
+        raise click.ClickException("--switched needs two guns: give --vehicle-profile twice")
+    first, *more = vehicle_profile
+    options = BenchOptions(
+        folder, frozenset(without), first, mqtt_port, battery_voltage, battery_file, tap, tuple(more), switched
+    )
     try:
         asyncio.run(_run(options, parent))
     except (AssemblyError, BrokerError) as error:

@@ -16,7 +16,7 @@ _RESTART_PAUSE_S = 1.0
 
 
 class BrokerError(Exception):
-    """The broker cannot run; the text says why and what to do."""
+    """The broker cannot run; the text gives reason and remedy."""
 
 
 def find_mosquitto() -> str:
@@ -29,7 +29,7 @@ def find_mosquitto() -> str:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody uses at this moment."""
+    """A TCP port on loopback that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Tells how long the system takes to carry bytes through a pseudo-terminal: the wires of the bench are made of them.
+"""Measures the delay of bytes through a pseudo-terminal, of which the wires of the bench are made.
 
 The kernel hands such bytes on from a worker of ordinary priority. On a busy machine that worker waits while a bench
 with real-time priority runs on time, so the bench itself notices nothing and every frame comes late all the same.

@@ -12,7 +12,7 @@ _POLL_S = 0.02
 
 
 class BenchError(Exception):
-    """The bench refused a command or cannot be reached; the text says why."""
+    """The bench refused a command or cannot be reached; the text gives the reason."""
 
 
 class BenchClient:
@@ -21,19 +21,19 @@ class BenchClient:
     def __init__(self, folder: Path | str) -> None:
         self._path = Path(folder) / "bench.sock"
 
-    def do(self, command: str) -> str:
-        """Carry out one physical command; returns the bench's answer. Raises BenchError if it refuses."""
-        return str(self._ask(command)["reply"])
+    def do(self, command: str, gun: int = 1) -> str:
+        """Carry out one physical command at a gun; returns the bench's answer. Raises BenchError if it refuses."""
+        return str(self._ask(f"gun {gun} {command}")["reply"])
 
-    def probe(self) -> dict[str, Any]:
-        """Everything that a probe at the pile could show, see ``Commands`` for the keys."""
-        return dict(self._ask("probe")["reply"])
+    def probe(self, gun: int = 1) -> dict[str, Any]:
+        """Everything that a probe at a gun could show, see ``Commands`` for the keys."""
+        return dict(self._ask(f"gun {gun} probe")["reply"])
 
-    def wait_for(self, predicate: Callable[[dict[str, Any]], bool], timeout_s: float) -> dict[str, Any]:
+    def wait_for(self, predicate: Callable[[dict[str, Any]], bool], timeout_s: float, gun: int = 1) -> dict[str, Any]:
         """Probe until ``predicate`` holds and return that probe. Raises BenchError after ``timeout_s``."""
         deadline_s = time.monotonic() + timeout_s
         while True:
-            probe = self.probe()
+            probe = self.probe(gun)
             if predicate(probe):
                 return probe
             if time.monotonic() >= deadline_s:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hil_tests.bench.assembly import PARTS, Assembly, PartMissingError
 from hil_tests.bench.circuit import Contactor
+from hil_tests.bench.gun import Gun
 from hil_tests.bench.power_stage import Module, PowerStage
 from hil_tests.bench.recorder import RecorderError
 from hil_tests.bench.vehicle_link import VehicleError
@@ -16,7 +17,7 @@ Handler = Callable[[list[str]], Awaitable[str]]
 
 
 class RefusedError(Exception):
-    """The command makes no sense here and now; the text says why."""
+    """The command is not valid now; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,35 @@ class _Command:
 
 
 class Commands:
-    """Parses and carries out commands on an assembly."""
+    """Commands of the whole bench: ``gun N COMMAND``, and without ``gun N`` those of gun 1."""
 
     def __init__(self, assembly: Assembly) -> None:
+        self._guns = {gun.number: GunCommands(assembly, gun) for gun in assembly.guns}
+
+    def help(self) -> str:
+        """All commands with their meaning."""
+        return self._guns[1].help()
+
+    async def run(self, line: str) -> str | dict[str, Any]:
+        """Carry out one line. Raises RefusedError with a reason for the person who typed it."""
+        words = line.split()
+        if words[:1] != ["gun"]:
+            return await self._guns[1].run(line)
+        try:
+            gun = self._guns[int(words[1])]
+        except (IndexError, ValueError, KeyError):
+            numbers = " or ".join(str(number) for number in self._guns)
+            raise RefusedError(f"which gun: {numbers}? write: gun 1 plug") from None
+        return await gun.run(" ".join(words[2:]))
+
+
+class GunCommands:
+    """Parses and carries out commands at one gun."""
+
+    def __init__(self, assembly: Assembly, gun: Gun) -> None:
         self._assembly = assembly
-        self._plant = assembly.plant
+        self._gun = gun
+        self._plant = gun.plant
         self._table = self._build_table()
 
     def help(self) -> str:
@@ -54,7 +79,7 @@ class Commands:
                     return await row.handler(words[len(row.words) :])
                 except (VehicleError, PartMissingError) as error:
                     raise RefusedError(str(error)) from None
-        names = [" ".join(row.words) for row in self._table] + ["probe", "help"]
+        names = [" ".join(row.words) for row in self._table] + ["probe", "help", "gun"]
         nearest = difflib.get_close_matches(" ".join(words[:2]), names, n=1, cutoff=0.4)
         hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
         raise RefusedError(f"unknown command `{line}`.{hint} Commands: {', '.join(names)}")
@@ -93,9 +118,10 @@ class Commands:
             "connector_temperatures_c": [round(plant.contact_plus_c, 1), round(plant.contact_minus_c, 1)],
             "modules": [_module_probe(module) for module in (assembly.stage.modules if assembly.stage else [])],
             "vehicle": await self._vehicle_probe(),
-            "wires": assembly.wires(),
+            "wires": assembly.wires(self._gun.number),
             "pids": assembly.pids,
-            "tap": None if assembly.tap is None else assembly.tap.probe(),
+            "tap": None if self._gun.tap is None else self._gun.tap.probe(),
+            "bank": assembly.bank.probe(),
             "standstills": [
                 {"at_s": round(each.at_s, 3), "length_s": round(each.length_s, 3)}
                 for each in assembly.standstills.standstills
@@ -103,12 +129,12 @@ class Commands:
         }
 
     async def _vehicle_probe(self) -> dict[str, Any]:
-        link = self._assembly.link
+        link = self._gun.link
         if link is None:
             return {"foreign": True}
         linked = link.linked.is_set()
         state = await link.state() if linked else {}
-        return {"foreign": False, "running": "vehicle" in self._assembly.pids, "linked": linked, **state}
+        return {"foreign": False, "running": self._gun.vehicle_pid is not None, "linked": linked, **state}
 
     def _build_table(self) -> list[_Command]:
         parts = "|".join(PARTS)
@@ -133,7 +159,7 @@ class Commands:
             ("heat module", "N C", "force the temperature of power module N", self._heat_module),
             ("cool module", "N", "module N back to its own heat", self._cool_module),
             ("module fault", "N", "power module N fails", self._module_fault(True)),
-            ("module ok", "N", "power module N is well again", self._module_fault(False)),
+            ("module ok", "N", "power module N is healthy again", self._module_fault(False)),
             ("cut wire", parts, "cut the wire at the agent's end (broker: kill it)", self._cut),
             ("mend wire", parts, "undo the cut", self._mend),
             ("noise wire", "meter|inputs-outputs N", "disturb N of 1000 bytes on that line, 0 for none", self._noise),
@@ -223,16 +249,16 @@ class Commands:
 
     async def _cut(self, arguments: list[str]) -> str:
         name = _part(arguments)
-        await self._assembly.cut(name)
+        await self._assembly.cut(name, self._gun.number)
         return f"wire {name} is cut"
 
     async def _mend(self, arguments: list[str]) -> str:
         name = _part(arguments)
-        await self._assembly.mend(name)
+        await self._assembly.mend(name, self._gun.number)
         return f"wire {name} is whole"
 
     async def _noise(self, arguments: list[str]) -> str:
-        wires = self._assembly.serial_wires
+        wires = self._gun.serial_wires
         if not arguments or arguments[0] not in wires:
             raise RefusedError(f"which wire: {' or '.join(wires)}?")
         wire = wires[arguments[0]]
@@ -242,7 +268,7 @@ class Commands:
     async def _record(self, arguments: list[str]) -> str:
         if len(arguments) != 1:
             raise RefusedError("write: record FILE, or record off")
-        recorder = self._assembly.recorder
+        recorder = self._gun.recorder
         try:
             if arguments == ["off"]:
                 self._assembly.canary.stop()
@@ -254,7 +280,7 @@ class Commands:
             raise RefusedError(str(error)) from None
 
     async def _vehicle(self, arguments: list[str]) -> str:
-        link = self._assembly.link
+        link = self._gun.link
         if link is None:
             raise RefusedError("the vehicle is not the bench's (--without vehicle)")
         return await link.command(" ".join(arguments))

@@ -1,18 +1,25 @@
 """What a person reads when the bench is up: what runs, and where foreign or real parts connect."""
 
-from hil_tests.bench.assembly import (
+from hil_tests.bench.assembly import MODULE_COUNT, MODULES_BITRATE_BPS, Assembly
+from hil_tests.bench.gun import (
     ANALOG_ADDRESS,
     INPUTS_OUTPUTS_BAUD,
     INSULATION_MONITOR_ADDRESS,
     METER_ADDRESS,
     METER_BAUD,
-    MODULE_COUNT,
-    MODULES_BITRATE_BPS,
     RELAY_ADDRESS,
     VEHICLE_BITRATE_BPS,
-    Assembly,
+    Gun,
 )
-from hil_tests.bench.site import INPUTS_OUTPUTS_WIRE, METER_WIRE, MODULES_WIRE, VEHICLE_FAR_PORT, VEHICLE_WIRE
+from hil_tests.bench.site import (
+    INPUTS_OUTPUTS_WIRE,
+    METER_WIRE,
+    MODULES_WIRE,
+    PILE_WIRE,
+    VEHICLE_FAR_PORT,
+    VEHICLE_WIRE,
+    wire_name,
+)
 
 
 def connection_table(assembly: Assembly) -> str:
@@ -20,34 +27,35 @@ def connection_table(assembly: Assembly) -> str:
     without, devices = assembly.options.without, assembly.devices
     vehicle_speed = f"slcan, {VEHICLE_BITRATE_BPS // 1000} kbit/s"
     modules_speed = f"slcan, {MODULES_BITRATE_BPS // 1000} kbit/s"
-    rows = [
-        ("part", "runs", "the agent connects to", "settings"),
-        ("vehicle", _runs("vehicle", assembly), devices[VEHICLE_WIRE], vehicle_speed),
-        ("meter", _runs("meter", assembly), devices[METER_WIRE], f"{METER_BAUD} 8N1, address {METER_ADDRESS}"),
-        (
-            "insulation monitor",
-            "simulated",
-            devices[METER_WIRE],
-            f"{METER_BAUD} 8N1, address {INSULATION_MONITOR_ADDRESS}",
-        ),
-        (
-            "power-stage",
-            _runs("power-stage", assembly),
-            devices[MODULES_WIRE],
-            f"{modules_speed}, {MODULE_COUNT} modules",
-        ),
-        (
-            "inputs-outputs",
-            _runs("inputs-outputs", assembly),
-            devices[INPUTS_OUTPUTS_WIRE],
-            f"{INPUTS_OUTPUTS_BAUD} 8N1, relays at {RELAY_ADDRESS}, analogue inputs at {ANALOG_ADDRESS}",
-        ),
-        ("broker", _runs("broker", assembly), f"127.0.0.1:{assembly.mqtt_port}", "MQTT, no TLS, no password"),
-    ]
+    modules = f"{MODULE_COUNT} modules" if len(assembly.guns) == 1 else f"{MODULE_COUNT} modules a group"
+    rows = [("part", "runs", "the agent connects to", "settings")]
+    for gun in assembly.guns:
+        rows += _gun_rows(gun, assembly, vehicle_speed)
+    rows.append(("power-stage", _runs("power-stage", assembly), devices[MODULES_WIRE], f"{modules_speed}, {modules}"))
+    if assembly.pile_board is not None:
+        rows.append(
+            ("pile board", "simulated", devices[PILE_WIRE], f"{INPUTS_OUTPUTS_BAUD} 8N1, allocation contactors")
+        )
+    rows.append(("broker", _runs("broker", assembly), f"127.0.0.1:{assembly.mqtt_port}", "MQTT, no TLS, no password"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     notes = [_note(part, assembly) for part in sorted(without)]
     return "\n".join([*lines, *(line for note in notes for line in ["", note])])
+
+
+def _gun_rows(gun: Gun, assembly: Assembly, vehicle_speed: str) -> list[tuple[str, str, str, str]]:
+    devices = assembly.devices
+    of = "" if len(assembly.guns) == 1 else f" of gun {gun.number}"
+    meter, boards, vehicle = (
+        devices[wire_name(name, gun.number)] for name in (METER_WIRE, INPUTS_OUTPUTS_WIRE, VEHICLE_WIRE)
+    )
+    relays = f"{INPUTS_OUTPUTS_BAUD} 8N1, relays at {RELAY_ADDRESS}, analogue inputs at {ANALOG_ADDRESS}"
+    return [
+        (f"vehicle{of}", _runs("vehicle", assembly), vehicle, vehicle_speed),
+        (f"meter{of}", _runs("meter", assembly), meter, f"{METER_BAUD} 8N1, address {METER_ADDRESS}"),
+        (f"insulation monitor{of}", "simulated", meter, f"{METER_BAUD} 8N1, address {INSULATION_MONITOR_ADDRESS}"),
+        (f"inputs-outputs{of}", _runs("inputs-outputs", assembly), boards, relays),
+    ]
 
 
 def _runs(part: str, assembly: Assembly) -> str:

@@ -1,16 +1,17 @@
 """The Modbus devices of the bench, served by pymodbus's server on the device side of the wires.
 
 Meter (Acrel DJSF1352-RN), insulation monitor (Acrel AIM-D100) and the two Waveshare boards are ``SimDevice`` objects
-whose action fills the registers from the plant at the moment of the request. The one thing that the server's data
-model cannot carry is the timed pulse of the relay board: function 05 keeps only on or off of its value. So a request
-class of our own (``custom_pdu``) replaces function 05 on that line and hands address and full value to the board.
+with an action that fills the registers from the plant at the moment of the request. The server's data model cannot
+represent the timed pulse of the relay board: function 05 keeps only on or off of its value. So a request class of our
+own (``custom_pdu``) replaces function 05 on that line and passes address and full value to the board.
 """
 
 import random
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Protocol
 
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
@@ -21,6 +22,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.wires import SerialWire
+from hil_tests.bench.wiring import Wiring
 
 Clock = Callable[[], float]
 
@@ -164,10 +166,26 @@ def input_device(address: int, levels: Callable[[], list[bool]], asked: Callable
     return SimDevice(address, simdata=(coils, inputs, holding, unused), action=action)
 
 
+class Wired(Protocol):
+    """What hangs on the inputs of a board."""
+
+    @property
+    def wiring(self) -> Wiring:
+        """Channels by name."""
+
+    @property
+    def discrete_inputs(self) -> dict[str, bool]:
+        """The meaning of each discrete input, by name."""
+
+    @property
+    def analog_inputs(self) -> Mapping[str, float]:
+        """The value at each analogue input, by name."""
+
+
 class Boards:
     """The Waveshare relay board (with discrete inputs) and analogue input board on one line."""
 
-    def __init__(self, plant: Plant, relays: RelayBoard, clock: Clock) -> None:
+    def __init__(self, plant: Wired, relays: RelayBoard, clock: Clock) -> None:
         self._plant = plant
         self._relays = relays
         self._clock = clock

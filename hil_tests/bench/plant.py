@@ -1,13 +1,14 @@
 """Everything physical around the agent in one place: plug, door, contactors, circuit, meter, heat. Pure.
 
-Time comes in through ``advance``; nothing here reads a clock. The plant stands still between calls.
+Time comes in through ``advance``; nothing here reads a clock. Between calls the plant does not change.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from hil_tests.bench.circuit import Battery, Circuit, Contactor, Source
-from hil_tests.bench.power_stage import PowerStage
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.wiring import Wiring
 
@@ -56,6 +57,16 @@ class MeterValues:
         return int(self.energy_wh)
 
 
+class Feeding(Protocol):
+    """Power modules as the circuit of one gun needs them."""
+
+    def sources(self, dt_s: float, now_s: float) -> list[Source]:
+        """Sources of the modules that deliver, for the next ``dt_s`` seconds."""
+
+    def feed_back(self, output_voltage_v: float, currents_a: Sequence[float]) -> None:
+        """What the circuit made of the last ``sources``: voltage in V, and the current of each source in A."""
+
+
 @dataclass(slots=True)
 class Plant:
     """The physical world of the bench.
@@ -66,7 +77,7 @@ class Plant:
 
     wiring: Wiring
     relays: RelayBoard | None = None
-    stage: PowerStage | None = None
+    stage: Feeding | None = None
     inputs: Inputs = field(default_factory=Inputs)
     battery: Battery = field(default_factory=Battery)
     circuit: Circuit = field(default_factory=Circuit)
@@ -103,7 +114,7 @@ class Plant:
 
     @property
     def coils(self) -> dict[str, bool]:
-        """All relays by name."""
+        """All relays, keyed by name."""
         return {name: self.output(name) for name in self.wiring.outputs}
 
     @property
@@ -128,7 +139,7 @@ class Plant:
 
     @property
     def discrete_inputs(self) -> dict[str, bool]:
-        """The meaning of each discrete input, by name of the wiring sheet."""
+        """The meaning of each discrete input, keyed by name in the wiring file."""
         return {
             "emergency_stop_pressed": self.inputs.emergency_stop_pressed,
             "door_open": self.inputs.door_open,
@@ -140,7 +151,7 @@ class Plant:
 
     @property
     def analog_inputs(self) -> dict[str, float]:
-        """The value at each analogue input, by name of the wiring sheet."""
+        """The value at each analogue input, keyed by name in the wiring file."""
         return {
             "cc1_voltage_v": self.cc1_voltage_v,
             "outside_voltage_v": self.circuit.outside_voltage_v,
@@ -165,7 +176,7 @@ class Plant:
         return self.circuit.outside_voltage_v if self.output("insulation_monitor") else 0.0
 
     def plug(self) -> None:
-        """Put the connector into the vehicle; the inrush record starts anew."""
+        """Put the connector into the vehicle; the inrush record is reset."""
         self.inputs.plugged = True
         self.circuit.inrush_peak_a = 0.0
 

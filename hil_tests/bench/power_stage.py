@@ -1,4 +1,4 @@
-"""DC power modules that speak the InfyPower REG protocol, as the power stage of the bench.
+"""DC power modules with the InfyPower REG protocol, as the power stage of the bench.
 
 Written from the protocol facts alone and without the agent's driver, so that each checks the other. Identifier: bits
 28-26 error, 25-22 device (0x0A one module, 0x0B group), 21-16 command, 15-8 destination, 7-0 source; big-endian values.
@@ -205,7 +205,7 @@ class PowerStage:
         return sources
 
     def feed_back(self, output_voltage_v: float, currents_a: Sequence[float]) -> None:
-        """Tell the modules what the circuit made of their last ``sources``."""
+        """Pass the modules the circuit's result for their last ``sources``."""
         for module in self.modules:
             module.output_voltage_v = output_voltage_v
         for module, current_a in zip(self._delivering, currents_a, strict=True):

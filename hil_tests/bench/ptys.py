@@ -12,7 +12,7 @@ from pathlib import Path
 
 _BAUD_OF_CODE = {getattr(termios, f"B{baud}"): baud for baud in (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)}
 
-# How soon a port that nobody had open notices that somebody opened it.
+# How soon a closed port detects that it was opened.
 _REOPEN_POLL_S = 0.02
 _READ_SIZE = 4096
 
@@ -35,10 +35,10 @@ class LineSettings:
 
 
 class PtyPort:
-    """A pseudo-terminal whose slave side (``path``, and ``link`` if given) is the port to open.
+    """A pseudo-terminal with a slave side (``path``, and ``link`` if given) as the port to open.
 
     Bytes written by whoever opened it arrive at ``on_data``; ``on_hangup`` is called when the last
-    opener closes it. While nobody has it open, ``write`` drops the bytes, as a cable without a listener does.
+    opener closes it. While it is not open, ``write`` drops the bytes, as a cable without a listener does.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class PtyPort:
             self._watch = self._loop.call_later(_REOPEN_POLL_S, self._wait_for_opener)
 
     def _opened(self) -> bool:
-        """Whether somebody has opened the port; takes note of it."""
+        """Whether the port has been opened; remembers it."""
         poller = select.poll()
         poller.register(self._master, select.POLLIN)
         if any(events & select.POLLHUP for _, events in poller.poll(0)):

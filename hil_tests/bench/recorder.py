@@ -29,7 +29,7 @@ PLANT_SUFFIX = ".plant.jsonl"
 
 
 class RecorderError(Exception):
-    """The recording cannot be begun or ended; the text says why."""
+    """The recording cannot be started or stopped; the text gives the reason."""
 
 
 class Recorder:

@@ -32,13 +32,13 @@ class Bench:
         """Port of the broker on loopback."""
         return int(self.info["mqtt_port"])
 
-    def do(self, command: str) -> str:
+    def do(self, command: str, gun: int = 1) -> str:
         """See BenchClient.do."""
-        return self.client.do(command)
+        return self.client.do(command, gun)
 
-    def probe(self) -> dict[str, Any]:
+    def probe(self, gun: int = 1) -> dict[str, Any]:
         """See BenchClient.probe."""
-        return self.client.probe()
+        return self.client.probe(gun)
 
     def stop(self) -> None:
         """End the bench and all its processes; harmless if it has ended already."""
@@ -58,6 +58,8 @@ def start_bench(
     *,
     without: Sequence[str] = (),
     vehicle_profile: str = "demo-car",
+    more_vehicles: Sequence[str] = (),
+    switched: bool = False,
     mqtt_port: int = 0,
     battery_voltage_v: float | None = None,
     battery_file: Path | None = None,
@@ -65,6 +67,7 @@ def start_bench(
 ) -> Bench:
     """Start a bench in ``folder`` and wait until it is ready; use the result in a ``with`` statement.
 
+    ``more_vehicles`` adds a gun for each profile; ``switched`` puts allocation contactors between modules and guns.
     What the bench says goes to ``folder/bench.log``. Raises BenchError with the end of that text if it does not
     come up.
     """
@@ -75,7 +78,11 @@ def start_bench(
     command = [sys.executable, "-m", "hil_tests.bench", "run", "--folder", str(folder)]
     for part in without:
         command += ["--without", part]
-    command += ["--vehicle-profile", vehicle_profile, "--mqtt-port", str(mqtt_port)]
+    for profile in (vehicle_profile, *more_vehicles):
+        command += ["--vehicle-profile", profile]
+    if switched:
+        command.append("--switched")
+    command += ["--mqtt-port", str(mqtt_port)]
     command += ["--parent", str(os.getpid())]
     if battery_voltage_v is not None:
         command += ["--battery-voltage", str(battery_voltage_v)]

@@ -10,6 +10,25 @@ VEHICLE_WIRE, VEHICLE_FAR_PORT, MODULES_WIRE = "can-vehicle", "can-vehicle-far",
 VEHICLE_TAP, TAP_WIRE = "can-vehicle-tap", "rs485-tap"
 """Where a listener hangs: a third port on the vehicle's CAN line, and a line of its own to a second meter."""
 
+PILE_WIRE = "rs485-pile"
+"""The line of the pile's own board, which drives the allocation contactors."""
+
+GROUP_HOMES = {"A": 1, "B": 2}
+"""Groups of power modules and the gun that each feeds in a fixed split."""
+ALLOCATIONS = (
+    ("A", 1, "allocation_a1"),
+    ("A", 2, "allocation_a2"),
+    ("B", 1, "allocation_b1"),
+    ("B", 2, "allocation_b2"),
+)
+"""Allocation contactors: group, gun, relay of the pile's board, in the order of its channels."""
+
+
+def wire_name(name: str, gun: int, suffix: str = "") -> str:
+    """Name of a wire or file of a gun: that of gun 1 is the plain one, the others carry their number."""
+    return f"{name}{suffix}" if gun == 1 else f"{name}-{gun}{suffix}"
+
+
 METER_MODEL = "acrel-djsf1352-rn"
 _METERS = Path(__file__).resolve().parents[2] / "config" / "meters"
 
@@ -72,7 +91,7 @@ def _write_meter_map(folder: Path) -> None:
     text = (_METERS / f"{METER_MODEL}.toml").read_text(encoding="utf-8")
     disputed = "energy_unit_disputed = true"
     if text.count(disputed) != 1:
-        raise ValueError(f"the map of {METER_MODEL} says no longer {disputed}")
+        raise ValueError(f"the map of {METER_MODEL} no longer contains {disputed}")
     maps = folder / "meters"
     maps.mkdir(exist_ok=True)
     (maps / f"{METER_MODEL}.toml").write_text(text.replace(disputed, "energy_unit_disputed = false"), encoding="utf-8")

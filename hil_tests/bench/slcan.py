@@ -40,7 +40,7 @@ class SlcanAdapter:
         self.is_open = False
         self.listen_only = False
         self.opened_with: list[str] = []
-        """How the channel was opened, in order: O, or L for listen-only."""
+        """How the channel was opened, in sequence: O, or L for listen-only."""
         self.frames_asked = 0
         """Frames that the computer has asked to send, whether or not they went out."""
         self._line = bytearray()

@@ -1,4 +1,4 @@
-"""The surroundings of a pile do not wait for a busy computer: priority for the bench, a note of when it stood still."""
+"""The environment of a pile does not wait for a busy computer: priority for the bench, a record of its stalls."""
 
 import ctypes
 import os
@@ -6,13 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 
 PRIORITY = 45
-"""SCHED_FIFO of the bench: above everything ordinary, below the field process (50), whose figures must not suffer."""
+"""SCHED_FIFO of the bench: above ordinary processes, below the field process (50), so as not to disturb its figures."""
 
 STANDSTILL_S = 0.1
-"""Late by so much, the bench has stood still: no real board, meter or vehicle ever does."""
+"""A delay from which the bench has stalled: a real board, meter or vehicle never does."""
 
 TOO_LONG_STANDSTILL_S = 0.3
-"""A standstill from here on takes away what a failed run would say (own choice).
+"""A stall from this length on makes a failed run invalid (own choice).
 
 Half the age limit of the most impatient input: what is shorter must not make a charge fail.
 """
@@ -44,7 +44,7 @@ class Standstill:
 
 
 class StandstillWatch:
-    """Tells from the beat of a loop when the loop stood still."""
+    """Detects stalls of a loop from its period."""
 
     def __init__(self, period_s: float) -> None:
         self.standstills: deque[Standstill] = deque(maxlen=_KEPT)

@@ -23,7 +23,7 @@ class Tap:
         self.devices = {name: str(dev / name) for name in (VEHICLE_TAP, TAP_WIRE)}
 
         def levels() -> list[bool]:
-            # Closed loops: an input is on while all is well. These are contacts of their own, not those of the boards.
+            # Closed loops: an input is on while there is no alarm. These contacts are not those of the boards.
             return [not getattr(plant.inputs, name) for name in TAP_CONTACTS]
 
         self._functions: set[int] = set()

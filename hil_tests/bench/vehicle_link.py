@@ -21,11 +21,11 @@ _SILENCE_S = 5.0
 
 
 class VehicleError(Exception):
-    """The vehicle is not there, does not answer, or refuses a command; the text says which."""
+    """The vehicle is not there, does not answer, or refuses a command; the text states which."""
 
 
 class VehicleLink:
-    """The socket on which the simulated vehicle's process tells its battery and hears plug and voltages.
+    """The socket on which the process of the simulated vehicle sends its battery state and receives plug and voltages.
 
     One JSON object a line, both ways every 20 ms. A vehicle that goes away leaves its contactors open.
     """
@@ -73,7 +73,7 @@ class VehicleLink:
         return str(answer["reply"])
 
     async def state(self) -> dict[str, Any]:
-        """What the vehicle says that it is doing; empty if it cannot be asked."""
+        """The state that the vehicle reports; empty if it does not answer."""
         try:
             state = json.loads(await self.command("state"))
         except (VehicleError, ValueError):

@@ -48,7 +48,7 @@ class _Talk:
 
 
 class _SharedLane:
-    """The direction in which several devices speak: each at the pace of the baud rate, two at once garble both."""
+    """The direction in which several devices send: each at the baud rate; two at once garble both."""
 
     def __init__(self, byte_time_s: float, deliver: Callable[[bytes], None], dice: random.Random) -> None:
         self._byte_time_s = byte_time_s
@@ -73,7 +73,7 @@ class _SharedLane:
             self._loop.call_at(start_s + end * self._byte_time_s, self._hand_on, talk, offset, end)
 
     def _collide(self, first: _Talk, second: _Talk) -> None:
-        """Where both speak there is one garbled stream; the rest of each is whole."""
+        """While both send there is one garbled stream; the rest of each is intact."""
         ahead = (second.start_s - first.start_s) / self._byte_time_s
         overlap = min(len(first.data) - int(ahead), len(second.data))
         if overlap <= 0:
@@ -93,7 +93,7 @@ class SerialWire:
     """An RS-485 line: the agent's port on one side, any number of devices on the other.
 
     What the agent sends reaches every device; what a device sends reaches only the agent, because the simulated
-    devices must not mistake each other's replies for requests. A byte is a start bit, 8 data bits, the parity bit
+    devices must not take each other's replies for requests. A byte is a start bit, 8 data bits, the parity bit
     unless ``parity`` is "N", and the stop bits. How the agent's port is set, ``opened``, is for the devices to look at.
     """
 
@@ -123,7 +123,7 @@ class SerialWire:
 
     @property
     def collisions(self) -> int:
-        """How often two devices spoke at the same time."""
+        """How often two devices sent at the same time."""
         return self._to_agent.collisions
 
     def add_device_port(self, link: Path | None = None) -> str:
@@ -134,7 +134,7 @@ class SerialWire:
         return port.path
 
     def add_device(self, deliver: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        """A device inside this process, which gets what the agent sends; returns how it speaks."""
+        """A device inside this process, which gets what the agent sends; returns its send function."""
         self._listeners.append(deliver)
         return lambda data: self._to_agent.send(deliver, data)
 
@@ -214,7 +214,7 @@ class CanWire:
         self._last_end_s = 0.0
 
     def add_tap(self, take: Callable[[CanFrame, float], None]) -> None:
-        """Somebody who only looks on: gets each frame and when it was over (monotonic s)."""
+        """A passive observer: gets each frame and the time of its end (monotonic s)."""
         self._taps.append(take)
 
     def add_listener(self, name: str, deliver: Callable[[CanFrame], None]) -> CanNode:

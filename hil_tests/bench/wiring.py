@@ -25,7 +25,7 @@ class AnalogChannel:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """Channels by name. ``inputs`` maps a name to (channel, active_low)."""
+    """Channels, keyed by name. ``inputs`` maps a name to (channel, active_low)."""
 
     relay_channels: int
     outputs: Mapping[str, int]

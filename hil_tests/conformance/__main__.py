@@ -18,16 +18,20 @@ _OUTPUT = Path("build") / "conformance"
 
 @click.command()
 @click.option(
-    "--only", multiple=True, metavar="ID", help="Only this case, item, or all that begin so; may be repeated."
+    "--only", multiple=True, metavar="ID", help="Only this case, this item, or all with this prefix; repeatable."
 )
-@click.option("--short", is_flag=True, help="Only the handful of cases that `make test` runs.")
-@click.option("--table", is_flag=True, help="Print the list of cases as docs/conformance.md has it, and run none.")
-@click.option("--list", "list_only", is_flag=True, help="Say which cases there are, and run none.")
+@click.option("--short", is_flag=True, help="Only the cases that `make test` runs.")
+@click.option("--table", is_flag=True, help="Print the table of cases for docs/conformance.md and run none.")
+@click.option("--list", "list_only", is_flag=True, help="List the cases and run none.")
 @click.option(
-    "--piles", type=click.IntRange(1, 8), default=2, show_default=True, help="Piles that run at the same time."
+    "--piles", type=click.IntRange(1, 8), default=2, show_default=True, help="Number of piles that run in parallel."
 )
 @click.option(
-    "--output", type=click.Path(file_okay=False, path_type=Path), default=_OUTPUT, show_default=True, help="Folder."
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_OUTPUT,
+    show_default=True,
+    help="Output folder.",
 )
 def main(only: tuple[str, ...], short: bool, table: bool, list_only: bool, piles: int, output: Path) -> None:
     """Run the conformance cases of GB/T 34658-2017 for a charger against the real field process.

@@ -44,7 +44,7 @@ class TryStart:
 class Await:
     """Wait until ``count`` messages of ``sign`` have come since this step began.
 
-    ``needed``: without them the case cannot be judged. Otherwise the checks say what is missing.
+    ``needed``: without them the case cannot be judged. Otherwise the checks report what is missing.
     """
 
     sign: str
@@ -64,7 +64,7 @@ class AwaitCurrent:
 
 @dataclass(frozen=True, slots=True)
 class AwaitSwitch:
-    """Wait until something at the pile is in a position; the checks say if it never is."""
+    """Wait until a part of the pile is in a position; the checks report if it never is."""
 
     key: str
     on: bool
@@ -99,7 +99,7 @@ SOURCES: Mapping[str, Text] = {
     "A": Text("GB/T 27930-2023 A 类(二手资料)", "GB/T 27930-2023 class A (secondary sources)"),
     "V": Text("实车记录", "recordings of vehicles"),
 }
-"""Source of a case by the first letter of its id; the numbers stand in the project's reference, sections 3, 5 and 6."""
+"""Source of a case by the first letter of its id; numbers as in docs/conformance.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Case:
     seconds: float = 20.0
     uncertain: Text | None = None
     missing: str | None = None
-    """Message whose absence the charger must report, for the same case in virtual time."""
+    """Message that the charger must report as missing, for the same case in virtual time."""
     short: bool = False
     alone: Literal["", "new pile"] = ""
 

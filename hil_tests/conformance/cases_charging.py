@@ -68,7 +68,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
 
 _TEN_SECONDS = Text(
     "2017 原文第 1) 条写 5 s,第 2) 条写 10 s;第 1 号修改单统一为 10 s,按 10 s 判定。",
-    "The 2017 text says 5 s in one line and 10 s in the next; Amendment 1 makes it 10 s, which is judged.",
+    "The 2017 text gives 5 s in one line and 10 s in the next; Amendment 1 makes it 10 s, which is judged.",
 )
 
 
@@ -350,7 +350,7 @@ NEGATIVE: tuple[Case, ...] = (
     Case(
         "DN.3004a",
         Text("BCL 被错误报文代替", "a wrong message instead of BCL"),
-        Text("BCS 正常,BHM 代替 BCL", "BCS in order, BHM instead of BCL"),
+        Text("BCS 正常,BHM 代替 BCL", "BCS normal, BHM instead of BCL"),
         (Transferred("BCS"), *times_out(3925, CROAA, 1.0, "CRO-AA"), opens(CEM, 10.0)),
         (*_READY, *CEM_COMES, AwaitSwitch("contactors", False, 11)),
         before=("timers off", "replace BCL BHM", "silence BSM"),
@@ -360,7 +360,7 @@ NEGATIVE: tuple[Case, ...] = (
     Case(
         "DN.3004b",
         Text("BCL 长度错误", "BCL with a wrong length"),
-        Text("BCS 正常,BCL 只有 4 字节", "BCS in order, BCL with 4 bytes"),
+        Text("BCS 正常,BCL 只有 4 字节", "BCS normal, BCL with 4 bytes"),
         (Transferred("BCS"), *times_out(3925, CROAA, 1.0, "CRO-AA"), opens(CEM, 10.0)),
         (*_READY, *CEM_COMES, AwaitSwitch("contactors", False, 11)),
         before=("timers off", "length BCL 4", "silence BSM"),
@@ -395,7 +395,7 @@ NEGATIVE: tuple[Case, ...] = (
             (
                 "DN.3005",
                 Text("充电中 BCS 丢失", "BCS lost while charging"),
-                Text("停发 BCS,BCL 正常", "BCS silent, BCL in order"),
+                Text("停发 BCS,BCL 正常", "BCS silent, BCL normal"),
                 "silence BCS",
                 Last("BCS", before=CEM),
                 5.0,
@@ -405,7 +405,7 @@ NEGATIVE: tuple[Case, ...] = (
             (
                 "DN.3006",
                 Text("充电中 BCL 丢失", "BCL lost while charging"),
-                Text("停发 BCL,BCS 正常", "BCL silent, BCS in order"),
+                Text("停发 BCL,BCS 正常", "BCL silent, BCS normal"),
                 "silence BCL",
                 Last("BCL", before=CEM),
                 1.0,
@@ -415,7 +415,7 @@ NEGATIVE: tuple[Case, ...] = (
             (
                 "DN.3007",
                 Text("充电中 BCS 未使用传输协议", "BCS without the transport protocol while charging"),
-                Text("BCS 改为单帧,BCL 正常", "BCS in a single frame, BCL in order"),
+                Text("BCS 改为单帧,BCL 正常", "BCS in a single frame, BCL normal"),
                 "single BCS",
                 Last("BCS", before=LOST),
                 5.0,
@@ -425,7 +425,7 @@ NEGATIVE: tuple[Case, ...] = (
             (
                 "DN.3008a",
                 Text("充电中 BCL 被错误报文代替", "a wrong message instead of BCL while charging"),
-                Text("BHM 代替 BCL,BCS 正常", "BHM instead of BCL, BCS in order"),
+                Text("BHM 代替 BCL,BCS 正常", "BHM instead of BCL, BCS normal"),
                 "replace BCL BHM",
                 Last("BCL", before=CEM),
                 1.0,
@@ -435,7 +435,7 @@ NEGATIVE: tuple[Case, ...] = (
             (
                 "DN.3008b",
                 Text("充电中 BCL 长度错误", "BCL with a wrong length while charging"),
-                Text("BCL 只有 4 字节,BCS 正常", "BCL with 4 bytes, BCS in order"),
+                Text("BCL 只有 4 字节,BCS 正常", "BCL with 4 bytes, BCS normal"),
                 "length BCL 4",
                 Last("BCL", before=LOST),
                 1.0,

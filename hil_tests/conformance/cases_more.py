@@ -44,7 +44,7 @@ _FIVE_OR_TEN = Text(
 )
 _BIT_UNSURE = Text(
     "2023 版 CST 中参数不匹配的位未公开;只要求 CML 在先、CST 报故障。",
-    "Which bit of CST tells a mismatch in 2023 is not public; only CML first and a CST with a fault are asked for.",
+    "The bit of CST for a mismatch in 2023 is not public; only CML first and a CST with a fault are required.",
 )
 
 EDITION_2015: tuple[Case, ...] = (
@@ -72,7 +72,7 @@ EDITION_2015: tuple[Case, ...] = (
     Case(
         "T.BSM-2015",
         Text("充电中 BSM 丢失(2015:不因此停机)", "BSM lost while charging (2015: no reason to stop)"),
-        Text("停发 BSM 8 s,其余正常", "BSM silent for 8 s, everything else in order"),
+        Text("停发 BSM 8 s,其余正常", "BSM silent for 8 s, everything else normal"),
         (Sent("CCS", since=CCS, until=WATCHED, at_least=150), Gone("CEM", CCS, until=WATCHED)),
         (*_CHARGING, Vehicle("silence BSM", LOST), Wait(8.0), Wait(0.0, WATCHED)),
         seconds=34,
@@ -97,7 +97,7 @@ RECONNECT: tuple[Case, ...] = (
     Case(
         "R.2",
         Text("超时后第二次辨识成功并充电", "the second recognition succeeds and the charge runs"),
-        Text("首轮不发送 BRM,收到 CEM 后恢复", "no BRM in the first round, in order again from CEM on"),
+        Text("首轮不发送 BRM,收到 CEM 后恢复", "no BRM in the first round, normal again from CEM on"),
         (
             Rounds("CRM-00", 2),
             Between(CEM, First("CRM-AA"), 0.0, 20.0),
@@ -117,7 +117,7 @@ RECONNECT: tuple[Case, ...] = (
     Case(
         "R.3",
         Text("充电中 BCL 超时后重连并恢复充电", "BCL lost while charging, then a new recognition and a new charge"),
-        Text("停发 BCL 直到 CEM,随后恢复", "BCL silent until CEM, in order again after it"),
+        Text("停发 BCL 直到 CEM,随后恢复", "BCL silent until CEM, normal again after it"),
         (
             cem_says(3925),
             Between(CEM, Switch("contactors", False, CEM), -1.0, 10.0),
@@ -214,7 +214,7 @@ EDITION_2023: tuple[Case, ...] = (
     Case(
         "A.BSM-never",
         Text("从未收到 BSM:不因此停机", "no BSM ever: no reason to stop"),
-        Text("不发送 BSM,其余正常", "no BSM, everything else in order"),
+        Text("不发送 BSM,其余正常", "no BSM, everything else normal"),
         (Sent("CCS", since=CCS, until=WATCHED, at_least=140), Gone("CEM", CCS, until=WATCHED)),
         (*_CHARGING, Wait(7.0), Wait(0.0, WATCHED)),
         before=("silence BSM",),
@@ -262,7 +262,7 @@ EDITION_2023: tuple[Case, ...] = (
         Text("参数不匹配:先 CML 后 CST", "parameters do not match: CML first, then CST"),
         Text(
             "BCP 电池电压仅为实际的 20%(低于充电机下限)",
-            "BCP tells 20 % of the battery voltage, below the charger's minimum",
+            "BCP gives 20 % of the battery voltage, below the charger's minimum",
         ),
         (
             Between(CML, CST, 0.0, 2.0),
@@ -384,7 +384,7 @@ MANNERS: tuple[Case, ...] = (
 )
 
 _BRM_2011 = "000100" + "03E803401F" + "FF" * 33
-"""BRM of a vehicle of the 2011 edition: version 1.0, 41 bytes, iron phosphate, 100 Ah, 800 V, nothing else told."""
+"""BRM of a vehicle of the 2011 edition: version 1.0, 41 bytes, iron phosphate, 100 Ah, 800 V, no other data."""
 
 OLD: tuple[Case, ...] = (
     Case(
@@ -407,7 +407,7 @@ OLD: tuple[Case, ...] = (
         seconds=20,
         uncertain=Text(
             "2015 版只要求“应能与上一版配合”,未给出规程;本桩的回答是不充电并明确告知。",
-            "2015 only says that the former edition should be coped with; the answer here is no charge, by name.",
+            "2015 only requires compatibility with the previous edition; this pile refuses the charge with its reason.",
         ),
     ),
 )

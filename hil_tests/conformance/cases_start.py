@@ -224,7 +224,7 @@ NEGATIVE: tuple[Case, ...] = (
     Case(
         "DN.2007b",
         Text("CRO-00 期间 BRO 丢失,充电机在 5 s 内就绪", "BRO lost during CRO-00, charger ready within 5 s"),
-        Text("收到 CRO-00 后停发 BRO,其余正常", "BRO silent from CRO-00 on, everything else in order"),
+        Text("收到 CRO-00 后停发 BRO,其余正常", "BRO silent from CRO-00 on, everything else normal"),
         (
             EitherReading(
                 (

@@ -20,7 +20,7 @@ ITEMS_2017: tuple[str, ...] = (
 
 
 def select(words: tuple[str, ...], cases: tuple[Case, ...] = CASES) -> list[Case]:
-    """Cases whose id or item is one of the words, or begins with it. Raises ValueError for a word that matches none."""
+    """Cases with an id or item that begins with one of the words. Raises ValueError for a word without a match."""
     chosen: list[Case] = []
     for word in words:
         found = [case for case in cases if word.upper() in (case.id.upper(), case.item.upper())]

@@ -1,4 +1,4 @@
-"""The checks of a case: each looks at the evidence and says what was expected, what was measured, and its verdict.
+"""The checks of a case: each evaluates the evidence and returns expectation, measured value and verdict.
 
 Tolerances: periods from 50 ms on +/-10 %, the 10 ms period +/-3 ms; time-outs of 1 s +0.2 s, of 5 s +0.5 s, from 10 s
 on +3 s. They are the defaults of a commercial test bench for GB/T 34658 (reference source PT). A time-out may come
@@ -20,7 +20,7 @@ PERIOD_SHARE = 0.10
 SHORT_PERIOD_MS = 10.0
 SHORT_PERIOD_TOLERANCE_MS = 3.0
 OUTLIER_SHARE = 0.05
-"""Single periods may lie outside; more than this share may not. A period twice as long as nominal never may."""
+"""Share of single periods that may be out of tolerance. A period twice as long as nominal never may."""
 
 EARLY_S = 0.02
 
@@ -151,7 +151,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The time from one point to another lies within bounds, in s."""
+    """The time from one point to another is within bounds, in s."""
 
     begin: Anchor
     end: Anchor
@@ -284,7 +284,7 @@ class Switched:
 
 @dataclass(frozen=True, slots=True)
 class Reaches:
-    """A measured value lies within bounds at some time within ``within_s`` after a point, or (``all_time``) always."""
+    """A measured value is within bounds at some time within ``within_s`` after a point, or (``all_time``) always."""
 
     key: str
     low: float
@@ -388,7 +388,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class EitherReading:
-    """A clause that can be read in more than one way: meeting one is enough, and the finding says which."""
+    """A clause with more than one reading: meeting one is enough, and the finding states which."""
 
     readings: tuple[Reading, ...]
 

@@ -49,7 +49,7 @@ class Evidence:
     resolution_ms: float = 0.0
 
     def of(self, sign: str, since_s: float = float("-inf"), until_s: float = float("inf")) -> list[Seen]:
-        """Messages of that name or sign between two times, in order."""
+        """Messages of that name or sign between two times, in sequence."""
         return [each for each in self.seen if sign in (each.sign, each.name) and since_s <= each.at_s <= until_s]
 
     def doubt_s(self, at_s: float) -> float:
@@ -77,7 +77,7 @@ class Anchor(Protocol):
 
     @property
     def by_tester(self) -> bool:
-        """Whether the tester and not the charger brings it about: missing, it says nothing about the charger."""
+        """Whether the tester and not the charger causes it: if missing, it proves nothing about the charger."""
 
     def find(self, evidence: Evidence) -> float | None:
         """The time, or None if it never came."""

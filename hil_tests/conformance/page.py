@@ -143,7 +143,7 @@ def _notes(head: Mapping[str, Any]) -> str:
             f"周期:50 ms 及以上 ±{limits['period_share']:.0%},10 ms ±{limits['period_10_ms_tolerance_ms']:g} ms;"
             f"中位数须在范围内,超差的单个周期不多于 {limits['periods_allowed_outside_share']:.0%}。",
             f"Periods: ±{limits['period_share']:.0%} from 50 ms on, ±{limits['period_10_ms_tolerance_ms']:g} ms at "
-            "10 ms; the median must lie within, and at most "
+            "10 ms; the median must be within, and at most "
             f"{limits['periods_allowed_outside_share']:.0%} of the single periods outside.",
         ),
         Text(

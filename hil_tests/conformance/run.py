@@ -17,7 +17,7 @@ from hil_tests.harness.pile import Pile
 from hil_tests.harness.waiting import WaitError
 
 LONGEST_STALL_MS = 100.0
-"""A case during which the bench stood still for longer is repeated once."""
+"""A case with a longer stall of the bench is repeated once."""
 
 _PILE_READY_S = 45.0
 
@@ -41,7 +41,7 @@ class Result:
 
     @property
     def repeated(self) -> bool:
-        """Whether the bench had stood still in the first run."""
+        """Whether the bench stalled in the first run."""
         return len(self.stalls_ms) > 1
 
     @property
@@ -51,7 +51,7 @@ class Result:
 
 
 def judge(case: Case, evidence: Evidence, *, reached: bool, stalled: bool) -> tuple[Verdict, list[Finding]]:
-    """The verdict on a case. A case that did not get to its beginning, or failed on a bench that stood still, is open.
+    """The verdict on a case; inconclusive if it did not reach its starting point, or failed on a stalled bench.
 
     A stalled bench can only spoil times, so what has passed on it has passed.
     """
@@ -74,7 +74,7 @@ class Plan:
         self._lock = threading.Lock()
 
     def take(self, key: Key | None) -> Case | None:
-        """The next case for a worker whose pile is ``key``; None when all are taken."""
+        """The next case for a worker with pile ``key``; None when all are taken."""
         with self._lock:
             if key is None or not self._left.get(key):
                 waiting = {each: sum(case.seconds for case in cases) for each, cases in self._left.items() if cases}
@@ -200,7 +200,7 @@ def line_of(result: Result, number: int, count: int) -> str:
 
 
 def reason_of(result: Result) -> str:
-    """The first thing that speaks against a case."""
+    """The first failed expectation of a case."""
     for finding in result.findings:
         if finding.verdict is Verdict.FAIL:
             return f"{finding.expected.en}: {finding.measured.en}"[:220]

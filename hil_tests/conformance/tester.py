@@ -37,7 +37,7 @@ NOT_PLUGGED = ["not plugged"]
 
 
 class NotReachedError(Exception):
-    """The case could not be brought to the point where it begins; the text says what was missing."""
+    """The case did not reach its starting point; the text gives the missing condition."""
 
 
 class PileUnfitError(Exception):
@@ -108,7 +108,7 @@ class Tester:
         for command in case.pile:
             pile.bench.do(command)
         pile.bench.do("plug")
-        pile.wait("nothing speaks against a start", lambda status: bool(status["may_start"]), _READY_S)
+        pile.wait("no start blocker", lambda status: bool(status["may_start"]), _READY_S)
         self._mark(START)
         reply = pile.command("start", **case.start)
         if reply.result != "accepted":

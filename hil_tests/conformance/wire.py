@@ -113,7 +113,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the charger said about a transfer of the vehicle: ``cts``, ``end`` or ``abort``, ``after_s`` its cause."""
+    """The charger's answer to a transfer of the vehicle: ``cts``, ``end`` or ``abort``, ``after_s`` its cause."""
 
     at_s: float
     kind: str
@@ -123,7 +123,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What stood at the pile at a time."""
+    """The state of the pile at a time."""
 
     at_s: float
     values: Mapping[str, Any]
@@ -160,7 +160,7 @@ def read_frames(lines: Iterable[str], begin_s: float) -> list[Frame]:
 
 
 def read_rows(path: Path, begin_s: float) -> tuple[list[Row], list[Stall]]:
-    """The plant's file beside a recording: what stood there, and when the bench was late."""
+    """The plant's file beside a recording: the state of the pile, and the delays of the bench."""
     rows: list[Row] = []
     stalls: list[Stall] = []
     for line in path.read_text(encoding="ascii").splitlines(keepends=True):
@@ -176,7 +176,7 @@ def read_rows(path: Path, begin_s: float) -> tuple[list[Row], list[Stall]]:
 
 
 def sign_of(name: str, payload: bytes) -> str:
-    """CRM, CRO and BRO are told apart by their first byte, for example ``CRM-AA``; all others are their name."""
+    """CRM, CRO and BRO are distinguished by their first byte, for example ``CRM-AA``; all others are their name."""
     return f"{name}-{payload[0]:02X}" if name in ("CRM", "CRO", "BRO") and payload else name
 
 

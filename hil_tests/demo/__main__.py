@@ -1,4 +1,4 @@
-"""``python -m hil_tests.demo``: one whole charge, shown live. Exit code 0 only if it ended well."""
+"""``python -m hil_tests.demo``: one whole charge, shown live. Exit code 0 only if it passed every check."""
 
 import argparse
 import os
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _conclude(story, screen, language, trouble=trouble, interrupted=interrupted)
     except BrokenPipeError:
-        # Nobody reads the summary; the interpreter must not try again when it ends.
+        # The summary is no longer read; the interpreter must not try again when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERRUPTED
 

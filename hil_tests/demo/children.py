@@ -1,7 +1,7 @@
 """Child processes that cannot be left behind.
 
 Every child leads a session of its own, so that Ctrl-C reaches only this process, which then ends everything in
-order. If this process is killed, the kernel tells the children (``PR_SET_PDEATHSIG``). Children of children that
+order. If this process is killed, the kernel signals the children (``PR_SET_PDEATHSIG``). Children of children that
 lose their parent come to this process (``PR_SET_CHILD_SUBREAPER``), so that ``descendants`` sees them.
 """
 
@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent dies (prctl(2))."""
+    """Become the parent of orphaned descendants (prctl(2))."""
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 

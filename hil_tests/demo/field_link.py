@@ -17,7 +17,7 @@ class FieldLink:
     """A blocking client with a deadline around every call."""
 
     def __init__(self, path: Path, timeout_s: float = 2.0) -> None:
-        """Connect. Raises LinkLostError when nobody listens at ``path``."""
+        """Connect. Raises LinkLostError when no process listens at ``path``."""
         self._timeout_s = timeout_s
         self._decoder: Decoder[FromField] = Decoder(FromField)  # type: ignore[arg-type]  # a union is no class
         self._waiting: list[FromField] = []

@@ -22,7 +22,7 @@ class FolderError(Exception):
 def make_run_folder(checkout: Path, now: datetime, *, kept: int = KEPT_RUNS) -> Path:
     """A fresh folder ``build/run/<day-time>`` below the checkout; runs older than the last ``kept`` are removed.
 
-    When the checkout lies so deep that the sockets' paths would be too long, the folder is made in the system's
+    When the checkout path is so long that the sockets' paths would be too long, the folder is made in the system's
     folder for temporary files. Raises FolderError with the cause when neither can be written.
     """
     runs = checkout / "build" / "run"
@@ -51,7 +51,7 @@ def make_run_folder(checkout: Path, now: datetime, *, kept: int = KEPT_RUNS) -> 
 
 
 def use_folder(folder: Path) -> Path:
-    """A folder that somebody has chosen. Raises FolderError when it cannot serve."""
+    """A folder given by the user. Raises FolderError when it cannot be used."""
     folder = folder.resolve()
     if len(str(folder).encode()) + 1 + LONGEST_NAME_BELOW_BYTES > SOCKET_PATH_LIMIT_BYTES:
         raise FolderError(f"{folder} is too long for the sockets below it; choose a shorter one")

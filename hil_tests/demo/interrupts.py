@@ -1,4 +1,4 @@
-"""Ctrl-C and its relatives, counted instead of thrown: the run looks when it can act in order."""
+"""Ctrl-C and other signals, counted instead of raised: the run checks them when it can stop orderly."""
 
 import signal
 from types import FrameType
@@ -19,12 +19,12 @@ class Interrupts:
 
     @property
     def asked(self) -> bool:
-        """Somebody wants the run to end."""
+        """A stop was requested."""
         return self.count >= 1
 
     @property
     def hurry(self) -> bool:
-        """Somebody wants it to end now."""
+        """An immediate stop was requested."""
         return self.count >= 2
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The platform's side of the wire: it orders the start over MQTT, counts what reaches it and says what it keeps."""
+"""The platform's side of the wire: orders the start over MQTT, counts received records and returns those it keeps."""
 
 import contextlib
 import json

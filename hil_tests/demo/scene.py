@@ -1,4 +1,4 @@
-"""What is on the screen: plain data, filled by the story, drawn by the panel or told line by line."""
+"""What is on the screen: plain data, filled by the story, drawn by the panel or printed line by line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -114,7 +114,7 @@ def battery(scene: Scene) -> str:
 
 
 def limits(scene: Scene) -> str:
-    """What the pile allows now, and which rule says so."""
+    """What the pile permits now, and the rule for it."""
     limit = scene.part("limit")
     power_w = limit.get("power_w")
     words = [

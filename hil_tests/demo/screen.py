@@ -13,7 +13,7 @@ from hil_tests.demo.scene import Scene
 
 
 class Screen(Protocol):
-    """Shows the run. Every method raises BrokenPipeError when nobody reads any more."""
+    """Shows the run. Every method raises BrokenPipeError when the reader has closed."""
 
     def show(self, scene: Scene) -> None:
         """Bring the scene up to date."""

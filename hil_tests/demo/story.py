@@ -33,7 +33,7 @@ REPLY_TIMEOUT_S = 10.0
 CHARGE_TIMEOUT_S = 300.0
 SETTLE_TIMEOUT_S = 30.0
 AGENT_STOP_TIMEOUT_S = 45.0
-"""An agent that ends a charge in order needs up to 40 s; see TimeoutStopSec of its unit."""
+"""An agent that stops a charge orderly needs up to 40 s; see TimeoutStopSec of its unit."""
 HURRIED_STOP_TIMEOUT_S = 5.0
 RECORD_TIMEOUT_S = 30.0
 BOARD_DROPS_WITHIN_S = 3.0
@@ -45,7 +45,7 @@ class StoryError(Exception):
 
 
 class InterruptedRunError(Exception):
-    """Somebody pressed Ctrl-C."""
+    """Ctrl-C was pressed."""
 
 
 @dataclass(slots=True)
@@ -162,7 +162,7 @@ class Story:
     # The end, whatever came before.
 
     def close(self, doing: str = "closing") -> None:
-        """End everything in order and look whether all is safe. Raises nothing."""
+        """Stop everything orderly and check that all is safe. Raises nothing."""
         self._doing(doing)
         parts = self._parts
         if parts.agent is not None:
@@ -252,7 +252,7 @@ class Story:
     def _unconfirmed(self) -> int:
         """Records that are not yet durable, not yet confirmed by the broker, or not yet here at the platform.
 
-        The agent tells its own count once a second; what the platform has closes the gap.
+        The agent reports its own count once a second; the count of the platform closes the gap.
         """
         records, recorder = self.scene.part("records"), self.scene.part("recorder")
         last = int(records.get("last_number", 0))
@@ -293,7 +293,7 @@ class Story:
         agent = self._parts.agent
         if agent is not None and agent.exit_code is not None:
             last = " / ".join(agent.last_lines(3))
-            raise StoryError(f"the agent ended with exit code {agent.exit_code}: {last or 'it said nothing'}")
+            raise StoryError(f"the agent ended with exit code {agent.exit_code}: {last or 'no output'}")
         if self._parts.bench is not None and self._parts.bench.process.poll() is not None:
             raise StoryError("the bench ended by itself")
 
@@ -304,7 +304,7 @@ class Story:
         if self._parts.platform is not None:
             self._parts.platform.pump()
             scene.published = dict(self._parts.platform.counts)
-            # The status speaks of the running session only; the end is what the platform was told.
+            # The status covers the running session only; the end is in the platform's records.
             scene.energy_wh = int(self._parts.platform.ended.get("energy_wh", scene.energy_wh))
             scene.steps = [
                 Step(state, (wall_ms - self._started_wall_ms) / 1000) for state, wall_ms in self._parts.platform.states

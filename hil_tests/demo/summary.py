@@ -1,4 +1,4 @@
-"""What stands on the screen at the end: the session, its bill, and whether the run may count as good."""
+"""The final screen: the session, its bill, and the result of the run."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def judge(outcome: Outcome, language: Language) -> list[str]:
-    """Every reason why the run did not end well; empty when it did."""
+    """Every reason why the run failed; empty when it passed."""
     reasons: list[str] = []
     ended = outcome.ended
     if ended is None:
@@ -64,7 +64,7 @@ def judge(outcome: Outcome, language: Language) -> list[str]:
 
 
 def standstill(outcome: Outcome, language: Language) -> str:
-    """What to know of a bad end: that the simulated world itself stood still, or an empty text."""
+    """A hint for a failed run: the bench itself stalled, or an empty text."""
     longest_s = max((float(each["length_s"]) for each in outcome.probe.get("standstills", ())), default=0.0)
     return text("stood_still", language, seconds=f"{longest_s:.1f}") if longest_s >= TOO_LONG_STANDSTILL_S else ""
 
@@ -161,7 +161,7 @@ def summary(
     rows.add_column(overflow="fold")
 
     def row(key: str, value: str) -> None:
-        rows.add_row(text(key, language), Text(value))  # no markup: stop reasons stand in brackets
+        rows.add_row(text(key, language), Text(value))  # no markup: stop reasons contain brackets
 
     row("session", outcome.session_id or "-")
     row("result", str(ended.get("result", "-")))

@@ -9,7 +9,7 @@ _SAME = {"t": "wall_ms", "tq": "wall_quality", "b": "boot_id", "c": "connector",
 
 
 def check_books(pile: Pile, *, sessions: int) -> None:
-    """Everything that is kept fits together, and the platform has all of it once, in order and unchanged."""
+    """All kept records are consistent, and the platform has each of them once, in sequence and unchanged."""
     pile.wait_published()
     published = {stream: pile.platform.records(stream) for stream in STREAMS}
     with pile.ledger() as reader:

@@ -15,7 +15,7 @@ _Kind = TypeVar("_Kind", bound=Message)
 
 
 class FieldAwayError(Exception):
-    """Nobody answers at the socket: the field process is not there, or has gone."""
+    """The socket does not answer: the field process is not running, or has ended."""
 
 
 class FieldClient:

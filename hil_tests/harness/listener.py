@@ -130,7 +130,7 @@ class Listener:
         return found
 
     def logs(self) -> str:
-        """What both processes have said."""
+        """The output of both processes."""
         return "".join(
             f"--- listener {service}\n{(self.folder / f'{service}.log').read_text(encoding='utf-8', errors='replace')}"
             for service in _SERVICES

@@ -21,7 +21,7 @@ _HELD_BY = {
     "recognition": "vehicle silence BRM",
     "parameters": "vehicle ready no",
 }
-"""What the vehicle is told so that the phase lasts until a time-out ends it, 5 s and more later."""
+"""Vehicle commands that make the phase last until a time-out ends it, 5 s and more later."""
 
 
 def reach(pile: Pile, phase: str) -> str | None:
@@ -40,7 +40,7 @@ def reach(pile: Pile, phase: str) -> str | None:
     if phase in _HELD_BY:
         pile.bench.do(_HELD_BY[phase])
     if phase == "locked":
-        pile.wait("nothing speaks against a start", lambda status: bool(status["may_start"]))
+        pile.wait("no start blocker", lambda status: bool(status["may_start"]))
         pile.freeze("north")
     session = pile.start()
     if phase == "insulation":

@@ -68,7 +68,7 @@ class Pile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            # Before the folder goes: what somebody needs who looks for the cause.
+            # Before the folder is deleted: the data needed to find the cause.
             error.add_note(self.story())
         self._hang_up()
         self._stack.close()
@@ -77,7 +77,7 @@ class Pile:
             raise AssertionError(f"processes left behind: {left}")
 
     def start_process(self, side: Side) -> None:
-        """Start the field or the north process. What it says is appended to ``<side>.log``."""
+        """Start the field or the north process. Its output is appended to ``<side>.log``."""
         command = [sys.executable, "-m", "agent.cli.main", "--config", str(self.config), _SERVICE[side]]
         with self.log_path(side).open("ab") as log:
             process = subprocess.Popen(
@@ -148,8 +148,8 @@ class Pile:
         return self._client.command(name, **arguments)
 
     def start(self, **arguments: Any) -> str:
-        """Start a charge once nothing speaks against it; returns the session's id."""
-        self.wait("nothing speaks against a start", lambda status: bool(status["may_start"]))
+        """Start a charge once there is no start blocker; returns the session's id."""
+        self.wait("no start blocker", lambda status: bool(status["may_start"]))
         reply = self.command("start", **arguments)
         assert reply.result == "accepted", reply
         assert reply.session is not None
@@ -274,7 +274,7 @@ class Pile:
     def longest_standstill_s(self) -> float:
         """The longest time in which the bench or the field process did nothing although it should have, 0 for none.
 
-        No real board stands still; a test during which the machine did says nothing about the agent.
+        A real board never stalls; a test on a stalled machine proves nothing about the agent.
         """
         found = [0.0]
         with contextlib.suppress(BenchError, OSError):
@@ -283,14 +283,14 @@ class Pile:
             found.append(self.status()["cycle"]["longest_ms"] / 1000.0)
         return max(found)
 
-    # What was said.
+    # The output.
 
     def log_path(self, side: Side) -> Path:
         """Where a process's output goes."""
         return self.folder / f"{side}.log"
 
     def logs(self) -> str:
-        """What both processes have said."""
+        """The output of both processes."""
         return "".join(
             f"--- {side}\n{self.log_path(side).read_text(encoding='utf-8', errors='replace')}"
             for side in _SERVICE

@@ -1,4 +1,4 @@
-"""What to make of a failure during which the machine itself stood still."""
+"""Handling of a failure on a stalled machine."""
 
 from collections.abc import Generator
 
@@ -11,11 +11,11 @@ RERUNS = 2
 
 
 class StoodStillError(AssertionError):
-    """The test failed, and meanwhile the machine stood still: no verdict on the agent. It is run again."""
+    """The test failed while the machine stalled: no verdict on the agent. It is run again."""
 
 
 def mark(items: list[pytest.Item]) -> None:
-    """Have tests run again that failed while the machine stood still, and only those."""
+    """Run tests again that failed while the machine stalled, and only those."""
     for item in items:
         item.add_marker(pytest.mark.flaky(reruns=RERUNS, only_rerun=[StoodStillError.__name__]))
 
@@ -29,4 +29,4 @@ def judge(item: pytest.Item) -> Generator[None, object, object]:
         length_s = pile.longest_standstill_s() if isinstance(pile, Pile) else 0.0
         if length_s < TOO_LONG_STANDSTILL_S:
             raise
-        raise StoodStillError(f"the machine stood still for {length_s:.2f} s: {error}") from error
+        raise StoodStillError(f"the machine stalled for {length_s:.2f} s: {error}") from error

@@ -10,7 +10,7 @@ POLL_S = 0.02
 
 
 class WaitError(AssertionError):
-    """What was waited for has not come; the text says what, for how long, and what was there instead."""
+    """A time-out of a wait; the text gives the condition, the time waited, and the actual state."""
 
 
 def wait_until(look: Callable[[], Value], what: str, timeout_s: float, poll_s: float = POLL_S) -> Value:

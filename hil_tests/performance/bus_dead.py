@@ -60,7 +60,7 @@ class Line:
         self._pending: list[tuple[float, bytes]] = []
 
     def run(self, until_s: float, *, until_known: bool = False) -> None:
-        """Go on until a time, or until the owner says that the dead meter is silent."""
+        """Run until a time, or until the owner reports the dead meter as silent."""
         while self.now_s < until_s and not (until_known and self.master.failing_since_s(_DEAD) is not None):
             for meter in self.meters:
                 for request in meter.requests(self.now_s):
@@ -93,7 +93,7 @@ def _longest_gap_s(line: Line) -> float:
 
 
 def dead_meter(group: str) -> list[Figure]:
-    """What the others lose, and the polls until the owner says that it is silent."""
+    """The loss of the other meters, and the polls until the owner reports it as silent."""
     line = Line()
     line.run(130.0)
     alive_s = _longest_gap_s(line)

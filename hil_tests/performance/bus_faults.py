@@ -1,7 +1,7 @@
 """Replies with faults, in virtual time: how often the bus owner takes a wrong value for a right one (never).
 
 Four Modbus meters and one DL/T 645 meter on one line. Every value carries the number of the request that it answers, so
-an old value is as wrong as a damaged one. Devices answer in order and within 2 s, or not at all; all else happens
+an old value is as wrong as a damaged one. Devices answer in sequence and within 2 s, or not at all; all else happens
 to their replies.
 """
 
@@ -46,7 +46,7 @@ def _modbus(data: bytes) -> bool:
 
 
 class Disturber:
-    """The faults, by name. ``random`` decides what each of them does in a single case."""
+    """The faults, keyed by name. ``random`` decides the effect of each in a single case."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -100,7 +100,7 @@ class Disturber:
 
     def other_slave(self, _request: bytes, reply: bytes) -> list[tuple[float, bytes]]:
         if _modbus(reply):
-            # Late and under the address of another is two devices with one address: no master can tell that.
+            # Late and under the address of another is two devices with one address: no master can detect that.
             choice = (5, 17) if self.is_behind else (*_MODBUS, 5, 17)
             address = self.random.choice([a for a in choice if a != reply[0]])
             return [(_USUAL_S, _crc(bytes((address,)) + reply[1:-2]))]
@@ -180,7 +180,7 @@ FAULTS: dict[str, Reply] = {
 
 
 _SHAPE_FAULTS = frozenset({"short", "long", "other function"})
-"""Not while a device is behind: a late reply with a length that nobody asked for until later cannot be told."""
+"""Not while a device is behind: a late reply with a length that is requested only later cannot be detected."""
 
 
 @dataclass(slots=True)
@@ -269,7 +269,7 @@ class FaultRun:
         self.outcome.replies += 1
         begin_s = at_s = self._now_s + len(data) * _CHARACTER_S
         for delay_s, piece in pieces:
-            # Devices answer in order; an echo is the adapter's and does not wait for the device.
+            # Devices answer in sequence; an echo is the adapter's and does not wait for the device.
             if piece is not data:
                 at_s = max(at_s, self._free_at_s[address])
             at_s += delay_s + len(piece) * _CHARACTER_S

@@ -73,7 +73,7 @@ class Bus:
             self.far.send(frame)
 
     def hear_vehicle(self, now_s: float) -> None:
-        """Queue what the bench's vehicle says for the next free slots."""
+        """Queue the frames of the bench's vehicle for the next free slots."""
         self._queue.extend(self.far.receive(now_s))
 
     def slot(self) -> None:
@@ -163,7 +163,7 @@ class Feeder:
 
 
 def main() -> None:
-    """Run until told to end; the terminals stay until the process is killed."""
+    """Run until a stop request; the terminals stay until the process is killed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--bus", nargs=2, action="append", type=Path, required=True, metavar=("LINK", "BENCH_WIRE"))
     parser.add_argument("--out", type=Path, required=True)
@@ -186,7 +186,7 @@ def main() -> None:
     temporary.write_text(json.dumps(content), encoding="utf-8")
     temporary.replace(arguments.out)
     while True:
-        # What the field processes still say is heard by nobody; a terminal that hangs up would be a lost line.
+        # Later frames of the field processes are not read; a closed terminal would be a lost line.
         select.select([bus.master for bus in feeder._buses], [], [])
         for bus in feeder._buses:
             try:

@@ -1,4 +1,4 @@
-"""What else is on a full vehicle bus, and what is told of the times at which the charger's messages come.
+"""The other traffic on a saturated vehicle bus, and statistics of the charger's message times.
 
 250 kbit/s carry about 1,900 extended frames of eight bytes a second (131 bits each, without stuffing). What the
 dialogue of charger and vehicle leaves free is filled with frames as they are recorded on real buses: other addresses,
@@ -55,7 +55,7 @@ def intervals_ms(arrivals_s: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Regularity:
-    """How well a message keeps its period: deviation of the median in percent, and of single intervals in ms."""
+    """Accuracy of a message period: deviation of the median in percent, and of single intervals in ms."""
 
     count: int
     median_ms: float

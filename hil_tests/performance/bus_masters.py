@@ -29,7 +29,7 @@ _PERIOD_S = 0.001
 
 
 class BusyMeter:
-    """A meter whose two blocks are always due."""
+    """A meter with two blocks that are always due."""
 
     def __init__(self, address: int, registers: int) -> None:
         self.name = f"meter {address}"

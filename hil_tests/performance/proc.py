@@ -1,4 +1,4 @@
-"""What the kernel tells of a process (proc(5))."""
+"""The kernel's figures of a process (proc(5))."""
 
 import os
 import time

@@ -36,7 +36,7 @@ _EDGE_S = 0.25
 
 
 class ReactionError(Exception):
-    """A run did not come to its end; the text says why."""
+    """A run did not complete; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)

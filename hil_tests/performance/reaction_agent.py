@@ -1,4 +1,4 @@
-"""The agent whose reaction is measured, as a process: ``python -m hil_tests.performance.reaction_agent``.
+"""The agent under test of the reaction benchmark, as a process: ``python -m hil_tests.performance.reaction_agent``.
 
 ``--as process`` is the product: field loop, selector, priority, locked memory and tamed collector as in
 ``pile-agent control``, with the north process beside it as its own process. ``--as asyncio`` is the reference:
@@ -33,7 +33,7 @@ from hil_tests.performance.virtual_pile import VirtualPile
 READINGS_INTERVAL_S = 0.1
 """Ten snapshots of the image a second go to the record, more than a pile sends: the north side is at work."""
 EDGE = "emergency_stop"
-"""Fault of the input whose edges are measured."""
+"""Fault of the measured input."""
 _SETTLE_S = 1.5
 _MOST_WAITING = 300
 """More records than this not yet durable: wait for the recorder before the next edge."""

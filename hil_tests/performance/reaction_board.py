@@ -1,4 +1,4 @@
-"""Plays the boards on the I/O line, and the other wires, against the agent whose reaction is measured.
+"""Plays the boards on the I/O line, and the other wires, against the agent under test.
 
 One process at the highest priority of the measurement, so that its own waiting is small beside what it measures.
 It answers the agent's requests as the boards would. When the agent is ready, each poll of the discrete inputs is
@@ -90,7 +90,7 @@ class Wires:
             master, slave = os.openpty()
             tty.setraw(slave)
             os.set_blocking(master, False)
-            # Held open here as well: a terminal that nobody has open hangs up.
+            # Held open here as well: a terminal without an open descriptor hangs up.
             self._slaves.append(slave)
             self.masters[name] = master
             link = dev / name
@@ -143,7 +143,7 @@ class Measurement:
             select.select([], [], [], min(left_s, 0.001))
 
     def serve_others(self) -> None:
-        """The vehicle repeats its demand; what the agent says elsewhere is heard by nobody."""
+        """The vehicle repeats its demand; other frames of the agent are ignored."""
         now_s = time.monotonic()
         if now_s >= self._demand_due_s:
             self._demand_due_s = now_s + _DEMAND_PERIOD_S

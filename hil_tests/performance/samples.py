@@ -1,4 +1,4 @@
-"""Many measured values and what is told of them."""
+"""Many measured values and their statistics."""
 
 import math
 from collections.abc import Sequence

@@ -34,7 +34,7 @@ def start_once(config: Path) -> float:
                 if time.monotonic() - begin_s > _TIMEOUT_S:
                     break
         finally:
-            # Nothing is wired to it: there is nothing to end in order.
+            # Nothing is wired to it: no orderly stop is needed.
             process.kill()
     raise OSError(f"the field process did not report its first cycle: {''.join(said)[-500:]}")
 
@@ -50,7 +50,7 @@ def measure(*, quick: bool) -> list[Figure]:
                 times.append(start_once(config))
             except OSError as error:
                 return [not_measured(GROUP, "exec to first evaluated cycle", "s", str(error))]
-    # The first start may have to compile the sources; it counts, but is told apart.
+    # The first start may have to compile the sources; it counts, but is reported separately.
     return [
         Figure(
             GROUP,

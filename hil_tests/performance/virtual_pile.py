@@ -1,6 +1,6 @@
 """A pile in virtual time: the real control core with the bench's circuit, modules and vehicle, and no wire between.
 
-It brings a core into any state of a charge in well under the charge's own time, with every inner state as it would
+It brings a core into any state of a charge much faster than in real time, with every inner state as it would
 be on a pile. Nothing here is measured.
 """
 
@@ -31,14 +31,14 @@ from hil_tests.bench.vehicle.vehicle import Vehicle
 from hil_tests.bench.wiring import load_wiring
 
 BEGIN_S = 1e9
-"""Where the virtual clock begins: far from every duration and value, so that times can be told from other numbers."""
+"""Where the virtual clock begins: far from every duration and value, so that a time cannot pass for another number."""
 _WALL_MS = 1_790_000_000_000
 _CYCLE_S = 0.01
 _COIL_ON, _COIL_OFF = 0xFF00, 0x0000
 
 
 class StateNotReachedError(Exception):
-    """The virtual charge did not get where it should; the text says where it stands."""
+    """The virtual charge did not reach the target state; the text gives the actual state."""
 
 
 def reference_site(folder: Path, mqtt_port: int = 1883) -> Site:
@@ -76,7 +76,7 @@ class VirtualPile:
         self.core.on_vehicle_port(is_open=True)
 
     def plug_and_start(self) -> None:
-        """Plug in and give a local start command once nothing speaks against it."""
+        """Plug in and give a local start command once there is no start blocker."""
         self.run_for(1.0)
         self.plant.plug()
         self.run_for(1.0)

@@ -25,7 +25,7 @@ def good() -> Charge:
 
 
 def bus_with_cells() -> Charge:
-    """A bus whose cell voltages and temperatures travel beside BCS; stopped at the pile."""
+    """A bus with cell voltages and temperatures beside BCS; stopped at the pile."""
     charge = Charge("bus").run_until(Phase.CHARGING, 30)
     charge.run(25.0)
     charge.stop(StopCause.MANUAL)

@@ -189,7 +189,7 @@ def test_commands_reach_the_physical_side(tmp_path: Path) -> None:
         ],
     )  # fmt: skip
     assert [str(answer).startswith("refused") for answer in answers] == [False, True] + [False] * 13
-    plant = assembly.plant
+    plant = assembly.gun(1).plant
     assert plant.inputs.plugged
     assert plant.inputs.emergency_stop_pressed
     assert plant.inputs.door_open
@@ -203,7 +203,7 @@ def test_commands_reach_the_physical_side(tmp_path: Path) -> None:
     assert assembly.stage.modules[1].faulted
     assert assembly.stage.modules[0].forced_temperature_c == 80.0
     assert assembly.wires() == {"vehicle": "cut", "meter": "cut", "power-stage": "ok", "inputs-outputs": "ok"}
-    assert assembly.meter_wire.noise_per_mille == 5.0
+    assert assembly.gun(1).meter_wire.noise_per_mille == 5.0
 
 
 def test_commands_undo(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_commands_undo(tmp_path: Path) -> None:
     ]  # fmt: skip
     answers, assembly = with_commands(tmp_path, lines)
     assert not [answer for answer in answers if str(answer).startswith("refused")]
-    plant, untouched = assembly.plant, Plant(load_wiring())
+    plant, untouched = assembly.gun(1).plant, Plant(load_wiring())
     assert plant.inputs == untouched.inputs
     assert plant.contactor_k1 == untouched.contactor_k1
     assert plant.contactor_k2 == untouched.contactor_k2

@@ -242,7 +242,7 @@ def test_a_recording_of_another_bus(pile: Pile, tmp_path: Path) -> None:
     path.write_text("".join(candump_line(at_s, CanFrame(0x02A3F000, b"\x01" * 8)) for at_s in range(5)))
     result = pile("bms", "decode", str(path))
     assert result.exit_code == 0
-    assert "no message of a charger or a vehicle in it" in result.stdout
+    assert "no message of a charger or a vehicle" in result.stdout
     assert "02A3F000  5  unknown" in result.stdout
 
 
@@ -289,7 +289,7 @@ def test_the_faulty_charge_in_words(pile: Pile, faulty: Path) -> None:
 def test_the_faulty_charge_in_chinese(pile: Pile, faulty: Path) -> None:
     result = pile("bms", "decode", str(faulty), lang="zh")
     for part in (
-        "会话 1：正常结束，63 处违规",
+        "第 1 次充电：正常结束，63 处违规",
         "三元",
         "由充电机提出",
         "接收BCL超时",
@@ -336,7 +336,7 @@ def test_one_session_of_several(pile: Pile, tmp_path: Path) -> None:
     assert second["begin_s"] == pytest.approx(200, abs=0.1)
     result = pile("bms", "decode", str(path), "--session", "3")
     assert result.exit_code == 2
-    assert "it has 2 sessions" in result.stderr
+    assert "the file has 2 sessions" in result.stderr
 
 
 def test_frames_and_json_exclude_each_other(pile: Pile, faulty: Path) -> None:
@@ -346,7 +346,7 @@ def test_frames_and_json_exclude_each_other(pile: Pile, faulty: Path) -> None:
 def test_a_recording_from_the_middle_says_so(pile: Pile, tmp_path: Path) -> None:
     path = tmp_path / "middle.log"
     write(path, [pair for pair in frames_of("good") if 20 < pair[0] < 60])
-    assert "the recording begins in the middle of it" in pile("bms", "decode", str(path)).stdout
+    assert "the recording begins in the middle of the session" in pile("bms", "decode", str(path)).stdout
     (session,) = decoded(pile, path)["sessions"]
     assert (session["from_start"], session["outcome"], codes(session)) == (False, "cut off", [])
 
@@ -435,7 +435,7 @@ def test_what_the_picture_shows(faulty: Path, tmp_path: Path, monkeypatch: pytes
     assert len(marks) == 6
     assert [line.get_label() for line in volts.lines] == [
         "charger limit (CML)", "vehicle limit (BCP)", "demand (BCL)", "measured by the vehicle (BCS)",
-        "output told by the charger (CCS)",
+        "charger output (CCS)",
     ]  # fmt: skip
     assert (volts.get_ylabel(), amperes.get_ylabel(), soc.get_ylabel()) == ("voltage (V)", "current (A)", "SoC (%)")
     assert soc.get_xlabel() == "time since the start of the recording (s)"
@@ -480,7 +480,7 @@ def test_without_a_session_nothing_is_drawn(pile: Pile, tmp_path: Path) -> None:
     path.write_text(candump_line(1.0, CanFrame(0x02A3F000, b"\x01")))
     result = pile("bms", "decode", str(path), "--plot", str(tmp_path / "a.png"))
     assert result.exit_code == 0
-    assert "nothing was drawn" in result.stderr
+    assert "nothing was plotted" in result.stderr
 
 
 def test_without_a_chinese_font_the_picture_is_english(

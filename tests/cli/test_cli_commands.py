@@ -35,7 +35,7 @@ def test_check_names_every_mistake(pile: Pile) -> None:
     assert lines == [
         "pile.profil: there is no such key; did you mean profile?",
         "control.cycle_ms: must be from 5 to 100, is 1",
-        f"{pile.site_file}: 2 mistakes, nothing was started",
+        f"{pile.site_file}: 2 errors; nothing was started",
     ]
     assert [problem["place"] for problem in pile.json("check")["problems"]] == ["pile.profil", "control.cycle_ms"]
     assert "2 处错误,未启动任何进程" in pile("check", lang="zh").stdout

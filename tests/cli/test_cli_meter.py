@@ -108,7 +108,7 @@ def test_a_wish_that_cannot_be_met(pile: Pile, arguments: tuple[str, ...], lines
     result = pile("meter", "check", *arguments)
     assert result.exit_code == 2
     assert result.stdout.splitlines()[:-1] == lines
-    assert result.stdout.splitlines()[-1].endswith("1 mistake" if len(lines) == 1 else "2 mistakes")
+    assert result.stdout.splitlines()[-1].endswith("1 error" if len(lines) == 1 else "2 errors")
 
 
 def test_the_mistakes_of_a_map(pile: Pile, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_mistakes_of_a_map(pile: Pile, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "minimum_gap_ms: must be from 0 to 1000, is 2000\n" in result.stdout
     assert "fields[0].exponent_registr: there is no such key; did you mean exponent_register?\n" in result.stdout
-    assert f"{path}: 2 mistakes\n" in result.stdout
+    assert f"{path}: 2 errors\n" in result.stdout
     assert f"{path}:2 处错误\n" in pile("meter", "check", str(path), lang="zh").stdout
     document = pile.json("meter", "check", str(path))
     assert document["ok"] is False

@@ -92,7 +92,7 @@ def test_a_meter_whose_map_has_no_data_for_it_is_refused(pile: Pile, tmp_path: P
         assert running.line.meters[0].served == 0
         assert model_of(running).written == []
     assert result.exit_code == 2
-    assert "does not say where the address is set" in result.stderr
+    assert "does not contain the register for the address" in result.stderr
     assert "menu of the meter" in result.stderr
 
 
@@ -125,7 +125,7 @@ def test_a_meter_that_does_not_answer(pile: Pile, tmp_path: Path) -> None:
         result = pile("meter", "set-address", "5", *arguments(port, "eastron-sdm630"), "--confirm", "5")
         assert model_of(running).written == []
     assert result.exit_code == 2
-    assert "does not tell that setting" in result.stderr
+    assert "does not return that setting" in result.stderr
 
 
 def test_another_baud_rate_at_once_and_after_a_restart(pile: Pile, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_service_with_a_wrong_site_file_ends_with_2(pile: Pile, service: str) 
     assert answer.returncode == 2
     assert answer.stderr.splitlines() == [
         "control.cycle_ms: must be from 5 to 100, is 1",
-        f"{pile.site_file}: 1 mistake, nothing was started",
+        f"{pile.site_file}: 1 error; nothing was started",
     ]
 
 

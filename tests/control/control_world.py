@@ -14,6 +14,7 @@ from agent.control.dc.parameters import ControlParameters
 from agent.control.dc.session import REFUSALS, STOP_REASONS
 from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import Limit, PowerQualityParameters
+from agent.settings.catalogue import threshold_of
 from agent.settings.files import load_fault_catalogue, load_tariff
 from agent.settings.power_quality import load_supply_limits
 from agent.vocabulary.reasons import Reason
@@ -59,6 +60,9 @@ def parameters_with(**changes: Any) -> ControlParameters:
         "minimum_current_a": 1.0,
         "tariff": TARIFF,
         "faults": FAULTS,
+        "over_temperature_c": threshold_of(FAULTS, "over_temperature"),
+        "temperature_derate_c": threshold_of(FAULTS, "temperature_high"),
+        "recorder_lost_stop_s": threshold_of(FAULTS, "recorder_lost"),
         "meter": {"model": "test"},
     }
     return ControlParameters(**{**values, **changes})

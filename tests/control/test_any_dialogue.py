@@ -117,7 +117,7 @@ def check_output(world: ScriptedWorld, outputs: Outputs) -> None:
         assert demand.current_a <= bcp["maximum_current_a"]
         assert vehicle.bcl is not None
         asked_v, asked_a = vehicle.bcl.values["voltage_v"], vehicle.bcl.values["current_a"]
-        least_a = parameters.minimum_current_a if parameters.numbers.zero_demand_gets_minimum else 0.0
+        least_a = parameters.minimum_current_a if parameters.judge_limits.zero_demand_gets_minimum else 0.0
         assert demand.voltage_v <= asked_v
         assert demand.current_a <= max(asked_a, least_a)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import msgspec
 import pytest
 from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 
@@ -14,6 +13,7 @@ from agent.control.dc.view import View
 from agent.control.dc.wants import Wants
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
+from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
 from drivers.gbt27930.transport.transport import Transport
 from drivers.meters.register_form import RegisterForm
@@ -31,6 +31,8 @@ class Scene:
     settle_s: float = 2.0
     no_reconnect: bool = False
     """New handshakes are used up: the fault acts as the catalogue says."""
+    limits: dict[str, float] = field(default_factory=dict)
+    """Limits of the judge that are shortened so that a test can wait for them."""
 
 
 def override(**readings: Any) -> Callable[[World], object]:
@@ -149,13 +151,6 @@ def _supply(**readings: float) -> Callable[[World], object]:
     return spoil
 
 
-def _shorter(fault_id: str) -> dict[str, Any]:
-    """The catalogue with a time that a test can wait for."""
-    fault = FAULTS[fault_id]
-    changes = {"debounce_s": 0.5} if fault.debounce_s else {"threshold": 5.0}
-    return {**FAULTS, fault_id: msgspec.structs.replace(fault, **changes)}
-
-
 SCENES: dict[str, Scene] = {
     "emergency_stop": Scene("charging", override(emergency_stop_pressed=True), 0.1),
     "door_open": Scene("charging", override(door_open=True), 0.1),
@@ -192,12 +187,12 @@ SCENES: dict[str, Scene] = {
     "bms_message_unusable": Scene("charging", tell_vehicle("length BSM 6"), 1.0),
     "bms_demand_beyond_limits": Scene("charging", tell_vehicle("demand 800 300"), 1.2),
     "demand_below_minimum": Scene("charging", tell_vehicle("demand 400 0.5"), 5.2),
-    "bms_data_frozen": Scene("charging", _freeze_bcs, 6.0, {"faults": _shorter("bms_data_frozen")}),
+    "bms_data_frozen": Scene("charging", _freeze_bcs, 6.0, limits={"stuck_s": 5.0}),
     "bms_measurement_differs": Scene(
         "charging",
         lambda world: _freeze_bcs(world, voltage_v=250.0),
         1.0,
-        {"faults": _shorter("bms_measurement_differs")},
+        limits={"difference_lasting_s": 0.5},
     ),
     "bms_soc_jump": Scene("charging", tell_vehicle("soc 70"), 1.0),
     "bms_error_message": Scene("charging", attribute(vehicle_deaf=True), 3.0, no_reconnect=True),
@@ -235,6 +230,7 @@ SCENES: dict[str, Scene] = {
     "control_restarted": Scene("idle", lambda world: None, 0.0, {"restarted": True}),
     "internal_error": Scene("charging", lambda world: None, 0.1),
 }
+USED_LIMITS = "agent.control.dc.parameters.LIMITS"
 USED_STEPS = "agent.control.dc.core.STEPS"
 RAISED_BY_THE_RECORDER = {"record_damaged"}
 RAISED_BY_A_MONITOR = {"charger_fault", "measurements_disagree", "protocol_violation", "listen_only_off"}
@@ -247,6 +243,7 @@ def test_every_fault_of_the_catalogue_has_a_scene() -> None:
 @pytest.mark.parametrize("fault_id", SCENES)
 def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene, fault = SCENES[fault_id], FAULTS[fault_id]
+    monkeypatch.setattr(USED_LIMITS, {"2015": JudgeLimits(**scene.limits), "2023": LIMITS["2023"]})
     world = World(**scene.world).until(scene.state)
     if scene.state == "charging":
         world.run(scene.settle_s)

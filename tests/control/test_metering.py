@@ -3,8 +3,9 @@
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
-from control_world import World, parameters_with
+from control_world import FAULTS, World, parameters_with
 
 from agent.control.metering.findings import METER_FINDINGS
 from agent.control.metering.meter import (
@@ -43,9 +44,9 @@ def test_days_are_counted_in_local_time() -> None:
     ],
 )
 def test_a_verification_warns_at_60_30_and_0_days(left: int, found: set[str]) -> None:
-    assert verification_findings(left, refuse=False) == found
+    assert verification_findings(left, FAULTS, refuse=False) == found
     refused = {"meter_verification_refused"} if left < 0 else set()
-    assert verification_findings(left, refuse=True) == found | refused
+    assert verification_findings(left, FAULTS, refuse=True) == found | refused
 
 
 def metering(**changes: Any) -> Metering:
@@ -57,7 +58,7 @@ def metering(**changes: Any) -> Metering:
 
 def find(made: Metering, wall_ms: int = LOCAL_MIDNIGHT_MS, quality: str = "synced", **changes: Any) -> set[str]:
     values: dict[str, Any] = {
-        "register_wh": 5, "proof_known": False, "charging": False, "power_w": None, "frozen_wh": 50.0
+        "register_wh": 5, "proof_known": False, "charging": False, "power_w": None
     }  # fmt: skip
     return set(made.findings(100.0, wall_ms, quality, **{**values, **changes}))
 
@@ -73,13 +74,15 @@ def test_nothing_is_said_about_dates_while_the_clock_is_unset_or_no_date_is_know
 
 
 def test_an_unproven_unit_is_told() -> None:
-    assert find(metering(verification_due_day=None), unit_unproven=True) == {"meter_unit_unproven"}
+    assert find(metering(verification_due_day=None, register_form=DISPUTED), proof_known=True) == {
+        "meter_unit_unproven"
+    }
 
 
 def test_all_that_is_found_has_a_name_in_the_list() -> None:
     found = {"meter_unit_unproven", "meter_register_frozen"}
     for left in (-1, 0, 60):
-        found |= verification_findings(left, refuse=True)
+        found |= verification_findings(left, FAULTS, refuse=True)
     assert found == METER_FINDINGS
 
 
@@ -141,13 +144,13 @@ def test_of_a_gap_in_the_evaluations_one_second_counts() -> None:
 
 
 def test_a_frozen_register_is_found_with_the_threshold_of_the_catalogue() -> None:
-    made = metering(verification_due_day=None)
+    row = msgspec.structs.replace(FAULTS["meter_register_frozen"], threshold=20.0)
+    made = metering(verification_due_day=None, faults={**FAULTS, "meter_register_frozen": row})
     found: set[str] = set()
     for seconds in range(60):
         found = set(
             made.findings(
                 100.0 + seconds, 0, "unset", register_wh=5, proof_known=False, charging=True, power_w=3600.0,
-                frozen_wh=20.0,
             )
         )  # fmt: skip
         assert found == ({"meter_register_frozen"} if seconds > 25 else set())

@@ -9,8 +9,9 @@ from control_world import FAULTS, parameters_with
 
 from agent.control.safety import numbers
 from agent.control.safety.numbers import NUMBERS, TIMES, SequenceNumbers, StepTimes, table
+from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 
-KINDS = (SequenceNumbers, StepTimes)
+KINDS = (SequenceNumbers, StepTimes, JudgeLimits)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -30,6 +31,8 @@ def test_where_the_editions_differ() -> None:
     }
     assert differing == {
         "outside_voltage_before_test_v": (10.0, 60.0),
+        "over_maximum_v": (2.0, 15.0),
+        "over_maximum_share": (0.01, 0.0),
         "over_voltage_margin_v": (2.0, 15.0),
         "over_voltage_share": (0.01, 0.0),
         "pause_opens_contactors": (False, True),
@@ -39,6 +42,9 @@ def test_where_the_editions_differ() -> None:
 
 
 def test_the_edition_of_the_parameters_chooses() -> None:
+    assert parameters_with().judge_limits is LIMITS["2015"]
+    assert parameters_with(edition="2023").judge_limits is LIMITS["2023"]
+    assert LIMITS["2015"] == JudgeLimits()
     assert parameters_with().numbers is NUMBERS["2015"]
     assert parameters_with(edition="2023").numbers is NUMBERS["2023"]
     assert parameters_with(edition="2023").times is TIMES["2023"]
@@ -67,19 +73,6 @@ def test_numbers_keep_the_order_that_the_sequence_counts_on(edition: numbers.Seq
     # The lock: its debounce and the ramp together stay below a second.
     assert FAULTS["lock_lost"].debounce_s + times.lock_lost_ramp_s < 1.0
     assert found.precharge_current_a < found.inrush_limit_a
-
-
-def test_thresholds_that_the_catalogue_shows_are_those_of_the_program() -> None:
-    found = NUMBERS["2015"]
-    assert FAULTS["inrush_excessive"].threshold == found.inrush_limit_a
-    assert FAULTS["insulation_fault"].threshold == found.insulation_fault_ohm_per_v
-    assert FAULTS["insulation_warning"].threshold == found.insulation_warning_ohm_per_v
-    assert FAULTS["outside_voltage_present"].threshold == found.outside_voltage_before_test_v
-    assert FAULTS["residual_voltage"].threshold == found.safe_voltage_v
-    assert FAULTS["output_over_voltage"].threshold == NUMBERS["2023"].over_voltage_margin_v
-    assert FAULTS["output_over_current"].threshold == found.over_current_share * 100
-    assert FAULTS["bms_soc_jump"].threshold == found.soc_jump_percent
-    assert FAULTS["bms_measurement_differs"].threshold == found.measurement_share * 100
 
 
 def test_the_table_shows_every_number_once() -> None:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import msgspec
 import pytest
-from control_world import FAULTS, parameters_with
+from control_world import parameters_with
 
 from agent.control.dc.parameters import ControlParameters
-from agent.control.dc.plausibility import VehicleWatch, below_minimum
+from agent.control.dc.plausibility import VehicleWatch, battery_limits_violated, below_minimum
 from drivers.gbt27930.charger.phases import Latest, VehicleData
 
 BCP = {"maximum_voltage_v": 420.0, "maximum_current_a": 100.0, "soc_percent": 20.0}
@@ -96,6 +95,14 @@ def test_bcp_is_the_first_state_of_charge() -> None:
     assert "bms_soc_jump" in watch.findings(1.0)
 
 
+def differs_after(seconds: float, measured: tuple[float | None, float | None], **bcs: float) -> bool:
+    """BCS every 250 ms, the pile measures the same all the time."""
+    watch, parameters = VehicleWatch(), parameters_with()
+    for step in range(round(seconds * 4) + 1):
+        watch.look(step / 4, vehicle(step / 4, bcs=bcs), parameters, *measured)
+    return "bms_measurement_differs" in watch.findings(seconds)
+
+
 @pytest.mark.parametrize(
     ("measured", "differs"),
     [((400.0, 80.0), False), ((444.4, 80.0), False), ((444.5, 80.0), True), ((363.7, 80.0), False),
@@ -103,9 +110,8 @@ def test_bcp_is_the_first_state_of_charge() -> None:
      ((400.0, 63.6), True), ((None, None), False)],
 )  # fmt: skip
 def test_measurements_that_differ(measured: tuple[float | None, float | None], differs: bool) -> None:
-    watch = VehicleWatch()
-    watch.look(0.0, vehicle(), parameters_with(), *measured)
-    assert ("bms_measurement_differs" in watch.findings(0.0)) is differs
+    assert differs_after(30.25, measured) is differs
+    assert not differs_after(30.0, measured), "it has not lasted"
 
 
 @pytest.mark.parametrize(
@@ -114,25 +120,60 @@ def test_measurements_that_differ(measured: tuple[float | None, float | None], d
      ({"current_a": 98.1}, True)],
 )  # fmt: skip
 def test_a_difference_at_its_limit_is_none(bcs: dict[str, float], differs: bool) -> None:
-    watch = VehicleWatch()
-    watch.look(0.0, vehicle(bcs=bcs), parameters_with(), 400.0, 80.0)
-    assert ("bms_measurement_differs" in watch.findings(0.0)) is differs
+    assert differs_after(30.25, (400.0, 80.0), **bcs) is differs
 
 
-def frozen_at(seconds: float, measured_a: float | None = 80.0, faults: Any = FAULTS, **changed: Any) -> bool:
-    watch, parameters = VehicleWatch(), parameters_with(faults=faults)
+def test_a_difference_that_ends_in_between_begins_again() -> None:
+    watch, parameters = VehicleWatch(), parameters_with()
+    for at_s, measured_a in ((0.0, 120.0), (20.0, 80.0), (20.25, 120.0), (50.25, 120.0)):
+        watch.look(at_s, vehicle(at_s), parameters, 400.0, measured_a)
+        assert "bms_measurement_differs" not in watch.findings(at_s)
+    watch.look(50.5, vehicle(50.5), parameters, 400.0, 120.0)
+    assert "bms_measurement_differs" in watch.findings(50.5)
+
+
+def stuck_at(seconds: float, measured_a: float | None = 80.0, **changed: Any) -> bool:
+    watch, parameters = VehicleWatch(), parameters_with()
     watch.look(0.0, vehicle(), parameters, 400.0, 80.0)
     watch.look(seconds, vehicle(seconds, bcs=changed), parameters, 400.0, measured_a)
     return "bms_data_frozen" in watch.findings(seconds)
 
 
-def test_data_that_stand_still_for_300_s_while_a_current_flows() -> None:
-    assert not frozen_at(300.0)
-    assert frozen_at(300.1)
-    assert frozen_at(300.1, 20.0)
-    assert not frozen_at(300.1, 19.9)
-    assert not frozen_at(300.1, None)
+def test_data_that_stay_the_same_for_300_s_while_a_current_flows() -> None:
+    assert not stuck_at(300.0)
+    assert stuck_at(300.1)
+    assert stuck_at(300.1, 20.0)
+    assert not stuck_at(300.1, 19.9)
+    assert not stuck_at(300.1, None)
     for name in BCS:
-        assert not frozen_at(300.1, **{name: 21})
-    without = msgspec.structs.replace(FAULTS["bms_data_frozen"], threshold=None)
-    assert not frozen_at(9999.0, faults={**FAULTS, "bms_data_frozen": without})
+        assert not stuck_at(300.1, **{name: 21})
+
+
+def test_an_old_message_alone_is_not_stuck() -> None:
+    """A BCS that comes no more is a time-out, not content that is repeated."""
+    watch, parameters = VehicleWatch(), parameters_with()
+    watch.look(0.0, vehicle(), parameters, 400.0, 80.0)
+    watch.look(400.0, vehicle(), parameters, 400.0, 80.0)
+    assert "bms_data_frozen" not in watch.findings(400.0)
+
+
+@pytest.mark.parametrize(
+    ("bcp", "bcs", "bsm", "violated"),
+    [
+        ({}, {"maximum_cell_voltage_v": 3.65}, {}, False),
+        ({}, {"maximum_cell_voltage_v": 3.66}, {}, True),
+        ({}, {"voltage_v": 426.2}, {}, False),
+        ({}, {"voltage_v": 426.3}, {}, True),
+        ({}, {}, {"highest_temperature_c": 55}, False),
+        ({}, {}, {"highest_temperature_c": 56}, True),
+        ({"maximum_cell_voltage_v": None}, {"maximum_cell_voltage_v": 9.9}, {}, False),
+        (None, {"voltage_v": 900.0}, {}, False),
+    ],
+)
+def test_the_battery_above_its_own_limits(
+    bcp: dict[str, Any] | None, bcs: dict[str, Any], bsm: dict[str, Any], violated: bool
+) -> None:
+    own = {**BCP, "maximum_cell_voltage_v": 3.65, "maximum_temperature_c": 55}
+    data = vehicle(bcs=bcs, bcp=None if bcp is None else {**own, **bcp})
+    data.bsm = Latest({"highest_temperature_c": 20, **bsm}, 0.0)
+    assert battery_limits_violated(data, parameters_with()) is violated

@@ -161,7 +161,7 @@ YADA = [
         "energy_unit_disputed = false",
         "energy_unit_disputed = true",
         "energy_unit_disputed",
-        "on what the sources differ",
+        "on which the sources differ",
     ),
 ]
 
@@ -231,7 +231,7 @@ def test_registers_between_mantissa_and_exponent_must_be_known(tmp_path: Path) -
         ("register = 5,", "register = 5, function = 4,"),
     )
     [line] = told(path)
-    assert "fields[0].register: reads through register 1 (0x0001), which nothing says is readable" in line
+    assert "fields[0].register: reads through register 1 (0x0001), which is not listed as readable" in line
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

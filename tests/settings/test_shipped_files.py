@@ -29,17 +29,17 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "door_open": (1, "open", "self", 0.01, None, ""),
     "smoke": (1, "open", "local", 1.0, None, ""),
     "inputs_lost": (1, "open", "self", 0.0, None, ""),
-    "insulation_fault": (1, "open", "unplug", 0.0, 100.0, "ohm/V"),
-    "insulation_warning": (3, "log", "self", 1.0, 500.0, "ohm/V"),
-    "insulation_monitor_lost": (2, "stop", "self", 0.0, None, ""),
+    "insulation_fault": (1, "open", "unplug", 0.0, None, ""),
+    "insulation_warning": (3, "log", "self", 1.0, None, ""),
+    "insulation_monitor_lost": (2, "stop", "self", 0.0, 6.0, "s"),
     "contactor_refuses": (2, "open", "unplug", 1.0, None, ""),
     "contactor_welded": (1, "open", "local", 1.0, None, ""),
-    "output_over_voltage": (1, "open", "unplug", 0.4, 15.0, "V"),
-    "output_over_current": (1, "open", "unplug", 1.0, 10.0, "%"),
+    "output_over_voltage": (1, "open", "unplug", 0.4, None, ""),
+    "output_over_current": (1, "open", "unplug", 1.0, None, ""),
     "over_temperature": (1, "stop", "self", 3.0, 95.0, "degC"),
     "temperature_high": (2, "derate", "self", 1.0, 85.0, "degC"),
-    "outside_voltage_present": (1, "inhibit", "self", 3.0, 10.0, "V"),
-    "residual_voltage": (1, "inhibit", "self", 1.0, 60.0, "V"),
+    "outside_voltage_present": (1, "inhibit", "self", 3.0, None, ""),
+    "residual_voltage": (1, "inhibit", "self", 1.0, None, ""),
     "precharge_failed": (2, "stop", "unplug", 0.0, None, ""),
     "reverse_polarity": (1, "open", "unplug", 0.0, None, ""),
     "current_absent": (3, "stop", "self", 0.0, 30.0, "s"),
@@ -50,14 +50,14 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
         f"bms_timeout_{message}": (2, "stop", "unplug", 0.0, None, "")
         for message in ("bhm", "brm", "bcp", "bro", "bcs", "bcl", "bsm", "bst", "bsd")
     },
-    "inrush_excessive": (2, "open", "unplug", 0.0, 20.0, "A"),
+    "inrush_excessive": (2, "open", "unplug", 0.0, None, ""),
     "vehicle_protocol_2011": (3, "stop", "unplug", 0.0, None, ""),
     "bms_message_unusable": (3, "log", "self", 0.0, None, ""),
     "bms_demand_beyond_limits": (3, "log", "self", 1.0, None, ""),
     "demand_below_minimum": (3, "stop", "self", 5.0, None, ""),
-    "bms_data_frozen": (2, "stop", "unplug", 0.0, 300.0, "s"),
-    "bms_measurement_differs": (3, "log", "self", 30.0, 10.0, "%"),
-    "bms_soc_jump": (3, "log", "self", 0.0, 5.0, "%"),
+    "bms_data_frozen": (2, "stop", "unplug", 0.0, None, ""),
+    "bms_measurement_differs": (3, "log", "self", 0.0, None, ""),
+    "bms_soc_jump": (3, "log", "self", 0.0, None, ""),
     "bms_error_message": (2, "stop", "unplug", 0.0, None, ""),
     "bms_fault": (1, "stop", "unplug", 0.0, None, ""),
     "bms_not_ready": (2, "stop", "unplug", 0.0, None, ""),
@@ -71,16 +71,16 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "meter_unit_unproven": (3, "log", "self", 0.0, None, ""),
     "meter_verification_due": (3, "log", "self", 0.0, 60.0, "d"),
     "meter_verification_near": (3, "log", "self", 0.0, 30.0, "d"),
-    "meter_verification_expired": (3, "log", "self", 0.0, 0.0, "d"),
+    "meter_verification_expired": (3, "log", "self", 0.0, None, ""),
     "meter_verification_refused": (2, "inhibit", "self", 0.0, None, ""),
     "power_quality_voltage": (3, "log", "self", 0.0, None, ""),
     "power_quality_frequency": (3, "log", "self", 0.0, None, ""),
     "power_quality_unbalance": (3, "log", "self", 0.0, None, ""),
     "power_quality_harmonics": (3, "log", "self", 0.0, None, ""),
-    "power_stage_lost": (2, "stop", "self", 0.0, None, ""),
+    "power_stage_lost": (2, "stop", "self", 0.0, 3.0, "s"),
     "power_stage_fault": (2, "stop", "self", 1.0, None, ""),
     "charger_fault": (2, "log", "unplug", 0.0, None, ""),
-    "measurements_disagree": (2, "log", "self", 10.0, 10.0, "%"),
+    "measurements_disagree": (2, "log", "self", 10.0, None, ""),
     "protocol_violation": (3, "log", "self", 0.0, None, ""),
     "listen_only_off": (3, "log", "self", 0.0, None, ""),
     "recorder_lost": (2, "stop", "self", 0.0, 60.0, "s"),
@@ -114,6 +114,35 @@ def test_a_fault_explains_itself_in_both_languages(fault: catalogue.Fault) -> No
     assert (fault.threshold is None) == (fault.unit == "")
     if fault.sz77_code is not None:
         assert 1 <= fault.sz77_code <= 31 or 101 <= fault.sz77_code <= 122
+
+
+def _table(**changes: object) -> dict[str, catalogue.Fault]:
+    row = msgspec.structs.replace(FAULTS[str(changes.pop("id"))], **changes)
+    return catalogue.fault_table(catalogue.FaultCatalogue(schema=1, fault=[row]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"id": "meter_lost", "threshold": None}, "fault meter_lost has no threshold"),
+        ({"id": "meter_lost", "unit": "ms"}, "fault meter_lost: unit must be 's', is 'ms'"),
+        ({"id": "door_open", "unit": "s"}, "fault door_open: unit must be '', is 's'"),
+        ({"id": "door_open", "threshold": 1.0}, "fault door_open has a threshold that no rule reads"),
+    ],
+)
+def test_a_limit_that_does_not_act_is_refused(changes: dict[str, object], error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        _table(**changes)
+    assert list(_table(id=changes["id"])) == [changes["id"]]
+
+
+def test_every_limit_that_is_read_is_in_the_catalogue() -> None:
+    assert set(catalogue.WITH_THRESHOLD) <= set(FAULTS)
+    assert catalogue.threshold_of(FAULTS, "meter_lost") == 10.0
+    with pytest.raises(KeyError):
+        catalogue.threshold_of({}, "meter_lost")
+    with pytest.raises(ValueError, match="its rule needs one"):
+        catalogue.threshold_of(FAULTS, "door_open")
 
 
 def test_personal_safety_never_only_notes() -> None:
@@ -188,7 +217,7 @@ def test_defaults_are_pinned() -> None:
         "Limits": {
             "connector_temperature_stop_c": None,
             "connector_temperature_derate_c": None,
-            "recorder_lost_stop_s": 60.0,
+            "recorder_lost_stop_s": None,
             "start_time_limit_s": 90.0,
         },
         "Uplink": {

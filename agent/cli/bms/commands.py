@@ -1,4 +1,4 @@
-"""``pile-agent bms``: what a charger and a vehicle say to each other, decoded for people.
+"""``pile-agent bms``: decode the dialogue of a charger and a vehicle.
 
 Everything that only these commands need is imported when they run.
 """
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli.complaints import say_error
 from agent.cli.context import Context, json_option, print_json
 from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
-from agent.cli.service import say_error
 
 if TYPE_CHECKING:
     from agent.cli.bms.files import RecordingError
@@ -30,13 +30,13 @@ def bms() -> None:
 
 @bms.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--channel", help="CAN channel, when the file holds several.")
+@click.option("--channel", help="CAN channel, if the file holds several.")
 @click.option(
     "--edition", type=click.Choice(list(_EDITIONS)), default="2015", show_default=True, help="Rules of GB/T 27930."
 )
-@click.option("--session", "number", type=click.IntRange(1), help="Only the session of this number.")
-@click.option("--frames", "list_frames", is_flag=True, help="First list every message, one a line.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the course as a PNG or SVG file.")
+@click.option("--session", "number", type=click.IntRange(1), help="Show only the session with this number.")
+@click.option("--frames", "list_frames", is_flag=True, help="First list every message, one per line.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Plot the charge into a PNG or SVG file.")
 @json_option
 @click.pass_obj
 def decode(
@@ -49,7 +49,7 @@ def decode(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Tell what happened in a recording.
+    """Decode a recording.
 
     FILE is what candump -L writes, or ASC, BLF, TRC or CSV; each may be packed with gzip. Sessions in words, with
     phases, limits, demand, stop cause, and every violation of period, length, order and limits.
@@ -79,17 +79,23 @@ def decode(
 
 
 @bms.command()
-@click.option("--interface", type=click.Choice(["socketcan", "slcan"]), help="Instead of the bus of the site file.")
-@click.option("--channel", help="With --interface: can0, or the serial port of the adapter.")
+@click.option(
+    "--interface",
+    type=click.Choice(["socketcan", "slcan"]),
+    help="Type of CAN interface, instead of the bus of the site file.",
+)
+@click.option("--channel", help="With --interface: CAN network interface, or serial port of the adapter.")
 @click.option("--bitrate", type=click.IntRange(10_000, 1_000_000), default=250_000, show_default=True, help="bit/s")
 @click.option(
     "--edition", type=click.Choice(list(_EDITIONS)), help="Rules of GB/T 27930; else those of the site file, or 2015."
 )
 @click.option("--frames", "list_frames", is_flag=True, help="Also list every message.")
 @click.option(
-    "--record", type=click.Path(path_type=Path, dir_okay=False), help="Write what is heard, as candump -L does."
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Record the received frames in the format of candump -L.",
 )
-@click.option("--seconds", type=click.FloatRange(0.1), help="Listen for so long; else until Ctrl-C.")
+@click.option("--seconds", type=click.FloatRange(0.1), help="Stop after this time; default: at Ctrl-C.")
 @json_option
 @click.pass_obj
 def live(
@@ -103,7 +109,7 @@ def live(
     seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Listen to a bus and tell what happens, as it happens.
+    """Listen to a bus and decode it live.
 
     Never sends a frame. Without --interface the vehicle bus of the site file is heard; the service must not be using
     the same serial adapter. Ctrl-C ends it with a summary.
@@ -150,7 +156,7 @@ def live(
 
 @bms.command()
 @click.argument("name", required=False)
-@click.option("--dbc", is_flag=True, help="Write the whole table as a CAN database for other tools.")
+@click.option("--dbc", is_flag=True, help="Print the whole table as a CAN database (DBC) for other tools.")
 @json_option
 @click.pass_obj
 def messages(context: Context, name: str | None, dbc: bool, as_json: bool) -> None:

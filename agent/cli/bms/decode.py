@@ -9,15 +9,15 @@ from agent.cli.bms.files import Recording, RecordingError, open_recording
 from agent.cli.bms.plot_data import Course
 from agent.cli.bms.view import begin_text, heard_line, observation_line, show_foreign, show_session
 from agent.cli.bms.words import BmsSpeaker
+from agent.cli.complaints import say_error
 from agent.cli.exits import EXIT_OK
 from agent.cli.screen import Screen
-from agent.cli.service import say_error
 from drivers.gbt27930.charger.phases import Edition
 from drivers.gbt27930.observer.observer import Observer, Session, Severity
 from drivers.text import Language, Text
 
 SESSIONS_AT_MOST = 1000
-"""Sessions told of one recording; of more the first are left out, and that is said."""
+"""Sessions shown of one recording; of more, the first are left out with a notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def _chosen(observer: Observer, wanted: Wanted) -> list[Session]:
     found = [session for session in sessions if session.number == wanted.number]
     if not found:
         raise RecordingError(
-            Text(f"{wanted.file}:没有会话 {wanted.number}", f"{wanted.file}: there is no session {wanted.number}"),
-            Text(f"会话数:{len(sessions)}", f"it has {len(sessions)} sessions"),
+            Text(f"{wanted.file}:没有第 {wanted.number} 次充电", f"{wanted.file}: no session {wanted.number}"),
+            Text(f"共 {len(sessions)} 次充电", f"the file has {len(sessions)} sessions"),
         )
     return found
 
@@ -103,11 +103,11 @@ def _show(speak: BmsSpeaker, recording: Recording, observer: Observer, sessions:
         listed = ", ".join(f"{name} {count}" for name, count in recording.ignored.items())
         screen.line(pick(f"未解码的帧:{listed}", f"frames not decoded: {listed}"))
     if not sessions:
-        screen.line(pick("没有充电机与车辆的报文", "no message of a charger or a vehicle in it"))
+        screen.line(pick("没有充电机与车辆的报文", "no message of a charger or a vehicle"))
     for session in sessions:
         show_session(screen, speak, session)
     if sessions and sessions[0].number > 1 and len(sessions) == SESSIONS_AT_MOST:
-        screen.line(pick("较早的会话未列出", "earlier sessions are not listed"))
+        screen.line(pick("较早的充电过程未列出", "earlier sessions are not listed"))
     show_foreign(screen, speak, observer)
 
 

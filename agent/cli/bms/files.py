@@ -50,7 +50,7 @@ TOOLS_MISSING = RecordingError(
 class Recording:
     """A recording as far as it has been read.
 
-    ``begin_s`` is the time of the first frame as it stands in the file, ``damage`` what ended the reading early.
+    ``begin_s`` is the time of the first frame as in the file, ``damage`` the reason why reading ended early.
     ``ignored`` counts frames that are no classic data frames. Frames come with their seconds since ``begin_s``.
     """
 
@@ -66,7 +66,7 @@ class Recording:
 
     @property
     def begin_unix_s(self) -> float | None:
-        """Time of the first frame since 1970, or None when the file does not tell."""
+        """Time of the first frame since 1970, or None when the file does not contain it."""
         return self.begin_s if self.begin_s is not None and self.begin_s >= _EPOCH_S else None
 
     @property
@@ -98,7 +98,7 @@ class Recording:
         try:
             with _complaints(self), _reader(self) as reader:
                 yield from reader
-                told = getattr(reader, "file_size", 0)  # a BLF file says in its head how long it is
+                told = getattr(reader, "file_size", 0)  # the header of a BLF file holds its size
                 if isinstance(told, int) and told > (size := self.path.stat().st_size):
                     self.damage = f"{size} of {told} bytes"
         except RecordingError:
@@ -126,7 +126,8 @@ def open_recording(path: Path, channel: str | None) -> Recording:
         raise RecordingError(
             Text(f"{path}:文件中没有可读的报文（{reason}）", f"{path}: no frame can be read from it ({reason})"),
             Text(
-                "文件可能损坏,或内容与扩展名不符", "the file may be damaged, or its content is not what its ending says"
+                "文件可能损坏,或内容与扩展名不符",
+                "the file may be damaged, or its content does not match its extension",
             ),
         )
     recording.channel = _chosen(recording, dialogues, channel)
@@ -180,7 +181,7 @@ def _reader(recording: Recording) -> Any:
             Text(f"{path}:不认识这种文件", f"{path}: not a kind of recording that is known"),
             Text(f"可读取:candump -L 的记录、{known}", f"these can be read: what candump -L writes, {known}"),
         )
-    # The times of an ASC file count from its start; its head tells when that was.
+    # The times of an ASC file count from its start; its header holds that time.
     return can.LogReader(path, **({"relative_timestamp": False} if ending == ".asc" else {}))
 
 

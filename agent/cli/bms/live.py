@@ -19,18 +19,18 @@ from drivers.gbt27930.observer.observer import Observation, Observer, Severity, 
 from drivers.text import Language
 
 STATUS_EVERY_S = 10.0
-"""While the charge runs its state is told this often."""
+"""Interval at which the state of a running charge is shown."""
 
 LONGEST_WAIT_S = 0.5
 
 _EVERY_TIME = frozenset(
     {"stage", "attempt", "permit", "pause", "resume", "stop", "timeout", "vehicle.fault", "identified"}
 )
-"""Notes that are told each time; of all else only the first of its kind in a session."""
+"""Notes that are shown each time; of all others only the first of its kind in a session."""
 
 
 class Live:
-    """What is told while frames come in. Times are seconds since the first frame."""
+    """The lines shown while frames come in. Times are seconds since the first frame."""
 
     def __init__(self, *, edition: Edition, language: Language, list_frames: bool = False, quiet: bool = False) -> None:
         self.observer = Observer(edition)

@@ -66,7 +66,7 @@ def check_drawing(path: Path) -> None:
 
 
 def draw(path: Path, course: Course, sessions: list[Session], title: str, language: Language) -> list[str]:
-    """Draw and write the picture; returns lines to tell. Raises RecordingError when the file cannot be written."""
+    """Draw and write the plot; returns lines to print. Raises RecordingError when the file cannot be written."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -80,7 +80,7 @@ def draw(path: Path, course: Course, sessions: list[Session], title: str, langua
         else:
             fonts.insert(0, found)
     if not sessions:
-        return [*told, BmsSpeaker(language).pick("没有会话,未绘图", "no session, nothing was drawn")]
+        return [*told, BmsSpeaker(language).pick("没有充电过程,未绘图", "no session; nothing was plotted")]
     # SVG keeps its letters as outlines, so that it looks the same without the font.
     with mpl.rc_context({"font.family": fonts, "font.size": 10, "axes.unicode_minus": False}):
         figure = Figure(figsize=(13, 8), layout="constrained")
@@ -140,7 +140,7 @@ class _Picture:
     def _title(self, title: str) -> str:
         speak, session = self._speak, self._sessions[0]
         if len(self._sessions) > 1:
-            return f"{title}: {speak.pick(f'{len(self._sessions)} 个会话', f'{len(self._sessions)} sessions')}"
+            return f"{title}: {speak.pick(f'{len(self._sessions)} 次充电', f'{len(self._sessions)} sessions')}"
         vin = f", VIN {session.vin}" if session.vin else ""
         outcome = speak.word(OUTCOMES, session.outcome.value)
         count = session.violations
@@ -184,7 +184,7 @@ class _Picture:
             ("vehicle_limit", pick("车辆上限 BCP", "vehicle limit (BCP)"), _VEHICLE_LIMIT, "--", 1.0, "limit"),
             ("demand", pick("需求 BCL", "demand (BCL)"), _DEMAND, "-", 1.3, ""),
             ("measured", pick("车辆测量 BCS", "measured by the vehicle (BCS)"), _MEASURED, "-", 2.6, ""),
-            ("output", pick("充电机输出 CCS", "output told by the charger (CCS)"), _OUTPUT, "-", 1.2, ""),
+            ("output", pick("充电机输出 CCS", "charger output (CCS)"), _OUTPUT, "-", 1.2, ""),
         )
         for name, text, colour, style, width, kind in lines:
             line = self._course.lines[f"{name}_{quantity}"]

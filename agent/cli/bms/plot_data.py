@@ -66,7 +66,7 @@ class Course:
         self.lines: dict[str, Line] = {name: Line() for fields in WATCHED.values() for name in fields.values()}
 
     def take(self, heard: Heard) -> None:
-        """Take what a message tells."""
+        """Take the values of a message."""
         fields = WATCHED.get(heard.name)
         if fields is None or heard.values is None:
             return

@@ -28,7 +28,7 @@ def show_session(screen: Screen, speak: BmsSpeaker, session: Session) -> None:
     outcome = speak.word(OUTCOMES, session.outcome.value)
     violations = session.violations
     head = pick(
-        f"会话 {session.number}：{outcome}，{violations} 处违规",
+        f"第 {session.number} 次充电：{outcome}，{violations} 处违规",
         f"session {session.number}: {outcome}, {violations} {'violation' if violations == 1 else 'violations'}",
     )
     screen.heading(head)
@@ -162,7 +162,9 @@ def _summary(speak: BmsSpeaker, session: Session) -> list[list[str]]:
         ]
         rows.append([pick("暂停", "pauses"), ", ".join(spans[:4]) + (" ..." if len(spans) > 4 else "")])
     if not session.from_start:
-        rows.append([pick("注意", "note"), pick("记录从会话中途开始", "the recording begins in the middle of it")])
+        rows.append(
+            [pick("注意", "note"), pick("录制从充电中途开始", "the recording begins in the middle of the session")]
+        )
     return _folded(rows)
 
 

@@ -97,7 +97,7 @@ REASONS: Mapping[str, Text] = {
     "permitted": Text("允许", "permitted"),
     "pause": Text("暂停", "pause"),
 }
-"""The two-bit fields of BST, CST, BEM, CEM and BSM, and what CCS says."""
+"""The two-bit fields of BST, CST, BEM, CEM and BSM, and the permission in CCS."""
 
 MESSAGES: Mapping[str, Text] = {
     "CHM": Text("充电机握手", "charger handshake"),
@@ -156,7 +156,7 @@ _FACTS_ZH = (
 
 
 class BmsSpeaker:
-    """Speaks one language about what an observer saw."""
+    """Observations in one language."""
 
     def __init__(self, language: Language) -> None:
         self.language: Language = language

@@ -19,7 +19,7 @@ from drivers.modbus.tcp import MbapFraming
 NETWORK_S = 0.3
 """Added to every time-out on a network: a gateway may first wait for its own line."""
 _LONGEST_WAIT_S = 0.5
-# A command asks when the person says so: no pause grows between its tries.
+# A command sends a request when the person asks for it: no back-off between its tries.
 _PERIOD_S = 0.001
 _CONNECT_POLL_S = 0.02
 # After so long no device answers any more; the owner's own figure.
@@ -66,7 +66,7 @@ class Answer:
     """What came of a request.
 
     ``latency_s`` is the time from the end of the request on the wire to the begin of the reply, None without reply.
-    ``unasked_bytes`` came although nobody waited for them, before or after the reply.
+    ``unasked_bytes`` are unsolicited bytes, before or after the reply.
     """
 
     result: Result
@@ -169,7 +169,7 @@ class Bus:
         return Answer(result, latency, counters.late - unasked)
 
     def listen(self, seconds: float) -> int:
-        """Wait so long and return how many bytes came that nobody had asked for."""
+        """Wait so long and return the number of unsolicited bytes."""
         end_s = self._clock() + seconds
         heard = 0
         while (now_s := self._clock()) < end_s:
@@ -180,7 +180,7 @@ class Bus:
         return heard
 
     def patience_s(self, request: LineRequest, latency_s: float) -> float:
-        """How long ``ask`` waits when nobody answers."""
+        """How long ``ask`` waits without an answer."""
         wire_s = (len(request.encode()) + request.reply_bytes()) * self._character_s
         return wire_s + latency_s + (NETWORK_S if self._on_network else 0.0)
 

@@ -136,7 +136,7 @@ def _complain(error: SettingsError, wanted: Wanted) -> None:
     if language == "zh":
         click.echo(f"{error.path}:{count} 处错误")
     else:
-        click.echo(f"{error.path}: {count} {'mistake' if count == 1 else 'mistakes'}")
+        click.echo(f"{error.path}: {count} {'error' if count == 1 else 'errors'}")
 
 
 def _plans(meter_map: AnyMap, wanted: Wanted) -> Iterator[Plan]:

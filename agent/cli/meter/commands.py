@@ -18,22 +18,22 @@ from agent.cli.meter.tools import TOOLS
 def meter() -> None:
     """Look after meters and the maps that describe them.
 
-    No command here writes to a meter unless its help says so.
+    No command writes to a meter unless its help states it.
     """
 
 
 @meter.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--baud", type=click.IntRange(300, 115_200), help="Rate of the line; by default that of the meter.")
+@click.option("--baud", type=click.IntRange(300, 115_200), help="Baud rate of the line; default: that of the meter.")
 @click.option(
     "--interval-ms",
     type=click.IntRange(100, 60_000),
     default=1000,
     show_default=True,
-    help="Time between two readings of the meter.",
+    help="Interval of the readings.",
 )
 @click.option("--channel", type=click.IntRange(1, 4), default=1, show_default=True, help="Measuring channel.")
-@click.option("--signal", "signals", multiple=True, metavar="NAME", help="Only this signal; may be repeated.")
+@click.option("--signal", "signals", multiple=True, metavar="NAME", help="Only this signal; repeatable.")
 @json_option
 @click.pass_obj
 def check(
@@ -47,7 +47,7 @@ def check(
 ) -> None:
     """Check a meter map and show how the meter would be read.
 
-    FILE is a map, or the name of a shipped one. One message a mistake, or the requests with their bytes and their time
+    FILE is a map, or the name of a shipped one. One message per error, or the requests with their bytes and their time
     on the wire.
     """
     from agent.cli.meter.check import Wanted, check_map

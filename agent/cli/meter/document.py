@@ -32,13 +32,14 @@ _HEAD = """\
 A meter is a file in `config/meters`; adding a model needs no Python. A map of your own is `meters/NAME.toml` beside the
 site file, with `id = "NAME"` in it.
 
-电表是 `config/meters` 中的一个文件,增加型号无需编程。自己的电表写成现场文件旁的 `meters/NAME.toml`,其中 `id = "NAME"`。
+每种电表对应 `config/meters` 中的一个文件,增加型号无需编程。自定义电表放在现场配置文件旁的 `meters/NAME.toml`,
+其中 `id = "NAME"`。
 
 ```sh
-pile-agent meter check NAME        # a shipped map, or a file: all mistakes, or what is sent to read the meter
+pile-agent meter check NAME        # a shipped map, or a file: all errors, or the requests that read the meter
 ```
 
-- Every register stands as it goes over the wire, counted from 0. Where a manual counts differently, the map says so.
+- Registers are wire addresses, counted from 0. Where a manual counts differently, the map has a note.
 - *Billing* means that the energy register is a whole number; a float of kWh cannot resolve single Wh from 8192 kWh on.
 - *Disputed* facts are those on which the sources differ: prove them when commissioning.
 - The agent never writes to a meter, and a map names the registers that do harm when written. `settings` names the only
@@ -59,7 +60,7 @@ checks. Fields name registers; which are read together is worked out by the plan
   ratio with `same_request`) is never split;
 - registers that neither a field nor `readable` names are never read;
 - a request keeps to `maximum_registers`, and with `even` begins at an even register and has an even count;
-- `group` says how often: `live` with every poll, `energy` and `quality` as `intervals` has it;
+- `group` sets how often: `live` with every poll, `energy` and `quality` according to `intervals`;
 - of all ways to form requests the one that keeps the line busy for the shortest time is taken.
 
 A meter that refuses a joined request twice is asked for its parts from then on; one that refuses the function code is
@@ -110,7 +111,7 @@ def schema_text() -> str:
 
 
 def maps() -> list[AnyMap]:
-    """All shipped maps: DC meters first, then by name."""
+    """All shipped maps: DC meters first, then in alphabetical order."""
     loaded = [load_map(path) for path in sorted(MAPS.glob("*.toml"))]
     return sorted(loaded, key=lambda meter_map: (meter_map.kind != "dc", meter_map.id))
 

@@ -9,12 +9,14 @@ _REGISTER = click.IntRange(0, 10**15)
 
 
 @click.command()
-@click.option("--old-serial", required=True, metavar="NUMBER", help="Number of the meter that was taken out.")
-@click.option("--old-end", type=_REGISTER, required=True, metavar="WH", help="Its last register, Wh, from its display.")
-@click.option("--serial", required=True, metavar="NUMBER", help="Number of the meter that was put in.")
-@click.option("--new-start", type=_REGISTER, required=True, metavar="WH", help="Its first register, Wh.")
-@click.option("--by", default="", metavar="NAME", help="Who exchanged it.")
-@click.option("--reason", default="", metavar="TEXT", help="Why.")
+@click.option("--old-serial", required=True, metavar="NUMBER", help="Serial number of the removed meter.")
+@click.option(
+    "--old-end", type=_REGISTER, required=True, metavar="WH", help="Its last register in Wh, from the display."
+)
+@click.option("--serial", required=True, metavar="NUMBER", help="Serial number of the new meter.")
+@click.option("--new-start", type=_REGISTER, required=True, metavar="WH", help="Its first register in Wh.")
+@click.option("--by", default="", metavar="NAME", help="Name of the person who exchanged it.")
+@click.option("--reason", default="", metavar="TEXT", help="Reason of the exchange.")
 @json_option
 @click.pass_obj
 def exchange(

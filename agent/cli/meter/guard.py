@@ -10,7 +10,7 @@ from agent.settings.problems import SettingsError
 from drivers.text import Text
 
 _RUNTIME = Path("/run/pile-agent")
-"""Where the service listens when there is no site file to say so."""
+"""Socket of the service when there is no site file that sets it."""
 
 STOP_IT = Text(
     "先停止服务:systemctl stop pile-agent-control;完成后再启动:systemctl start pile-agent-control",
@@ -36,7 +36,7 @@ def who_uses(port: str, site: AnySite | None) -> tuple[Text, Text] | None:
     except NotRunningError as error:
         if not error.denied:
             return None
-        # Somebody listens there; whose lines these are only the site file tells.
+        # A process listens there; only the site file shows which lines it owns.
         ports = [] if site is None else [bus.port for bus in site.settings.bus.modbus]
         if site is not None and not any(same_port(port, each) for each in ports):
             return None

@@ -13,16 +13,16 @@ def target_options(command: F) -> F:
     for option in reversed(
         (
             click.option(
-                "--port", help="Serial port, HOST:PORT of Modbus TCP, or rtu+tcp://HOST:PORT; else of the site file."
+                "--port", help="Serial port, HOST:PORT of Modbus TCP, or rtu+tcp://HOST:PORT; default: site file."
             ),
-            click.option("--map", "map_name", help="Meter map: a shipped one or a file; else that of the site file."),
+            click.option("--map", "map_name", help="Meter map: id of a shipped map, or a file; default: site file."),
             click.option("--address", help="Address 1-247, or the twelve digits of a DL/T 645 meter."),
             click.option(
-                "--channel", type=click.IntRange(1, 4), default=1, show_default=True, help="Channel of the box."
+                "--channel", type=click.IntRange(1, 4), default=1, show_default=True, help="Measuring channel."
             ),
-            click.option("--baud", type=click.IntRange(300, 115_200), help="Baud rate; by default that of the map."),
-            click.option("--parity", type=click.Choice(["N", "E", "O"]), help="Parity; by default that of the map."),
-            click.option("--stop-bits", type=click.IntRange(1, 2), help="Stop bits; by default those of the map."),
+            click.option("--baud", type=click.IntRange(300, 115_200), help="Baud rate; default: that of the map."),
+            click.option("--parity", type=click.Choice(["N", "E", "O"]), help="Parity; default: that of the map."),
+            click.option("--stop-bits", type=click.IntRange(1, 2), help="Stop bits; default: those of the map."),
         )
     ):
         command = option(command)

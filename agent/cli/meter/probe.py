@@ -17,7 +17,7 @@ GAP_STEPS_MS = (200, 150, 100, 75, 50, 40, 30, 20, 15, 10, 5, 2, 0)
 PER_STEP = 8
 _FEWEST = 20
 _GIVE_UP_AFTER = 3
-"""Requests without any reply: nobody is there."""
+"""Requests without any reply: no device answers."""
 _ROUND_MS = 10
 _SHARE_95 = 0.95
 # A figure of a dozen replies is no limit yet: what is recommended leaves room.

@@ -1,4 +1,4 @@
-"""Proves the unit of a meter's energy register: what the register says against what the display shows."""
+"""Proves the unit of a meter's energy register: the register compared with the display."""
 
 from dataclasses import dataclass
 from fractions import Fraction

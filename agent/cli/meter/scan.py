@@ -23,14 +23,14 @@ _LISTEN_S = 0.1
 """After a reply: how long a second meter with the same address could still be speaking."""
 
 _LEAST_GARBLED_BYTES = 4
-"""Fewer are noise, not somebody who speaks."""
+"""Fewer are noise, not a device."""
 _REOPEN_TRIES = 5
 _REOPEN_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A map that fits a meter, how well, and what the meter shows by it."""
+    """A map that fits a meter, with its verdict and the values read with it."""
 
     map_id: str
     verdict: Verdict
@@ -39,7 +39,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A device at an address. ``matches`` are the maps that fit best, equally well; none: no map fits."""
+    """A device at an address. ``matches`` are the maps with the best verdict; none: no map fits."""
 
     address: Address
     protocol: str
@@ -69,10 +69,10 @@ class Report:
 
 
 class Progress(Protocol):
-    """Where a search tells how far it is."""
+    """Receives the progress of a search."""
 
     def plan(self, seconds: float) -> None:
-        """So much longer it takes if nobody answers any more."""
+        """Remaining time if no further device answers."""
 
     def step(self, what: str, left_s: float) -> None:
         """About to ask this; so much is left after it."""
@@ -211,7 +211,7 @@ class Scanner:
             self._progress.found(found)
             if unasked:
                 text = Text(
-                    "一问两答:可能两块电表地址相同", "one question, two answers: perhaps two meters with this address"
+                    "一问两答:可能两块电表地址相同", "one request, two answers: perhaps two meters with this address"
                 )
                 self.report.trouble.append((bus.settings, found.address, text))
 
@@ -227,7 +227,7 @@ class Scanner:
         return Found(address, "modbus", _best(matches), unasked)
 
     def _by_code(self, bus: Bus, address: int) -> list[RegisterMap]:
-        """The maps whose model code the meter has; each code register is read once."""
+        """The maps with the model code of the meter; each code register is read once."""
         codes = dict.fromkeys(
             (code.function, code.register, code.width) for each in self._wanted.modbus for code in each.identify
         )

@@ -1,7 +1,7 @@
-"""In which order a line is searched: what is most likely first, and everything only once.
+"""The sequence in which a line is scanned: the likeliest settings first, each only once.
 
-Pure. The maps say how meters leave the factory; how many of them share a setting is how likely it is. All meters of one
-line share its setting, so the first that is found settles that for the rest of the search.
+Pure. The maps contain the factory settings; the likelihood of a setting is the number of maps with it. All meters of
+one line share its setting, so the first meter found fixes it for the rest of the scan.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ _USUAL = (
     LineSettings(2400, "N"),
     LineSettings(1200, "E"),
 )
-"""Settings that meters are found with whatever the maps say: factory settings and what installers choose."""
+"""Settings that are tried regardless of the maps: factory settings and usual choices of installers."""
 
 LIFETIME_S = 60.0
 

@@ -1,6 +1,6 @@
 """Writes the address, the baud rate or the frame of a meter: the only code of the agent that writes to one.
 
-What may be written is the map's ``settings``; what stands in ``never_write`` is refused whatever ``settings`` says.
+Only ``settings`` of the map may be written; registers in ``never_write`` are refused regardless of ``settings``.
 Before the write the register must hold the setting with which the meter has just answered: then it is that register.
 """
 
@@ -25,7 +25,7 @@ NAMES = {
 
 
 class RefusedError(Exception):
-    """Nothing was written; ``why`` and ``hint`` say why not and what to do."""
+    """Nothing was written; ``why`` is the reason, ``hint`` the remedy."""
 
     def __init__(self, why: Text, hint: Text = Text("", "")) -> None:  # noqa: B008  # an empty text, never changed
         super().__init__(why.en)
@@ -65,7 +65,7 @@ def plan_change(register_map: RegisterMap, name: str, old: str, new: str) -> Cha
         raise RefusedError(
             Text(
                 f"{register_map.id} 的电表表未说明{what.zh}的寄存器",
-                f"the map {register_map.id} does not say where the {what.en} is set",
+                f"the map {register_map.id} does not contain the register for the {what.en}",
             ),
             Text("在电表菜单中设置", "set it in the menu of the meter"),
         )
@@ -121,7 +121,7 @@ class Writer:
                 raise RefusedError(
                     Text(
                         f"地址 {self._address} 的电表没有给出该设置,未写入",
-                        f"the meter at {self._address} does not tell that setting; nothing was written",
+                        f"the meter at {self._address} does not return that setting; nothing was written",
                     ),
                     Text(
                         "先用 meter scan 或 meter read 确认电表",

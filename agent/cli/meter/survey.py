@@ -1,6 +1,6 @@
-"""Reads everything that a map says about one meter, once, and keeps the raw registers beside the values.
+"""Reads every field of a map from one meter, once, and keeps the raw registers beside the values.
 
-Unlike the service's driver it asks for what it wants when it wants it, and it says why a value is missing.
+Unlike the service's driver it sends each request on demand, and it gives the reason for a missing value.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ OTHER_FIRMWARE = Text("固件版本不同", "not in this firmware")
 class Row:
     """One quantity. ``where`` is function and register, or the identifier; ``raw`` what came, in hexadecimal.
 
-    ``value`` is None when there is none; ``why`` then says why.
+    ``value`` is None when there is none; ``why`` is then the reason.
     """
 
     signal: str
@@ -120,7 +120,7 @@ class Surveyor:
         return [self._request(read) for read in self._plan(register_map, variants).reads]
 
     def brief_requests(self) -> list[LineRequest]:
-        """Two short requests whose replies cannot be mistaken for each other; one if the meter offers no more.
+        """Two short requests with distinguishable replies; one if the meter offers no more.
 
         Between two requests alike the line's owner waits longer than the meter needs: a reply may come twice.
         """

@@ -7,11 +7,11 @@ from typing import NoReturn
 
 import click
 
+from agent.cli.complaints import complaint, say_error
 from agent.cli.context import Context, print_json
 from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.meter.bus import Bus, LineSettings
 from agent.cli.meter.guard import site_or_none, who_uses
-from agent.cli.service import complaint, say_error
 from agent.settings.files import data_folder, find_data_file
 from agent.settings.meter_map import load_meter_map
 from agent.settings.problems import SettingsError, did_you_mean
@@ -54,7 +54,7 @@ def port_of(text: str) -> str:
 
 
 def find_map(context: Context, name: str) -> AnyMap:
-    """A map by the path of its file, or by name, the site's own before the shipped ones. Ends the command if wrong."""
+    """A map by file path or by id, the site's own before the shipped ones. Ends the command if there is none."""
     path = Path(name)
     try:
         if not path.is_file():
@@ -166,7 +166,7 @@ def refuse(context: Context, why: Text, code: int, hint: str = "", json_error: s
 
 
 def port_failed(error: PortError, *, as_json: bool = False) -> NoReturn:
-    """The port cannot be used: say so and end the command."""
+    """Report that the port cannot be used, and end the command."""
     if as_json:
         print_json({"error": "port", "reason": f"{error.where}: {error.what}"})
     say_error(f"{error.where}: {error.what}", error.hint)

@@ -1,4 +1,4 @@
-"""``pile-agent meter scan``, ``read``, ``probe``, ``set-address`` and ``set-serial``: for whoever wires meters.
+"""``pile-agent meter scan``, ``read``, ``probe``, ``set-address`` and ``set-serial``: tools for installers.
 
 Everything that only these commands need is imported when they run.
 """
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.complaints import say_error
 from agent.cli.context import Context, json_option, print_json
 from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.meter.options import target_options
-from agent.cli.service import say_error
 
 if TYPE_CHECKING:
     from agent.cli.meter.setting import Change
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("port")
-@click.option("--baud", "bauds", type=click.IntRange(300, 115_200), multiple=True, help="Only this rate; repeatable.")
-@click.option("--parity", "parities", type=click.Choice(["N", "E", "O"]), multiple=True, help="Only this; repeatable.")
-@click.option("--stop-bits", type=click.IntRange(1, 2), multiple=True, help="Only this; repeatable.")
-@click.option("--addresses", default="1-247", show_default=True, help="Modbus addresses: 1-247, or 1,3,10-20.")
-@click.option("--models", help="Only these maps, with commas between.")
 @click.option(
-    "--timeout-ms", type=click.IntRange(50, 5000), default=300, show_default=True, help="How long to wait for a reply."
+    "--baud", "bauds", type=click.IntRange(300, 115_200), multiple=True, help="Scan only this rate; repeatable."
+)
+@click.option(
+    "--parity", "parities", type=click.Choice(["N", "E", "O"]), multiple=True, help="Scan only this; repeatable."
+)
+@click.option("--stop-bits", type=click.IntRange(1, 2), multiple=True, help="Scan only this; repeatable.")
+@click.option("--addresses", default="1-247", show_default=True, help="Modbus addresses: 1-247, or 1,3,10-20.")
+@click.option("--models", help="Scan only for these maps, separated by commas.")
+@click.option(
+    "--timeout-ms", type=click.IntRange(50, 5000), default=300, show_default=True, help="Time-out of a reply."
 )
 @click.option("--first", "first_only", is_flag=True, help="Stop at the first meter.")
 @json_option
@@ -95,17 +99,17 @@ def scan(
 
 @click.command()
 @target_options
-@click.option("--watch", is_flag=True, help="Read again and again, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Repeat the reading until Ctrl-C.")
 @click.option(
     "--interval",
     type=click.FloatRange(0.2, 3600),
     default=2.0,
     show_default=True,
-    help="With --watch: seconds between.",
+    help="With --watch: seconds between two readings.",
 )
-@click.option("--count", type=click.IntRange(1), help="With --watch: so many times.")
+@click.option("--count", type=click.IntRange(1), help="With --watch: stop after N readings.")
 @click.option(
-    "--display-kwh", type=click.FloatRange(0, min_open=True), help="What the display shows: proves the unit of energy."
+    "--display-kwh", type=click.FloatRange(0, min_open=True), help="Energy on the display; proves the unit of energy."
 )
 @json_option
 @click.pass_obj
@@ -163,7 +167,11 @@ def read(
 @click.command()
 @target_options
 @click.option(
-    "--requests", type=click.IntRange(20, 2000), default=200, show_default=True, help="Send at most about so many."
+    "--requests",
+    type=click.IntRange(20, 2000),
+    default=200,
+    show_default=True,
+    help="Number of requests (approximate).",
 )
 @json_option
 @click.pass_obj
@@ -204,14 +212,14 @@ def probe(context: Context, /, requests: int, as_json: bool, **named: Any) -> No
 @click.command("set-address")
 @click.argument("new", metavar="NEW", type=click.IntRange(1, 247))
 @target_options
-@click.option("--confirm", metavar="NEW", help="The new address once more, instead of typing it when asked.")
+@click.option("--confirm", metavar="NEW", help="Repeat the new address here instead of at the prompt.")
 @json_option
 @click.pass_obj
 def set_address(context: Context, /, new: int, confirm: str | None, as_json: bool, **named: Any) -> None:
-    """WRITES: give a meter another Modbus address.
+    """WRITES: set the Modbus address of a meter.
 
-    Only meters whose map says where it is set. The register must hold the present address, the new one must be free,
-    and the new address has to be typed once more. It is read back afterwards.
+    Only for meters with this setting in their map. The register must hold the present address, the new one must be
+    free, and the new address has to be entered a second time. It is read back afterwards.
     """
     from agent.cli.meter.target import resolve
 
@@ -223,21 +231,21 @@ def set_address(context: Context, /, new: int, confirm: str | None, as_json: boo
 @target_options
 @click.option("--new-baud", type=click.IntRange(300, 115_200), help="New baud rate.")
 @click.option("--new-frame", metavar="8N1|8E1|8O1|8N2", help="New data bits, parity, stop bits.")
-@click.option("--confirm", metavar="NEW", help="The new setting once more, instead of typing it when asked.")
+@click.option("--confirm", metavar="NEW", help="Repeat the new setting here instead of at the prompt.")
 @json_option
 @click.pass_obj
 def set_serial(
     context: Context, /, new_baud: int | None, new_frame: str | None, confirm: str | None, as_json: bool, **named: Any
 ) -> None:
-    """WRITES: give a meter another baud rate or frame, one at a time.
+    """WRITES: set the baud rate or the frame of a meter, one at a time.
 
-    Only meters whose map says where it is set. The register must hold the present setting, and the new one has to be
-    typed once more. It is read back afterwards.
+    Only for meters with this setting in their map. The register must hold the present setting, and the new one has to
+    be entered a second time. It is read back afterwards.
     """
     from agent.cli.meter.target import resolve
 
     if (new_baud is None) == (new_frame is None):
-        raise click.UsageError("name either --new-baud or --new-frame: one setting is written at a time")
+        raise click.UsageError("give either --new-baud or --new-frame: one setting is written at a time")
     target = resolve(context, **named)
     if target.is_modbus_tcp:
         raise click.UsageError("behind a gateway a meter with another baud rate would be lost; do it on a serial port")
@@ -303,7 +311,7 @@ def _change(
 def _confirmed(
     context: Context, target: "Target", change: "Change", confirm: str | None, note: "MapText | None"
 ) -> bool:
-    """Whether the person has typed the new setting."""
+    """Whether the person has confirmed the new setting."""
     from agent.cli.meter.setting import NAMES
 
     if confirm is not None:

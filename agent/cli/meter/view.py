@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 VERDICTS = {
-    Verdict.CODE: Text("型号代码相符", "the meter's own code says so"),
+    Verdict.CODE: Text("型号代码相符", "model code matches"),
     Verdict.VALUES: Text("数值合理", "the values make sense"),
-    Verdict.WEAK: Text("数值全为零,无法确认", "all values are zero: nothing speaks against it"),
+    Verdict.WEAK: Text("数值全为零,无法确认", "all values are zero, not conclusive"),
 }
 _KILO = {"Wh": "kWh", "varh": "kvarh"}
 

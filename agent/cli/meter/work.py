@@ -26,9 +26,9 @@ class Energy(click.ParamType[Decimal]):
         try:
             number = Decimal(str(value).strip().replace(",", "."))
         except InvalidOperation:
-            self.fail(f"{value!r} is no number", param, ctx)
+            self.fail(f"{value!r} is not a number", param, ctx)
         if not number.is_finite() or not 0 <= number < 10**12 or number.as_tuple().exponent < -9:  # type: ignore[operator]
-            self.fail(f"{value!r} is no register of a meter", param, ctx)
+            self.fail(f"{value!r} is not a valid meter register", param, ctx)
         return number
 
 
@@ -40,7 +40,7 @@ def in_mwh(number: Decimal, unit: str) -> tuple[int, int]:
 
 
 def send(context: Context, name: str, arguments: Mapping[str, Any], as_json: bool) -> NoReturn:
-    """Give the command to the field process, tell the answer, and end with the exit code for it."""
+    """Send the command to the field process, print the reply, and end with the exit code for it."""
     try:
         with context.client() as client:
             reply = client.command(name, arguments)

@@ -9,6 +9,7 @@ from agent.control.power_quality.limits import PowerQualityParameters
 from agent.control.safety.numbers import NUMBERS, TIMES, SequenceEdition, SequenceNumbers, StepTimes
 from agent.control.safety.requirements import FULL_INPUTS, checked_inputs, safety_inputs
 from agent.settings.catalogue import Fault
+from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 from drivers.meters.register_form import RegisterForm
 
 
@@ -27,6 +28,13 @@ class ControlParameters:
     minimum_current_a: float
     tariff: BillingTariff
     faults: Mapping[str, Fault]
+    over_temperature_c: float
+    """Contact temperature that ends the charge: the threshold of the fault, or a lower one of the site; with the next
+    two."""
+    temperature_derate_c: float
+    """Contact temperature from which the current is lowered."""
+    recorder_lost_stop_s: float
+    """How long a session may go on without a recorder."""
     inputs: tuple[str, ...] = FULL_INPUTS
     """Sensors of the pile, by its profile; checked by ``checked_inputs`` (ValueError)."""
     edition: SequenceEdition = "2015"
@@ -39,12 +47,9 @@ class ControlParameters:
     refuse_after_verification_due: bool = False
     power_quality: PowerQualityParameters | None = None
     """The meter at the grid side, None without one."""
-    recorder_lost_stop_s: float = 60.0
     start_time_limit_s: float = 90.0
     telemetry_interval_s: float = 15.0
     telemetry_idle_interval_s: float = 300.0
-    over_temperature_c: float = 95.0
-    temperature_derate_c: float = 85.0
     start_up_grace_s: float = 3.0
     """A missing first reading denies permission at once but counts as a fault only after this long (own)."""
     maximum_backlog: int = 2_000
@@ -75,3 +80,8 @@ class ControlParameters:
     def times(self) -> StepTimes:
         """Longest stays in the steps of the sequence under this edition."""
         return TIMES[self.edition]
+
+    @property
+    def judge_limits(self) -> JudgeLimits:
+        """Limits that the data of the vehicle are judged by under this edition."""
+        return LIMITS[self.edition]

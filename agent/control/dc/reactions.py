@@ -1,7 +1,7 @@
 """The situation that the rules are given, and what follows from faults and permission before any step runs."""
 
-from agent.control.dc import vehicle
 from agent.control.dc.machine import SESSION_STATES
+from agent.control.dc.plausibility import battery_limits_violated
 from agent.control.dc.point import ChargePoint
 from agent.control.safety.permission import stop_reason
 from agent.control.safety.situation import Situation
@@ -34,8 +34,7 @@ def situation_of(point: ChargePoint) -> Situation:
         current_envelope_a=point.envelope.highest_a(now_s),
         current_expected_since_s=memory.current_expected_since_s if charging else None,
         vehicle_port_open=chassis.vehicle_port_open,
-        battery_limits_violated=charging
-        and vehicle.battery_limits_violated(point.charger.vehicle, point.parameters.numbers),
+        battery_limits_violated=charging and battery_limits_violated(point.charger.vehicle, point.parameters),
         recorder_ready_at_s=chassis.recorder_ready_at_s,
         uplink_lost=chassis.uplink_lost,
         clock_unset=chassis.wall_quality == states.CLOCK_UNSET,
@@ -68,7 +67,6 @@ def _meter_findings(point: ChargePoint, *, charging: bool) -> frozenset[str]:
         proof_known=chassis.recorder_ready_at_s is not None,
         charging=charging,
         power_w=None if voltage_v is None or current_a is None else voltage_v * current_a,
-        frozen_wh=point.parameters.faults["meter_register_frozen"].threshold or 0.0,
     )
 
 

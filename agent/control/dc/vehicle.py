@@ -3,26 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.control.safety.numbers import SequenceNumbers
 from drivers.gbt27930.charger.dialogue import Charger
-from drivers.gbt27930.charger.phases import VehicleData
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def battery_limits_violated(vehicle: VehicleData, numbers: SequenceNumbers) -> bool:
-    """The battery is measured above its own BCP limits. A value the vehicle does not send judges nothing."""
-    if vehicle.bcp is None:
-        return False
-    bcp = vehicle.bcp.values
-    pairs: list[tuple[float | None, float | None]] = []
-    if vehicle.bcs is not None:
-        bcs = vehicle.bcs.values
-        pairs.append((bcs["maximum_cell_voltage_v"], bcp["maximum_cell_voltage_v"]))
-        pairs.append((bcs["voltage_v"], numbers.over_voltage_limit_v(bcp["maximum_voltage_v"])))
-    if vehicle.bsm is not None:
-        pairs.append((vehicle.bsm.values["highest_temperature_c"], bcp["maximum_temperature_c"]))
-    return any(value is not None and limit is not None and value > limit for value, limit in pairs)
 
 
 def local_time(wall_ms: int, wall_quality: str, utc_offset_minutes: int) -> tuple[int, int, int, int, int, int] | None:

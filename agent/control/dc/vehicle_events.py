@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from agent.control.chassis.vehicle_stops import VEHICLE_STOP_FAULTS
 from agent.control.dc.machine import RECONNECT_FROM_STATES
 from agent.control.dc.point import ChargePoint
 from agent.vocabulary import events, kinds, reasons, states
 from drivers.gbt27930.charger.dialogue import Event, EventKind
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS, Watch
+from drivers.gbt27930.judge.states import VEHICLE_STOP_FAULTS
 
 _ONLY_RECORDED: Mapping[EventKind, str] = {
     EventKind.PAUSED: events.PAUSED,

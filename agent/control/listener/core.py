@@ -23,6 +23,7 @@ from agent.settings.catalogue import Fault
 from agent.vocabulary import events, kinds, reasons, states
 from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
+from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.observer.observer import Observation, Severity
 from drivers.gbt27930.observer.observer import Session as Observed
 from drivers.reading import Reading
@@ -184,7 +185,7 @@ class MonitorCore:
     def _on_observation(self, observation: Observation) -> None:
         point, parameters = self.point, self.parameters
         if observation.severity is Severity.VIOLATION:
-            fault = listener_faults.fault_of(observation, parameters.numbers)
+            fault = listener_faults.fault_of(observation)
             if fault is not None:
                 point.hold(fault, parameters.faults[fault].debounce_s)
                 if observation.first:
@@ -207,7 +208,7 @@ class MonitorCore:
         causes = set(observed.cst_reasons)
         if "emergency_stop" in causes:
             self.chassis.events.add("emergency_stop")
-        if causes & listener_faults.CHARGER_STOP_FAULTS:
+        if causes & CHARGER_STOP_FAULTS:
             self.chassis.events.add("charger_fault")
         self.point.event(
             events.STOP_ASKED,

@@ -4,43 +4,27 @@ A monitor drives nothing, so nothing here permits or forbids anything; a rule th
 and that the input is missing is a fault of its own.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control.chassis.envelope import CurrentEnvelope
 from agent.control.chassis.image import ProcessImage
-from agent.control.chassis.vehicle_stops import VEHICLE_STOP_FAULTS
+from agent.control.chassis.vehicle_faults import FAULT_OF_FINDING, faults_of_findings
 from agent.control.listener.parameters import MonitorParameters
-from agent.control.safety.numbers import SequenceNumbers
+from agent.settings.catalogue import threshold_of
+from drivers.gbt27930.charger.phases import Latest
+from drivers.gbt27930.judge.demands import Ceiling, announced, demand_beyond
+from drivers.gbt27930.judge.finding import Finding
+from drivers.gbt27930.judge.lasting import Stuck
+from drivers.gbt27930.judge.limits import JudgeLimits
+from drivers.gbt27930.judge.states import vehicle_says_fault
+from drivers.gbt27930.judge.status import Difference, battery_beyond
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.messages.table import MESSAGES
 from drivers.gbt27930.observer.model import Observation, Session, Stage
 
 _OUTPUT_STAGES = frozenset({Stage.WAIT_READY, Stage.READY, Stage.CHARGING, Stage.STOPPING})
 """Stages in which the output may stand under the voltage of the charge, and BCP and CML are known."""
-
-_STATES = ("over_current_state", "over_temperature_state", "insulation_state", "connector_state")
-_LEVELS = ("cell_voltage_state", "soc_state")
-_TOO_HIGH, _TOO_LOW = 1, 2
-_SAME_VALUE = 0.05
-"""Half a digit of the encoding: a demand above a limit by less is the limit."""
-
-CHARGER_STOP_FAULTS = frozenset(
-    {
-        "fault_stop",
-        "charger_over_temperature",
-        "connector_fault",
-        "internal_over_temperature",
-        "energy_transfer_impossible",
-        "other_fault",
-        "self_test_fault",
-        "precharge_fault",
-        "current_mismatch",
-        "voltage_abnormal",
-    }
-)
-"""Fields of CST (SPN 3521 to 3523) by which a charger says that something is wrong."""
 
 NOT_AN_ALARM = frozenset(
     {
@@ -55,6 +39,9 @@ NOT_AN_ALARM = frozenset(
         "demand.current_bcp",
         "demand.voltage_cml",
         "demand.current_cml",
+        "battery.voltage",
+        "battery.cell_voltage",
+        "battery.temperature",
         "frozen",
     }
 )
@@ -64,13 +51,13 @@ first ones all day (periods of 33 to 105 ms where 50 are asked for), and what ma
 _UNUSABLE = frozenset({"length", "transferred"})
 
 
-def fault_of(observation: Observation, numbers: SequenceNumbers) -> str | None:
+def fault_of(observation: Observation) -> str | None:
     """The fault that a violation stands for, None if it is only counted."""
     code = observation.code
     if code in NOT_AN_ALARM:
         return None
     if code == "soc.jump":
-        return "bms_soc_jump" if observation.amount > numbers.soc_jump_percent else None
+        return FAULT_OF_FINDING[code]
     if code in _UNUSABLE and MESSAGES[observation.message].sender is Sender.VEHICLE:
         return "bms_message_unusable"
     return "protocol_violation"
@@ -124,11 +111,40 @@ FAULT_IDS = EVENT_FAULTS | CONDITION_FAULTS
 """Every fault that a monitor may raise."""
 
 
+class StatusWatch:
+    """Memory of the BCS of one session."""
+
+    def __init__(self, limits: JudgeLimits) -> None:
+        self._limits = limits
+        self.clear()
+
+    def clear(self) -> None:
+        """A session has ended: nothing of it counts."""
+        self._stuck, self._difference = Stuck("BCS"), Difference()
+        self._found: list[Finding] = []
+
+    def take(self, bcs: Latest, voltage_v: float | None, current_a: float | None, *, charging: bool) -> None:
+        """Take the next BCS, and what is measured now in V and A, None while unknown.
+
+        Outside the charging stage a difference of measurements judges nothing.
+        """
+        self._found = self._stuck.take(bcs.values, bcs.at_s, current_a, self._limits)
+        measured = (voltage_v, current_a) if charging else (None, None)
+        self._found += self._difference.take(bcs.values, *measured, bcs.at_s, self._limits)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the last BCS showed."""
+        return self._found
+
+
 @dataclass(slots=True)
 class Surroundings:
     """What the rules must know besides readings and dialogue."""
 
     started_at_s: float
+    status: StatusWatch
+    """What the BCS of the session show, one after the other."""
     vehicle_port_open: bool = False
     acknowledging: bool = False
     """The CAN interface is not listen-only and acknowledges frames."""
@@ -136,8 +152,6 @@ class Surroundings:
     clock_unset: bool = False
     demands: CurrentEnvelope = field(default_factory=CurrentEnvelope)
     """Currents that the vehicle has asked for."""
-    unchanged_since_s: float | None = None
-    """Since when BCS has been the same although a current flows; None while it changes."""
 
 
 class Dialogue:
@@ -177,7 +191,7 @@ def conditions(
     found += _insulation(image, parameters, now_s)
     if session is not None:
         found += _output(image, dialogue, around, parameters)
-        found += _vehicle(image, dialogue, around, parameters)
+        found += _vehicle(dialogue, around, parameters)
     return found
 
 
@@ -200,11 +214,16 @@ def _devices(
     image: ProcessImage, around: Surroundings, parameters: MonitorParameters, now_s: float, settled: bool
 ) -> list[str]:
     meter_v = image.value("meter_voltage_v", now_s)
+    meter_age_s = threshold_of(parameters.faults, "meter_lost")
+    monitor_age_s = threshold_of(parameters.faults, "insulation_monitor_lost")
     checks = (
-        ("meter_lost", parameters.meter is not None and _older_than(image, "meter_energy_wh", 10.0, around, now_s)),
+        (
+            "meter_lost",
+            parameters.meter is not None and _older_than(image, "meter_energy_wh", meter_age_s, around, now_s),
+        ),
         (
             "insulation_monitor_lost",
-            parameters.insulation_monitor and _older_than(image, "insulation_plus_kohm", 6.0, around, now_s),
+            parameters.insulation_monitor and _older_than(image, "insulation_plus_kohm", monitor_age_s, around, now_s),
         ),
         ("reverse_polarity", meter_v is not None and meter_v < -parameters.numbers.reverse_voltage_v),
         ("vehicle_bus_lost", not around.vehicle_port_open),
@@ -282,68 +301,18 @@ def _disagree(image: ProcessImage, parameters: MonitorParameters, now_s: float) 
     return False
 
 
-def _vehicle(image: ProcessImage, dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters) -> list[str]:
-    found: list[str] = []
-    bsm, bst = dialogue.fresh("BSM"), dialogue.fresh("BST")
-    if (
-        any(bsm.get(name) == _TOO_HIGH for name in (*_STATES, *_LEVELS))
-        or any(bsm.get(name) == _TOO_LOW for name in _LEVELS)
-        or any(bst.get(name) == _TOO_HIGH for name in VEHICLE_STOP_FAULTS)
-    ):
-        found.append("bms_fault")
-    numbers, bcp = parameters.numbers, dialogue.told("BCP")
-    if bcp and _above_own_limits(dialogue, bcp, numbers):
-        found.append("bms_limits_violated")
-    if _demands_too_much(dialogue, bcp, parameters):
-        found.append("bms_demand_beyond_limits")
-    if dialogue.stage is Stage.CHARGING and _measures_differently(image, dialogue, numbers):
-        found.append("bms_measurement_differs")
-    limit_s = parameters.faults["bms_data_frozen"].threshold
-    since_s = around.unchanged_since_s
-    if limit_s is not None and since_s is not None and dialogue.now_s - since_s > limit_s:
-        found.append("bms_data_frozen")
-    return found
-
-
-def _demands_too_much(dialogue: Dialogue, bcp: Mapping[str, Any], parameters: MonitorParameters) -> bool:
-    """BCL against the least of BCP, CML and the charger's ratings."""
-    bcl, cml = dialogue.fresh("BCL"), dialogue.told("CML")
-    if not bcl or not bcp:
-        return False
-    highest_v = _least(bcp["maximum_voltage_v"], cml.get("maximum_voltage_v"), parameters.maximum_voltage_v)
-    highest_a = _least(bcp["maximum_current_a"], cml.get("maximum_current_a"), parameters.maximum_current_a)
-    pairs = ((bcl["voltage_v"], highest_v), (bcl["current_a"], highest_a))
-    return any(value is not None and value > highest + _SAME_VALUE for value, highest in pairs)
-
-
-def _measures_differently(image: ProcessImage, dialogue: Dialogue, numbers: SequenceNumbers) -> bool:
-    """BCS against our meter, or without one against what the charger tells (CCS)."""
-    bcs, now_s = dialogue.fresh("BCS"), dialogue.now_s
-    if not bcs:
-        return False
-    for key, slack in (("voltage_v", 0.0), ("current_a", numbers.measurement_slack_a)):
-        told = bcs[key]
-        measured = image.value(f"meter_{key}", now_s)
-        if measured is None:
-            measured = image.value(f"ccs_{key}", now_s)
-        if told is None or measured is None:
-            continue
-        if abs(told - measured) > numbers.measurement_share * abs(measured) + slack:
-            return True
-    return False
-
-
-def _above_own_limits(dialogue: Dialogue, bcp: Mapping[str, Any], numbers: SequenceNumbers) -> bool:
-    """The battery is measured above limits that it gave itself. A value that is not sent judges nothing."""
-    cell_v, total_v, hottest_c = (
-        bcp.get(name) for name in ("maximum_cell_voltage_v", "maximum_voltage_v", "maximum_temperature_c")
-    )
-    bcs, bsm = dialogue.fresh("BCS"), dialogue.fresh("BSM")
-    pairs = [
-        (bcs.get("maximum_cell_voltage_v"), cell_v),
-        (bcs.get("voltage_v"), None if total_v is None else numbers.over_voltage_limit_v(total_v)),
-        (bsm.get("highest_temperature_c"), hottest_c),
-    ]
-    pairs += [(value, cell_v) for value in dialogue.fresh("BMV").get("cell_voltages_v") or ()]
-    pairs += [(value, hottest_c) for value in dialogue.fresh("BMT").get("temperatures_c") or ()]
-    return any(value is not None and limit is not None and value > limit for value, limit in pairs)
+def _vehicle(dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters) -> list[str]:
+    limits = parameters.judge_limits
+    found = ["bms_fault"] if vehicle_says_fault(dialogue.fresh("BSM"), dialogue.fresh("BST")) else []
+    said = {"BCP": dialogue.told("BCP")} | {name: dialogue.fresh(name) for name in ("BCS", "BSM", "BMV", "BMT")}
+    findings = battery_beyond(said, limits)
+    if said["BCP"]:
+        ceilings = (
+            announced("bcp", said["BCP"]),
+            announced("cml", dialogue.told("CML")),
+            Ceiling("pile", parameters.maximum_voltage_v, parameters.maximum_current_a),
+        )
+        findings += demand_beyond(dialogue.fresh("BCL"), ceilings, limits)
+    if said["BCS"]:
+        findings += around.status.findings
+    return found + sorted(faults_of_findings(findings))

@@ -7,6 +7,7 @@ from agent.control.metering.billing import Billing
 from agent.vocabulary import events, kinds, reasons, states
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.observer import Session as Observed
+from drivers.gbt27930.observer.observer import Stage
 from drivers.reading import Quality, Reading
 
 _RESERVED_RECORDS = 8
@@ -36,23 +37,23 @@ def take_values(point: FollowedPoint) -> None:
         heard_at_s["BCL"] = demand.at_s
         if demand.values["current_a"] is not None:
             point.around.demands.add(demand.at_s, demand.values["current_a"])
-    _look_for_standstill(point, observed)
+    _judge_status(point, observed)
 
 
-def _look_for_standstill(point: FollowedPoint, observed: Observed) -> None:
-    """The same BCS again and again while a current flows: the vehicle repeats and no longer measures."""
+def _judge_status(point: FollowedPoint, observed: Observed) -> None:
+    """Each new BCS against what is measured: our meter, or without one what the charger says (CCS)."""
     bcs = observed.latest.get("BCS")
     if bcs is None or bcs.at_s == point.bcs_at_s:
         return
     point.bcs_at_s = bcs.at_s
-    former, point.bcs_values = point.bcs_values, bcs.values
+    voltage_v, current_a = _measured(point, "voltage_v"), _measured(point, "current_a")
+    point.around.status.take(bcs, voltage_v, current_a, charging=observed.stage is Stage.CHARGING)
+
+
+def _measured(point: FollowedPoint, quantity: str) -> float | None:
     image, now_s = point.chassis.image, point.chassis.now_s
-    current_a = image.value("meter_current_a", now_s)
-    if current_a is None:
-        current_a = image.value("ccs_current_a", now_s)
-    flows = current_a is not None and current_a >= point.parameters.numbers.frozen_current_a
-    if not flows or former != bcs.values:
-        point.around.unchanged_since_s = bcs.at_s if flows else None
+    measured = image.value(f"meter_{quantity}", now_s)
+    return image.value(f"ccs_{quantity}", now_s) if measured is None else measured
 
 
 def follow(point: FollowedPoint) -> None:
@@ -133,7 +134,7 @@ def _close(point: FollowedPoint, session: FollowedSession, *, another: bool) -> 
     point.session = chassis.session_id = None
     chassis.events.clear()
     point.around.demands.clear()
-    point.around.unchanged_since_s = None
+    point.around.status.clear()
 
 
 def _end_reason(point: FollowedPoint, session: FollowedSession) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from agent.control.metering.billing import BillingTariff
 from agent.control.safety.numbers import NUMBERS, SequenceNumbers
 from agent.settings.catalogue import Fault
+from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class MonitorParameters:
     inputs: tuple[str, ...] = ()
     numbers: SequenceNumbers = NUMBERS["2023"]
     """The figures of the newer edition: a listener does not know by which one the charger was built."""
+    judge_limits: JudgeLimits = LIMITS["2023"]
+    """What the data of both sides are judged by, of the newer edition as well."""
     monitor: MonitorNumbers = field(default_factory=MonitorNumbers)
     telemetry_interval_s: float = 15.0
     telemetry_idle_interval_s: float = 300.0

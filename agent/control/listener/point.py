@@ -3,7 +3,7 @@
 from typing import Any
 
 from agent.control.chassis.chassis import Chassis
-from agent.control.listener.faults import Surroundings
+from agent.control.listener.faults import StatusWatch, Surroundings
 from agent.control.listener.parameters import MonitorParameters
 from agent.control.listener.session import FollowedSession
 from agent.vocabulary import kinds, states
@@ -18,8 +18,8 @@ class FollowedPoint:
         now_s = chassis.now_s
         self.parameters = parameters
         self.chassis = chassis
-        self.observer = Observer(sessions_at_most=1)
-        self.around = Surroundings(started_at_s=now_s)
+        self.observer = Observer(sessions_at_most=1, limits=parameters.judge_limits)
+        self.around = Surroundings(started_at_s=now_s, status=StatusWatch(parameters.judge_limits))
         self.session: FollowedSession | None = None
         self.state = states.IDLE
         self.state_since_s = now_s
@@ -31,7 +31,6 @@ class FollowedPoint:
         self.heard_at_s: dict[str, float] = {}
         """When the newest value of each signal and message was heard that has been taken in."""
         self.bcs_at_s = float("-inf")
-        self.bcs_values: dict[str, Any] = {}
         self._holds: dict[str, float] = {}
 
     def hold(self, fault: str, more_s: float = 0.0) -> None:

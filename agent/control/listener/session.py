@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from agent.control.chassis.vehicle_stops import VEHICLE_STOP_FAULTS
-from agent.control.listener.faults import CHARGER_STOP_FAULTS
 from agent.control.metering.billing import Billing
+from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS, VEHICLE_STOP_FAULTS
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.model import Outcome, Session, Severity, Stage
 

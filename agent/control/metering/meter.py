@@ -1,10 +1,12 @@
 """What is watched about the billing meter besides its readings: verification, unit, a register that stands still."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from agent.control.metering.meter_parameters import MeterParameters
 from agent.control.metering.register_watch import RegisterWatch
+from agent.settings.catalogue import Fault, threshold_of
 from drivers.meters.register_form import RegisterForm
 
 
@@ -23,8 +25,6 @@ NO_METER = MeterInLedger()
 _DAY_MS = 86_400_000
 _EPOCH_DAY = 719_163
 """Day number (proleptic Gregorian, as ``date.toordinal`` counts) of 1 January 1970."""
-_DUE_DAYS = 60
-_NEAR_DAYS = 30
 _FROZEN_AT_LEAST_S = 10.0
 """A register is asked to move only after this long (own: slow meters update it every few seconds)."""
 _FROZEN_STEPS = 5
@@ -38,14 +38,18 @@ def days_left(due_day: int, wall_ms: int, utc_offset_minutes: int) -> int:
     return due_day - _EPOCH_DAY - (wall_ms + utc_offset_minutes * 60_000) // _DAY_MS
 
 
-def verification_findings(left: int, *, refuse: bool) -> frozenset[str]:
-    """Faults for a verification that is valid for ``left`` more days. ``refuse``: the site charges nobody after it."""
+def verification_findings(left: int, faults: Mapping[str, Fault], *, refuse: bool) -> frozenset[str]:
+    """Faults for a verification that is valid for ``left`` more days, by the days in the catalogue ``faults``.
+
+    ``refuse``: the site refuses charges after it.
+    """
     if left < 0:
         expired = {"meter_verification_expired"}
         return frozenset(expired | {"meter_verification_refused"} if refuse else expired)
-    if left <= _NEAR_DAYS:
+    if left <= threshold_of(faults, "meter_verification_near"):
         return frozenset({"meter_verification_near"})
-    return frozenset({"meter_verification_due"}) if left <= _DUE_DAYS else frozenset()
+    due = left <= threshold_of(faults, "meter_verification_due")
+    return frozenset({"meter_verification_due"}) if due else frozenset()
 
 
 class FrozenRegister:
@@ -104,23 +108,25 @@ class Metering:
         proof_known: bool,
         charging: bool,
         power_w: float | None,
-        frozen_wh: float,
     ) -> frozenset[str]:
         """Faults of ``METER_FINDINGS`` that are present now.
 
-        ``register_wh`` is the valid register, ``power_w`` the output by the power modules (None while unknown),
-        ``frozen_wh`` the energy from which a register that does not move is doubted. With an unset clock nothing is
-        said about dates, and until ``proof_known`` (the recorder has reported) nothing about the unit.
+        ``register_wh`` is the valid register, ``power_w`` the output by the power modules (None while unknown). With an
+        unset clock nothing is said about dates, and until ``proof_known`` (the recorder has reported) nothing about the
+        unit.
         """
         found: frozenset[str] = frozenset()
+        parameters = self.parameters
+        frozen_wh = threshold_of(parameters.faults, "meter_register_frozen")
         if self._frozen.look(now_s, register_wh, frozen_wh, charging=charging, power_w=power_w):
             found = found | {"meter_register_frozen"}
         if proof_known and not self.unit_proven:
             found = found | {"meter_unit_unproven"}
-        parameters = self.parameters
         if parameters.verification_due_day is not None and wall_quality != "unset":
             left = days_left(parameters.verification_due_day, wall_ms, parameters.tariff.utc_offset_minutes)
-            found = found | verification_findings(left, refuse=parameters.refuse_after_verification_due)
+            found = found | verification_findings(
+                left, parameters.faults, refuse=parameters.refuse_after_verification_due
+            )
         return found
 
     def as_record(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from agent.control.metering.billing import BillingTariff
+from agent.settings.catalogue import Fault
 from drivers.meters.register_form import RegisterForm
 
 
@@ -33,6 +34,10 @@ class MeterParameters(Protocol):
     @property
     def meter(self) -> Mapping[str, Any]:
         """The meter as the record names it."""
+
+    @property
+    def faults(self) -> Mapping[str, Fault]:
+        """The fault catalogue by id, for its thresholds."""
 
     @property
     def meter_proof_key(self) -> str:

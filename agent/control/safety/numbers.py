@@ -2,13 +2,16 @@
 
 ``python -m agent.control.safety.numbers`` prints the table in docs/dc-sequence.md. "own" marks a decision of this
 project: no standard gives the number. The time-outs of the dialogue are in ``drivers/gbt27930/charger/timers.py``;
-debounce times and levels of faults in ``config/faults.toml``. They are code and not a file of the site.
+what the data of the vehicle are judged by in ``drivers/gbt27930/judge/limits.py``; debounce times, levels and the
+thresholds of single faults in ``config/faults.toml``. They are code and not a file of the site.
 No site may loosen a standard.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
+
+from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 
 SequenceEdition = Literal["2015", "2023"]
 
@@ -63,28 +66,26 @@ class SequenceNumbers:
     )
     opening_current_a: float = _number(5.0, "GB/T 18487.1: K1/K2 open in order below 5 A")
     over_voltage_margin_v: float = _number(
-        2.0, "GB/T 18487.1-2023: vehicle's maximum + 15 V; 2015 gives no margin, own", in_2023=15.0
+        LIMITS["2015"].over_maximum_v,
+        "GB/T 18487.1-2023: vehicle's maximum + 15 V; 2015 gives no margin, own",
+        in_2023=LIMITS["2023"].over_maximum_v,
     )
     over_voltage_share: float = _number(
-        0.01, "own: twice the accuracy of 0.5 % that GB/T 18487.1 asks of the output", in_2023=0.0
+        LIMITS["2015"].over_maximum_share,
+        "own: twice the accuracy of 0.5 % that GB/T 18487.1 asks of the output",
+        in_2023=LIMITS["2023"].over_maximum_share,
     )
     over_current_share: float = _number(0.10, "GB 44263-2024: 10 % from 30 A")
     over_current_small_a: float = _number(3.0, "GB 44263-2024: 3 A below 30 A")
     over_current_small_limit_a: float = _number(30.0, "GB 44263-2024")
+    current_expected_a: float = _number(5.0, "own: a set point from here on must lead to a current")
+    current_absent_a: float = _number(1.0, "own: less is no current; the offset of a measurement")
     residual_voltage_after_s: float = _number(
         5.0, "own: residual voltage is looked at when the vehicle has had its time to open"
     )
     pause_opens_contactors: bool = _number(
         False, "GB/T 18487.1-2023: a pause opens C1/C2; 2015 only lowers the current", in_2023=True
     )
-    zero_demand_gets_minimum: bool = _number(
-        True, "GB/T 27930-2015: a demand of zero gets the smallest output; 2023: it is below the minimum", in_2023=False
-    )
-    soc_jump_percent: float = _number(5.0, "own: two BCS in a row, 250 ms apart, cannot differ by more")
-    soc_jump_told_s: float = _number(10.0, "own: how long a jump counts as present")
-    measurement_share: float = _number(0.10, "own: the vehicle's voltage and current against the pile's")
-    measurement_slack_a: float = _number(10.0, "own: for small currents")
-    frozen_current_a: float = _number(20.0, "own: from here on measured values cannot stand still for minutes")
 
     def over_voltage_limit_v(self, maximum_v: float) -> float:
         """Voltage above which an output that may have ``maximum_v`` is a fault."""
@@ -139,7 +140,7 @@ def _text(value: float | bool) -> str:
 def table() -> str:
     """All numbers as a table for the documents; the unit is the end of the name."""
     lines = ["| number | 2015 | 2023 | source |", "|---|---|---|---|"]
-    for kind in (SequenceNumbers, StepTimes):
+    for kind in (SequenceNumbers, StepTimes, JudgeLimits):
         for field in dataclasses.fields(kind):
             old, new = field.metadata["2015"], field.metadata["2023"]
             told = "same" if old == new else _text(new)

@@ -11,6 +11,7 @@ from agent.control.metering.findings import METER_FINDINGS
 from agent.control.power_quality.limits import GRID_FINDINGS
 from agent.control.safety.requirements import SafetyParameters
 from agent.control.safety.situation import Situation
+from agent.settings.catalogue import threshold_of
 
 Rule = Callable[[ProcessImage, Situation, SafetyParameters], bool]
 
@@ -22,10 +23,11 @@ def _is(name: str) -> Rule:
     return rule
 
 
-def _older_than(name: str, limit_s: float) -> Rule:
-    """No reading of ``name`` for ``limit_s``; at start-up the grace period counts instead of an age."""
+def _older_than(name: str, fault_id: str) -> Rule:
+    """No reading of ``name`` for the threshold of the fault; at start-up the grace period counts instead of an age."""
 
     def rule(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
+        limit_s = threshold_of(parameters.faults, fault_id)
         age_s = image.age_s(name, situation.now_s)
         if age_s is None:
             return situation.now_s - situation.started_at_s > max(limit_s, parameters.start_up_grace_s)
@@ -185,7 +187,7 @@ def _recorder_lost(image: ProcessImage, situation: Situation, parameters: Safety
 
 def _current_absent(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     since_s = situation.current_expected_since_s
-    return since_s is not None and situation.now_s - since_s > (parameters.faults["current_absent"].threshold or 30.0)
+    return since_s is not None and situation.now_s - since_s > threshold_of(parameters.faults, "current_absent")
 
 
 def _flag(name: str) -> Rule:
@@ -217,9 +219,9 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("residual_voltage", _residual_voltage),
     ("reverse_polarity", _reverse_polarity),
     ("auxiliary_supply_fault", _auxiliary_supply_fault),
-    ("insulation_monitor_lost", _older_than("insulation_plus_kohm", 6.0)),
-    ("meter_lost", _older_than("meter_energy_wh", 10.0)),
-    ("power_stage_lost", _older_than("module_voltage_v", 3.0)),
+    ("insulation_monitor_lost", _older_than("insulation_plus_kohm", "insulation_monitor_lost")),
+    ("meter_lost", _older_than("meter_energy_wh", "meter_lost")),
+    ("power_stage_lost", _older_than("module_voltage_v", "power_stage_lost")),
     ("power_stage_fault", _is("module_fault")),
     ("recorder_absent", _recorder_absent),
     ("recorder_lost", _recorder_lost),

@@ -2,7 +2,7 @@
 
 Frames of the vehicle and the time go in; frames to send, events and the vehicle's data come out. The charging control
 decides what only it can know (insulation passed, output ready, stop); the obligations of the protocol itself (answer a
-BST with CST, stop on a fault in BSM, give up after a time-out) are met here, and an event tells the control.
+BST with CST, stop on a fault in BSM, give up after a time-out) are met here, and an event reports them to the control.
 
 After VEHICLE_FAULT, STOP_REQUESTED and TIMEOUT the phase has already changed; the control must take the output down.
 """
@@ -18,7 +18,6 @@ from drivers.gbt27930.charger.expectations import (
     TRANSFERRED_PGNS,
     VEHICLE_MESSAGES_BY_PGN,
     VERSION_NEGOTIATION_PGN,
-    faults_of,
     offered_version,
     raised,
     speaks_2011,
@@ -39,6 +38,7 @@ from drivers.gbt27930.charger.phases import (
 from drivers.gbt27930.charger.reports import Reports
 from drivers.gbt27930.charger.sendings import Sendings
 from drivers.gbt27930.charger.timers import BY_WATCH, LONGEST_RECONNECTS, TIME_LIMITS, Cycle, TimeLimit, Watch
+from drivers.gbt27930.judge.states import faults_of
 from drivers.gbt27930.messages.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS, MessageError
 from drivers.gbt27930.messages.table import CODECS, MESSAGES, Message, encode
 from drivers.gbt27930.messages.table_vehicle import FAULT, NORMAL
@@ -57,8 +57,8 @@ class Charger:
 
     ``charger_number`` (0 to 2^32 - 1) and ``area_code`` (3 bytes, ones when unused) go into CRM and CSD. ``edition``
     chooses the rules where 2015 and 2023 differ. ``local_time`` (year, month, day, hour, minute, second) goes into
-    CTS; None, or values that are no time, say "unknown". Poll right after each command and each batch of frames: the
-    times of a phase run from entering it. Raises ValueError for a charger number or area code that does not fit.
+    CTS; None, or values that are not a valid time, mean "unknown". Poll right after each command and each batch of
+    frames: the times of a phase run from its entry. Raises ValueError for a charger number or area code out of range.
     """
 
     def __init__(
@@ -140,25 +140,25 @@ class Charger:
             self._enter(Phase.READY, now_s)
 
     def set_limits(self, limits: ChargerLimits) -> None:
-        """What CML says from now on."""
+        """Set the content of CML from now on."""
         self._sendings.limits = limits
 
     def set_output(self, voltage_v: float, current_a: float, permitted: bool, minutes: int) -> None:
-        """What CCS says: measured volts and amperes (positive into the vehicle), permission, elapsed minutes.
+        """Set the content of CCS: measured volts and amperes (positive into the vehicle), permission, elapsed minutes.
 
-        Values the message cannot carry are told as the nearest it can. During a pause the vehicle asked for, the
-        permission is withheld whatever ``permitted`` says.
+        Values outside the range of the message are sent as the nearest value in range. During a pause requested by the
+        vehicle, the permission is withheld regardless of ``permitted``.
         """
         self._sendings.set_output(voltage_v, current_a, permitted, minutes)
 
     def set_totals(self, minutes: int, energy_wh: int) -> None:
-        """What CSD says: minutes and energy of the session; more than 600 min or 1000 kWh is told as that."""
+        """Set the content of CSD: minutes and energy of the session, limited to 600 min and 1000 kWh."""
         self._sendings.set_totals(minutes, energy_wh)
 
     def stop(self, now_s: float, cause: StopCause) -> None:
         """Ends the session on the charger's decision.
 
-        From READY on the vehicle is told with CST. Before that the charger falls silent, except for the causes for
+        From READY on the charger sends CST. Before that it goes silent, except for the causes for
         which the 2023 edition wants CST. While already stopping the first cause stays. After a time-out no
         reconnection is possible any more.
         """
@@ -168,7 +168,7 @@ class Charger:
         elif self.phase in _BEFORE_OUTPUT:
             if self.edition == "2023" and cause in BEFORE_CHARGING_2023:
                 if cause is StopCause.PARAMETER_MISMATCH:
-                    # The vehicle is told the limits first, so that it can see the mismatch itself.
+                    # Send the limits first, so that the vehicle can see the mismatch itself.
                     cml = MESSAGES["CML"]
                     self._transport.send(cml.pgn, cml.priority, self._sendings.cml(), now_s)
                 self._stop(now_s, cause)
@@ -245,7 +245,7 @@ class Charger:
 
     @property
     def has_events(self) -> bool:
-        """Whether ``events`` has something to tell."""
+        """Whether ``events`` has an event."""
         return self._reports.waiting
 
     def events(self) -> list[Event]:
@@ -294,7 +294,7 @@ class Charger:
         setattr(self.vehicle, name.lower(), latest)
 
     def _take_2024(self, pgn: int, payload: bytes, now_s: float) -> None:
-        """A message of GB/T 27930.2-2024: counted, told once, answered by going on in the flow of 2015."""
+        """A message of GB/T 27930.2-2024: counted, reported once, and the flow of 2015 continues."""
         self.counters["edition_2024"] += 1
         if pgn == VERSION_NEGOTIATION_PGN and not self._version_told:
             self._version_told = True
@@ -302,7 +302,7 @@ class Charger:
             self._reports.tell(EventKind.VERSION_NEGOTIATION, "version", detail, now_s)
 
     def _watch_transport(self, now_s: float) -> None:
-        """Transfers that cannot be put together are told like a message that cannot be read."""
+        """Transfers that cannot be reassembled are reported like an unreadable message."""
         counters = self._transport.counters
         troubles = {name: counters.get(name, 0) for name in _TRANSPORT_TROUBLES}
         total = sum(troubles.values())
@@ -326,7 +326,7 @@ class Charger:
     def _take_bro(self, latest: Latest) -> None:
         ready = latest.values["ready"]
         if ready is None:
-            return  # "invalid": neither yes nor no, so no time starts anew
+            return  # "invalid": neither yes nor no, so no time restarts
         if self.phase is Phase.PARAMETERS:
             self._watches.pop(Watch.BRO, None)
             if ready:

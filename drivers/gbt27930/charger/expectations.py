@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from drivers.gbt27930.charger.phases import Phase
 from drivers.gbt27930.messages.table import CODECS, MESSAGES, Message, MessageError, Sender
-from drivers.gbt27930.messages.table_vehicle import FAULT, UNTRUSTED
+from drivers.gbt27930.messages.table_vehicle import FAULT
 
 _CHARGING_DATA = ("BCL", "BCS", "BSM", "BMV", "BMT", "BSP")
 
@@ -62,16 +61,6 @@ PGNS_OF_2024 = frozenset({0x3400, 0x3500, 0x3600, 0x3700, VERSION_NEGOTIATION_PG
 PROTOCOL_2011 = "1.0"
 """Version in the BRM of a vehicle of the 2011 edition (00 01 00), which knows neither CHM nor BHM."""
 
-_LEVEL_STATES = ("cell_voltage_state", "soc_state")
-_FAULT_STATES = ("over_current_state", "over_temperature_state", "insulation_state", "connector_state")
-
-
-def faults_of(bsm: Mapping[str, Any]) -> dict[str, int]:
-    """States of a BSM that end the charge: too high or too low, and faults; an untrusted fault state does not."""
-    faults = {name: bsm[name] for name in _LEVEL_STATES if bsm[name] in (FAULT, UNTRUSTED)}
-    faults.update({name: FAULT for name in _FAULT_STATES if bsm[name] == FAULT})
-    return faults
-
 
 def offered_version(payload: bytes) -> str | None:
     """Version "major.minor.patch" in a version frame of GB/T 27930.2-2024; None if it is too short for one."""
@@ -87,5 +76,5 @@ def speaks_2011(brm: bytes) -> bool:
 
 
 def raised(values: Mapping[str, int | None]) -> list[str]:
-    """Names of the two-bit fields that say "yes" (BST, BEM)."""
+    """Names of the two-bit fields with the value "yes" (BST, BEM)."""
     return [name for name, state in values.items() if state == FAULT]

@@ -11,7 +11,7 @@ import msgspec
 from drivers.gbt27930.messages.fields import MAXIMUM_VOLTAGE_V
 
 Edition = Literal["2015", "2023"]
-"""Edition of GB/T 27930 whose rules the charger follows. Both speak protocol version 1.1 with the same messages."""
+"""Edition of GB/T 27930 that the charger follows. Both use protocol version 1.1 with the same messages."""
 
 
 class Phase(enum.Enum):
@@ -78,7 +78,7 @@ _FAULT_BITS: Mapping[StopCause, tuple[str, ...]] = MappingProxyType(
 )
 
 BEFORE_CHARGING_2023 = frozenset({StopCause.SELF_TEST, StopCause.PRECHARGE, StopCause.PARAMETER_MISMATCH})
-"""Causes the 2023 edition tells the vehicle with CST although charging has not begun."""
+"""Causes that the 2023 edition reports to the vehicle with CST although charging has not begun."""
 
 _ADDED_2023: Mapping[str, int] = MappingProxyType({"self_test_fault": 0, "precharge_fault": 0})
 
@@ -136,7 +136,7 @@ class Latest(msgspec.Struct, frozen=True):
 
 
 class VehicleData(msgspec.Struct):
-    """What the vehicle said, message by message; None as long as it has not in this session."""
+    """The vehicle's data, message by message; None until received in this session."""
 
     bhm: Latest | None = None
     brm: Latest | None = None
@@ -157,7 +157,7 @@ class VehicleData(msgspec.Struct):
 class ChargerLimits:
     """What the charger can deliver, for CML: volts and amperes, 0 to 1500 V.
 
-    A maximum current above 400 A is told as 400 A, because the message cannot carry more.
+    A maximum current above 400 A is sent as 400 A, because the message cannot carry more.
     Raises ValueError when a minimum is negative or above its maximum, or a voltage is above 1500 V.
     """
 

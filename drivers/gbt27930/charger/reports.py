@@ -34,7 +34,7 @@ class Reports:
 
     @property
     def waiting(self) -> bool:
-        """Whether there are events that nobody has fetched."""
+        """Whether there are events that have not been fetched."""
         return bool(self._events)
 
     def drain(self) -> list[Event]:

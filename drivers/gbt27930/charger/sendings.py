@@ -1,4 +1,4 @@
-"""What the charger says: the content of its cyclic messages and which of them each phase repeats."""
+"""The content of the charger's cyclic messages, and which of them each phase repeats."""
 
 from collections.abc import Callable
 from typing import Any
@@ -115,5 +115,5 @@ def _crm(recognised: bool, number: int, area_code: bytes) -> dict[str, Any]:
 
 
 def _clamped(value: float, low: float, high: float) -> float:
-    """``value`` within the bounds; what is not a number is told as 0."""
+    """``value`` within the bounds; NaN becomes 0."""
     return min(max(low, value), high) if value == value else 0.0

@@ -34,8 +34,8 @@ class Watch(enum.Enum):
 class TimeLimit:
     """How long the charger waits, and what follows.
 
-    ``starts_in`` is the phase whose beginning starts the time; None for times that start with a message.
-    ``cem_field`` is the field of CEM that reports it; None where the standard has none. ``reconnect`` tells whether
+    ``starts_in`` is the phase that starts the time; None for times that start with a message.
+    ``cem_field`` is the field of CEM that reports it; None where the standard has none. ``reconnect`` is whether
     a new start of the recognition is open afterwards.
     """
 

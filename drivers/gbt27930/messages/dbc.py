@@ -1,6 +1,6 @@
 """The message table as a CAN database (DBC), for other tools.
 
-The database tells what is on the wire: currents are negative while charging, as the standard has them, although our
+The database describes the wire: currents are negative while charging, as the standard has them, although our
 own values are positive into the vehicle. Texts become one signal for each byte, versions and dates one for each part.
 Messages above 8 bytes are meant for tools that put J1939 transfers together (VFrameFormat J1939PG).
 """
@@ -12,7 +12,7 @@ from drivers.gbt27930.messages.fields import Choices, Field, Kind, Message, Send
 from drivers.gbt27930.messages.table import MESSAGES
 
 LONGEST_SYMBOL = 32
-"""Longest name in a DBC; a longer one is cut and stands in full in the attribute SystemSignalLongSymbol."""
+"""Longest name in a DBC; a longer one is cut and kept in full in the attribute SystemSignalLongSymbol."""
 
 NODES = {Sender.CHARGER: "Charger", Sender.VEHICLE: "BMS"}
 

@@ -92,7 +92,7 @@ class Field:
     when writing (all ones on the wire). ``missing`` is the raw value written when a field is left out and is not
     optional. ``required`` marks what the charger steers by: a message without a usable value there is refused.
     ``en`` and ``zh`` are titles for people, ``since`` is the first edition that has the field, ``note`` and
-    ``confidence`` say what is disputed about it. In a list, item number n (from 1) has the number ``spn`` + n - 1.
+    ``confidence`` describe disputed points. In a list, item number n (from 1) has the number ``spn`` + n - 1.
     """
 
     name: str
@@ -148,7 +148,7 @@ class Message:
     ``lengths`` are all lengths accepted on reception, the first is the one written. A message with
     ``item_bytes`` > 0 is a list: the fields describe one item, every value is a list, and ``lengths`` is empty.
     ``period_ms`` is the cycle time from first frame to first frame. ``en`` and ``zh`` are titles for people,
-    ``clause`` is the place in the 2015 text, ``note`` says what is disputed. An ``optional`` message may be missing
+    ``clause`` is the place in the 2015 text, ``note`` describes disputed points. An ``optional`` message may be missing
     without a time-out.
     """
 
@@ -180,7 +180,7 @@ class Message:
 
     @property
     def length(self) -> int:
-        """Payload length written, in bytes; 0 for a list, whose length is that of its values."""
+        """Payload length written, in bytes; 0 for a list, which has the length of its values."""
         return self.lengths[0] if self.lengths else 0
 
     @property
@@ -200,12 +200,12 @@ class Message:
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Names of the fields without which the message says nothing the charger could act on."""
+        """Names of the fields without which the charger cannot use the message."""
         return tuple(field.name for field in self.fields if field.required)
 
 
 MAXIMUM_VOLTAGE_V = 1500.0
-"""Largest voltage believed, end of the low-voltage DC range.
+"""Largest plausible voltage, end of the low-voltage DC range.
 
 The 2015 tables print 0-750 V; vehicles above that are on the road, so the printed range is not enforced.
 """

@@ -13,9 +13,9 @@ Written by `make messages` from the table in `drivers/gbt27930/`; the same table
 
 - The charger has address 0x56 (86), the vehicle's BMS 0xF4 (244). Low byte first; bytes and bits count from 1, bit 1 is
   the least significant one.
-- **Wire** is what the bytes say. There, current is negative while charging. In the values of this program current is
-  positive into the vehicle; the range given is that of the values.
-- What is spare or left out is sent as ones; spare bits are not looked at on reception, nor is the priority.
+- **Wire** is the value in the bytes. On the wire, current is negative while charging. In this program current is
+  positive into the vehicle; the range applies to the values of this program.
+- Spare bits and omitted fields are sent as ones; spare bits and the priority are ignored on reception.
 - *Steers*: without a usable value there the message is refused.
 - *Sure*: high where independent sources agree, medium where few or weak ones do, low where they contradict each other.
   The decisions are in [0101](decisions/0101-bms-message-variants.md).

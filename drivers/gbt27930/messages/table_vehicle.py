@@ -178,7 +178,7 @@ VEHICLE_MESSAGES: tuple[Message, ...] = (
     _list(
         "BMT", 0x1600, 1, 128,
         temperature("temperatures_c", 3361, 1, "Battery temperature", "动力蓄电池温度", optional=True,
-                    note="The SPN numbers of the single points stand in one source only.", confidence="medium"),
+                    note="The SPN numbers of the single points are in one source only.", confidence="medium"),
         en="Battery temperatures", zh="动力蓄电池温度", clause="10.3, table 22",
     ),
     _list(

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from drivers.gbt27930.charger.expectations import faults_of, raised
+from drivers.gbt27930.charger.expectations import raised
 from drivers.gbt27930.charger.phases import Edition, Latest
 from drivers.gbt27930.charger.timers import BY_WATCH, LONGEST_RECONNECTS, Watch
+from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
+from drivers.gbt27930.judge.states import faults_of
 from drivers.gbt27930.messages.fields import MessageError, Sender
 from drivers.gbt27930.messages.table import CODECS, Message
 from drivers.gbt27930.observer import rules
@@ -25,7 +27,7 @@ from drivers.gbt27930.observer.model import (
     Stage,
     StageChange,
 )
-from drivers.gbt27930.observer.timing import Timing
+from drivers.gbt27930.observer.timing import VEHICLE_LIMITS, Timing
 
 GROUPS_AT_MOST = 256
 """Kinds of observations kept per session; further kinds are told, but not kept."""
@@ -56,7 +58,6 @@ _EXTREMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _REPORTED_MISSING: Mapping[str, Watch] = MappingProxyType(
     {"bcl_timeout": Watch.BCL, "bcs_timeout": Watch.BCS, "bsm_timeout": Watch.BSM}
 )
-_CCS_LIMIT_S = 1.0
 
 
 class Dialogue:
@@ -68,6 +69,7 @@ class Dialogue:
         sessions_at_most: int,
         emit: Callable[[Observation], None],
         on_attempt: Callable[[], None],
+        limits: JudgeLimits | None = None,
     ) -> None:
         self.session: Session | None = None
         self.sessions: deque[Session] = deque(maxlen=sessions_at_most)
@@ -77,7 +79,7 @@ class Dialogue:
         self._edition = edition
         self._number = 0
         self._timing = Timing(edition, self.tell)
-        self._checks = Checks(self.tell)
+        self._checks = Checks(self.tell, LIMITS[edition] if limits is None else limits)
         self._silence_told = False
         self._decoded: dict[str, tuple[bytes, dict[str, Any]]] = {}
         self._last_ccs_s = 0.0
@@ -353,9 +355,10 @@ class Dialogue:
         elif name == "BCL":
             self._checks.demand(session, now_s)
         elif name == "BCS":
-            self._checks.measured(session, heard.payload, before, now_s)
+            self._checks.measured(session, now_s)
         elif name == "BSM":
             self._take_bsm(session, values, before, now_s)
+            self._checks.battery(session, "BSM", now_s)
         elif name == "BRM":
             self._take_brm(session, values, before, now_s)
         elif name in ("BST", "CST"):
@@ -373,7 +376,7 @@ class Dialogue:
         if before and voltage_v and current_a and 0 < gap_s <= LARGEST_GAP_COUNTED_S:
             session.energy_estimate_wh += voltage_v * current_a * gap_s / 3600
             session.charging_s += gap_s
-        self._checks.output(session, heard.payload, now_s)
+        self._checks.output(session, values, now_s)
 
     def _take_bsm(self, session: Session, values: Mapping[str, Any], before: Mapping[str, Any], now_s: float) -> None:
         faults = faults_of(values)
@@ -441,7 +444,7 @@ class Dialogue:
         if watch is not None:
             missing, limit_s = BY_WATCH[watch].missing, BY_WATCH[watch].limit_s
         elif reason == "ccs_timeout":
-            missing, limit_s = "CCS", _CCS_LIMIT_S
+            missing, limit_s = "CCS", VEHICLE_LIMITS["CCS"].limit_s
         else:
             return
         latest = session.latest.get(missing)

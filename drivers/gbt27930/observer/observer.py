@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.phases import Edition
+from drivers.gbt27930.judge.limits import JudgeLimits
 from drivers.gbt27930.messages.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS, Sender
 from drivers.gbt27930.messages.table import message_of
 from drivers.gbt27930.observer import rules
@@ -60,19 +61,26 @@ class Foreign:
 class Observer:
     """Follows everything on one vehicle bus.
 
-    ``edition`` chooses the rules where 2015 and 2023 differ. ``heard`` holds the messages the last ``receive`` made
+    ``edition`` chooses the rules where 2015 and 2023 differ, ``limits`` those for the content if they are to be others
+    than those of the edition. ``heard`` holds the messages the last ``receive`` made
     complete, ``session`` the session under way or None, ``sessions`` all that are kept, the present one last.
     ``foreign`` counts frames by identifier, ``foreign_others`` those of identifiers beyond the first 64.
     """
 
-    def __init__(self, edition: Edition = "2015", *, sessions_at_most: int = SESSIONS_AT_MOST) -> None:
+    def __init__(
+        self,
+        edition: Edition = "2015",
+        *,
+        sessions_at_most: int = SESSIONS_AT_MOST,
+        limits: JudgeLimits | None = None,
+    ) -> None:
         self.edition: Edition = edition
         self.heard: list[Heard] = []
         self.foreign: dict[int, Foreign] = {}
         self.foreign_others = 0
         self.frames = 0
         self._out: list[Observation] = []
-        self._dialogue = Dialogue(edition, sessions_at_most, self._out.append, self._forget_transfers)
+        self._dialogue = Dialogue(edition, sessions_at_most, self._out.append, self._forget_transfers, limits)
         self._transfers = {sender: HeardTransfers(sender, self._dialogue.tell, self._answered) for sender in Sender}
         self._now_s = -math.inf
 

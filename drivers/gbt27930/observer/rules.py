@@ -76,7 +76,10 @@ _RULES = (
     Rule("output.current", VIOLATION, "output current above the demand", "输出电流超过需求", f"{_DC} annex B"),
     Rule("output.voltage_bcp", VIOLATION, "output voltage above BCP", "输出电压超过BCP", f"{_DC} annex B"),
     Rule("output.not_permitted", VIOLATION, "current without permission (CCS)", "未允许充电仍有电流", f"{_DC} annex B"),
-    Rule("output.differs", VIOLATION, "CCS and BCS tell different currents", "CCS与BCS电流不一致", _OWN),
+    Rule("output.differs", VIOLATION, "CCS and BCS differ", "CCS与BCS不一致", _OWN),
+    Rule("battery.voltage", VIOLATION, "battery voltage above BCP", "电池电压超过BCP", _2015),
+    Rule("battery.cell_voltage", VIOLATION, "cell voltage above BCP", "单体电压超过BCP", _2015),
+    Rule("battery.temperature", VIOLATION, "battery temperature above BCP", "电池温度超过BCP", _2015),
     Rule("frozen", VIOLATION, "content never changes while current flows", "有电流但数据长时间不变", _OWN),
     Rule("soc.jump", VIOLATION, "state of charge jumps", "SOC跳变", _OWN),
     Rule("transfer.request", VIOLATION, "size and packets of a request disagree", "请求的字节数与包数不符", _J1939),
@@ -211,50 +214,6 @@ KNOWN_LENGTHS: Mapping[str, Mapping[int, str]] = MappingProxyType(
     }
 )
 """Lengths other than the regular one that are known from the field."""
-
-VOLTAGE_TOLERANCE_V = 0.05
-"""Half a step of the encoding: demands are compared as they are."""
-
-CURRENT_TOLERANCE_A = 0.05
-
-LARGEST_REAL_JUMP_PERCENT = 2.0
-"""Largest believable step of the state of charge from one BCS to the next. Own choice."""
-
-LARGEST_START_JUMP_PERCENT = 5.0
-"""Largest believable difference between BCP and the first BCS. Own choice."""
-
-FROZEN_S = 120.0
-"""Content of BCS or CCS that stays the same for so long under current is not measured. Own choice."""
-
-FROZEN_ABOVE_A = 2.0
-"""Below this current, values may well stand still. Own choice."""
-
-OUTPUT_VOLTAGE_SHARE = 0.01
-OUTPUT_VOLTAGE_V = 5.0
-"""Output above the demand is told from 1 % and 5 V on: accuracy 0.5 % on both sides. Own choice."""
-
-OUTPUT_CURRENT_SHARE = 0.02
-OUTPUT_CURRENT_A = 1.0
-"""Output above the demand is told from 2 % and 1 A on: accuracy 1 % or 0.3 A on both sides. Own choice."""
-
-FALL_A_PER_S = 20.0
-"""The output must follow a lower demand at least this fast (GB/T 18487.1 annex B)."""
-
-FALL_S = 1.5
-"""And has this long for small steps: 1 s by GB/T 18487.1, and the age of what CCS tells."""
-
-OVER_VEHICLE_MAXIMUM_V = 15.0
-OVER_VEHICLE_MAXIMUM_S = 1.0
-"""Above the vehicle's maximum by this, for this long: open (GB/T 18487.1-2023 annex B; 2015 names no margin)."""
-
-NOT_PERMITTED_A = 5.0
-NOT_PERMITTED_S = 2.0
-"""Current that may remain in a pause (GB/T 18487.1), and how soon (own choice)."""
-
-DIFFERENT_CURRENT_SHARE = 0.1
-DIFFERENT_CURRENT_A = 10.0
-DIFFERENT_CURRENT_S = 5.0
-"""CCS and BCS may differ by the greater of the two for this long. Own choice."""
 
 # -------------------------------------------------------------------------------------------------- foreigners
 

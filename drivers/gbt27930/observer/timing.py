@@ -26,7 +26,7 @@ class _Limit:
     source: str
 
 
-_VEHICLE_LIMITS: Mapping[str, _Limit] = MappingProxyType(
+VEHICLE_LIMITS: Mapping[str, _Limit] = MappingProxyType(
     {
         "CRM": _Limit("CRM", 30.0, "2015, vehicle: CRM within 30 s"),
         "CRM AA": _Limit("CRM", 5.0, "2015, vehicle: CRM AA"),
@@ -38,6 +38,7 @@ _VEHICLE_LIMITS: Mapping[str, _Limit] = MappingProxyType(
         "CSD": _Limit("CSD", 10.0, "2015, vehicle: CSD after BST"),
     }
 )
+"""How long the vehicle waits, by what it waits for."""
 
 _WATCHED_WHILE_CHARGING: Mapping[str, Watch] = MappingProxyType({"BCL": Watch.BCL, "BCS": Watch.BCS, "BSM": Watch.BSM})
 
@@ -225,7 +226,7 @@ class Timing:
         self._watches[watch.value] = (now_s + limit_s, _Limit(limit.missing, limit_s, limit.source), Sender.VEHICLE)
 
     def _await_charger(self, key: str, now_s: float) -> None:
-        limit = _VEHICLE_LIMITS[key]
+        limit = VEHICLE_LIMITS[key]
         self._watches[key] = (now_s + limit.limit_s, limit, Sender.CHARGER)
 
     def _drop(self, *keys: str) -> None:

@@ -1,7 +1,7 @@
 """The receiving side of multi-packet transfers from one peer.
 
 A data frame carries a packet number but no PGN. Two transfers can be open at once all the same as long as the numbers
-tell them apart: a message of n packets is cleared beside another one when everything that one may still send has a
+distinguish them: a message of n packets is cleared beside another one when everything that one may still send has a
 number above n. A BCS of two packets slips in after the second packet of a long BMV, and neither takes a packet of the
 other, even if the sender keeps to no window (docs/decisions/0320).
 """
@@ -78,8 +78,8 @@ class _Request:
 class IncomingTransfers:
     """Puts messages together from data frames.
 
-    A request that the packet numbers cannot tell from an open transfer is held (clearance for no packets) and gets its
-    turn as soon as they can, or when the transfer in its way is complete, has failed, or has kept it waiting too long.
+    A request that the packet numbers cannot distinguish from an open transfer is held (clearance for no packets). It is
+    cleared as soon as they can, or when the blocking transfer is complete, has failed, or has blocked for too long.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class IncomingTransfers:
         self._count = count
         self._accepted_pgns = accepted_pgns
         self._open: list[_Transfer] = []
-        """Shortest first: each lies below everything the next ones may still send."""
+        """Shortest first: each is below everything the next ones may still send."""
         self._waiting: dict[int, _Request] = {}
         self._hold_due_s = 0.0
         self._latest = b""
@@ -225,7 +225,7 @@ class IncomingTransfers:
         """Two packets under one number: two messages at a time, or one torn between two moments. Neither may be used.
 
         From now on the sender counts as deaf: it is not held any more, and of messages that overlap so that the
-        numbers do not tell them apart none is taken. They come again.
+        numbers do not distinguish them none is accepted. They come again.
         """
         self._count("mixed_up")
         self._deaf = True
@@ -266,7 +266,7 @@ class IncomingTransfers:
         for transfer in self._in_the_way_of(oldest.packets):
             self._give_up(transfer, segments.REASON_RESOURCES, now_s)
         for request in self._waiting.values():
-            request.since_s = now_s  # what stands in their way from here on is another transfer
+            request.since_s = now_s  # from here on another transfer blocks them
 
     def _grant(self, transfer: _Transfer, now_s: float) -> None:
         """Clears the first unbroken run of missing packets, as far as the sender allows at once."""

@@ -17,17 +17,21 @@ from hil_tests.bench.meters.line import BenchError, MeterLine, MeterSpec
 
 
 @click.command()
-@click.option("--map", "maps", multiple=True, required=True, help="Register map: its name in config/meters, or a file.")
-@click.option("--address", "addresses", multiple=True, help="Address (or number of DL/T 645) of each --map, in order.")
-@click.option("--pty", type=click.Path(path_type=Path), help="Serial line: a link to the port to open.")
+@click.option("--map", "maps", multiple=True, required=True, help="Register map: its id in config/meters, or a file.")
+@click.option(
+    "--address", "addresses", multiple=True, help="Address (or number of DL/T 645) of each --map, in the same sequence."
+)
+@click.option("--pty", type=click.Path(path_type=Path), help="Serial line: path of the link to its port.")
 @click.option(
     "--tcp", "tcp_port", type=click.IntRange(0, 65535), help="Modbus TCP port on loopback, 0 for any free one."
 )
-@click.option("--baud", type=click.IntRange(300, 115200), help="Baud rate; by default that of the first map.")
-@click.option("--parity", type=click.Choice(["N", "E", "O"]), help="Parity; by default that of the first map.")
-@click.option("--stop-bits", type=click.IntRange(1, 2), help="Stop bits; by default those of the first map.")
-@click.option("--latency-ms", type=click.FloatRange(0, 60000), default=5.0, show_default=True, help="Time to think.")
-@click.option("--any-settings", is_flag=True, help="Understand a port that is set to another baud rate, too.")
+@click.option("--baud", type=click.IntRange(300, 115200), help="Baud rate; default: that of the first map.")
+@click.option("--parity", type=click.Choice(["N", "E", "O"]), help="Parity; default: that of the first map.")
+@click.option("--stop-bits", type=click.IntRange(1, 2), help="Stop bits; default: those of the first map.")
+@click.option(
+    "--latency-ms", type=click.FloatRange(0, 60000), default=5.0, show_default=True, help="Response time of the meter."
+)
+@click.option("--any-settings", is_flag=True, help="Answer also at other serial settings.")
 def main(
     maps: tuple[str, ...],
     addresses: tuple[str, ...],

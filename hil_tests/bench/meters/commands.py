@@ -16,7 +16,7 @@ AnyMeter = BenchMeter[MeterModel] | BenchMeter[IdentifierModel]
 
 
 class RefusedError(Exception):
-    """The command makes no sense; the text says why."""
+    """The command is not valid; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)

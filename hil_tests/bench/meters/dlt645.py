@@ -1,4 +1,4 @@
-"""A DL/T 645-2007 meter of the bench: frames, and the identifiers of any map that speaks it.
+"""A DL/T 645-2007 meter of the bench: frames, and the identifiers of any map with this protocol.
 
 Written from the standard's frame (68, address, 68, control code, length, data + 33H, sum, 16), not from the driver.
 """
@@ -101,7 +101,7 @@ class IdentifierModel:
         return None
 
     def answer(self, frame: Frame) -> Frame:
-        """What the meter says to a frame that is for it."""
+        """The reply of the meter to a frame with its address."""
         if frame.control == READ_ADDRESS:
             return Frame(self.address, READ_ADDRESS | REPLY_BIT, bytes.fromhex(self.address)[::-1])
         if frame.control == READ and len(frame.data) >= 4:

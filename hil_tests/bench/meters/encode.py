@@ -1,7 +1,7 @@
 """The inverse of how a driver decodes: from values to the registers (or BCD) in which a meter shows them.
 
 Written from the format's own definition (value = sign * raw * scale * 10 ** exponent * ratios), not from the driver,
-so that a mistake there does not cancel out here.
+so that an error there does not cancel out here.
 """
 
 import math
@@ -15,7 +15,7 @@ _BCD_DIGITS = {"bcd16": 4, "bcd32": 8}
 
 
 class DoesNotFitError(Exception):
-    """A value that the meter could not show; the text says which and why."""
+    """A value that the meter cannot represent; the text gives value and reason."""
 
 
 def largest_raw(kind: str) -> int:

@@ -16,7 +16,7 @@ from hil_tests.bench.meters.slave import READ_HOLDING, READ_INPUT, Encoder
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault: what its amount means, what that is if none is given, and within which limits it lies."""
+    """A kind of fault: meaning, default and limits of its amount."""
 
     meaning: str
     default: float
@@ -28,7 +28,7 @@ class Kind:
 KINDS = {
     "silent": Kind("does not answer", 0, 0, 0),
     "slow": Kind("answers so many seconds later", 0.1, 0, 60),
-    "late": Kind("answers after so many seconds, when nobody waits any more", 0.6, 0, 60),
+    "late": Kind("answers after so many seconds, after the time-out", 0.6, 0, 60),
     "twice": Kind("answers again after so many seconds", 0.0, 0, 60),
     "short": Kind("answers with so many registers (or bytes of DL/T 645 data) too few", 1, 1, 124),
     "exception": Kind("answers with this exception code", ExcCodes.DEVICE_BUSY, 1, 11),
@@ -43,7 +43,7 @@ KINDS = {
 
 
 class UnknownFaultError(Exception):
-    """There is no such fault, or not in that amount; the text says what there is."""
+    """There is no such fault, or not in that amount; the text lists the valid ones."""
 
 
 @dataclass(slots=True)

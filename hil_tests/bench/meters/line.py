@@ -19,7 +19,7 @@ FIRST_NUMBER = 202_600_000_001
 
 
 class BenchError(Exception):
-    """The meters cannot be served; the text says why."""
+    """The meters cannot be served; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One meter of any register map: what it measures, the registers in which it shows that, and how it can lie.
+"""One meter of any register map: its measurands, its registers, and its wrong values.
 
 Values are those of the world outside: volts, amperes, watts, whole watt-hours, by the names of the map's signals (with
 ``@2`` and so on for the second channel of a box with one address). ``None`` means that the meter has no value: it
@@ -32,7 +32,7 @@ _SIGNED = ("current", "power", "demand")
 
 
 class UnknownSignalError(Exception):
-    """The meter does not measure that; the text says what it does."""
+    """The meter does not measure that; the text lists its measurands."""
 
 
 def key_of(signal: str, channel: int) -> str:
@@ -246,7 +246,7 @@ class MeterModel:
         return step
 
     def _exponents(self, shown: Mapping[str, Value]) -> dict[tuple[int, int], int]:
-        """What stands in the exponent registers: one may serve several fields."""
+        """The values of the exponent registers: one may serve several fields."""
         users: dict[tuple[int, int], list[Field]] = defaultdict(list)
         for field in self._fields:
             if field.exponent_register is not None:
@@ -382,7 +382,7 @@ _DEFAULTS = (
 
 
 def default_value(name: str, index: int) -> Value:
-    """What is measured until somebody says otherwise: plausible, and another number for every signal."""
+    """Default values: plausible, and different for every signal."""
     signal = _bare(name)
     if is_energy(signal):
         return 1_234_000 + 10_000 * index

@@ -1,4 +1,4 @@
-"""A line of bench meters in a thread of its own, for tests whose own side is not asynchronous."""
+"""A line of bench meters in a thread of its own, for tests that are not asynchronous."""
 
 import asyncio
 import contextlib

@@ -122,7 +122,7 @@ def _decoded(body: bytes) -> ModbusPDU | None:
 
 
 def answer(slave: Slave, request: ModbusPDU) -> ModbusPDU:
-    """What the device at the address of ``request`` says to it."""
+    """The reply of the device at the address of ``request``."""
     function = request.function_code
     reply: ModbusPDU
     if function in (READ_HOLDING, READ_INPUT):

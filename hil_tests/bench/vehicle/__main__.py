@@ -29,9 +29,11 @@ from hil_tests.bench.vehicle.vehicle import Vehicle
 )
 @click.option("--profile", "profile_name", default="nmc-car", show_default=True, help=", ".join(profile_names()))
 @click.option("--soc", type=click.FloatRange(0, 100), metavar="PERCENT", help="State of charge at the start.")
-@click.option("--target-soc", type=click.FloatRange(0, 100), metavar="PERCENT", help="Where the charge ends.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Makes the unevenness of send times repeatable.")
-@click.option("--verbose", is_flag=True, help="Say every change of phase.")
+@click.option(
+    "--target-soc", type=click.FloatRange(0, 100), metavar="PERCENT", help="State of charge at which the charge ends."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the jitter of the send times.")
+@click.option("--verbose", is_flag=True, help="Print every change of phase.")
 def main(
     interface: str,
     channel: str,
@@ -73,7 +75,7 @@ def main(
 
 
 def _nothing(_: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 if __name__ == "__main__":

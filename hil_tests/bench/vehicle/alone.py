@@ -1,7 +1,7 @@
 """The inlet of a vehicle that has no plant beside it: what can be known from the bus alone.
 
 For a bench that is not ours: the vehicle is plugged in all the time, takes frames of the charger for its auxiliary
-supply, and believes the current that CCS reports. What stands at its inlet it can write to a file, for a bench that
+supply, and assumes the current that CCS reports. It can write the state of its inlet to a file, for a bench that
 reads a foreign vehicle's terminals from there.
 """
 
@@ -32,7 +32,7 @@ class AloneInlet:
         self._reports = 0
 
     def receive(self, frame: CanFrame, now_s: float) -> None:
-        """Note that the charger speaks."""
+        """Note that the charger sends."""
         if frame.extended and frame.identifier & 0xFFFF == VEHICLE_ADDRESS << 8 | CHARGER_ADDRESS:
             self._charger_s = now_s
 
@@ -54,7 +54,7 @@ class AloneInlet:
 
 
 class SourceFile:
-    """Keeps in a file what stands at the inlet: the line that a plant would get, replaced in one piece."""
+    """Keeps the state of the inlet in a file: the line that a plant would get, replaced atomically."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,6 +1,6 @@
 """A traction battery as the charger meets it: a voltage behind a resistance that fills, warms and tapers.
 
-Pure: the caller says how much time has passed and which current flowed. Current into the battery is positive. The
+Pure: the caller passes the elapsed time and the current. Current into the battery is positive. The
 equivalent circuit is an open-circuit voltage over SoC, one resistor-capacitor pair for the slow polarisation, and a
 series resistance; to the outside it is ``source_voltage_v`` behind ``resistance_ohm``.
 """
@@ -29,7 +29,7 @@ _SMALLEST_DEMAND_A = 1.0
 
 
 class EndReason(enum.Enum):
-    """Why the battery is done; the value is the field of BST that says so."""
+    """Why the battery ends the charge; the value is the field of BST for it."""
 
     SOC = "soc_target_reached"
     VOLTAGE = "voltage_target_reached"
@@ -85,7 +85,7 @@ class Battery:
 
     @property
     def shown_soc_percent(self) -> float:
-        """State of charge as the BMS tells it, at most 100 %."""
+        """State of charge as the BMS reports it, at most 100 %."""
         return min(100.0, self.soc_percent)
 
     @property
@@ -187,7 +187,7 @@ class Battery:
             wanted_a = min(limit_a, accepted_a + margin_a)
         mode = CONSTANT_VOLTAGE if self._constant_voltage else CONSTANT_CURRENT
         # Asking for less than a charger can give ends the charge (2023: demand below the minimum), and a full pack
-        # says so with BST, not with a vanishing demand.
+        # reports it with BST, not with a demand of zero.
         return Demand(self._hold_voltage_v, max(min(_SMALLEST_DEMAND_A, limit_a), wanted_a), mode)
 
     def end_reason(self) -> EndReason | None:
@@ -216,7 +216,7 @@ class Battery:
             elapsed_s -= part_s
 
     def rest(self) -> None:
-        """Forget the end conditions of the last charge; the next one starts anew."""
+        """Reset the end conditions of the last charge for the next one."""
         self._tail_s = 0.0
         self._cell_limit_s = 0.0
         self._constant_voltage = False

@@ -1,7 +1,7 @@
 """The BMS side of GB/T 27930-2015: phases, timers, contactors K5/K6. Pure; every call carries the time.
 
 The numbers of the timers are those of the BMS side of the standard (reference table 3.3, last paragraph); where the
-standard leaves something open, the constant says what was chosen and why.
+standard leaves something open, the constant documents the choice and its reason.
 """
 
 import enum
@@ -38,7 +38,7 @@ CONTACTORS_OPEN_AT_LATEST_S = 10.0
 """K5/K6 open under load when the current has not gone by then (GB/T 18487.1: 10 s after a time-out)."""
 
 CONTACTOR_TIME_S = 0.2
-"""From the closing command to BRO AA: own choice, a large DC contactor needs well under 100 ms."""
+"""From the closing command to BRO AA: own choice, a large DC contactor needs less than 100 ms."""
 
 ERROR_SHOWN_S = 1.0
 """BEM is sent for at least this long before a new CRM is taken up, so that the charger has seen it. Own choice."""
@@ -104,7 +104,7 @@ class Inlet:
 
 
 class Bms:
-    """The phase machine. Give it the inlet and the charger's messages; take what it says and its contactors."""
+    """The phase machine. Give it the inlet and the charger's messages; take its messages and its contactors."""
 
     def __init__(self, battery: Battery, mischief: Mischief, rng: random.Random) -> None:
         self.phase = Phase.ASLEEP
@@ -203,13 +203,13 @@ class Bms:
         return self._mischief.permit and self._battery.current_limit_a > 0
 
     def poll(self, now_s: float) -> list[tuple[str, Values]]:
-        """Let time act, then say what is due: names and values."""
+        """Advance the time, then return the messages that are due: names and values."""
         self._advance(now_s)
         self._drive_contactors(now_s)
         return [(name, self._values[name](now_s)) for name, each in self._cadences.items() if each.take(now_s)]
 
     def values(self, name: str, now_s: float) -> Values:
-        """What message ``name`` would say now, whether or not it is its time."""
+        """The values of message ``name`` at this time, due or not."""
         return self._values[name](now_s)
 
     def next_due(self) -> float | None:

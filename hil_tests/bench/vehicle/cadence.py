@@ -4,10 +4,10 @@ import random
 
 
 class Cadence:
-    """One period: starts, stops, and says when the next message is due.
+    """One period: starts, stops, and returns when the next message is due.
 
     The sends keep to a grid, each moved by up to ``jitter`` of the period to either side, so the mean period is exact.
-    ``interval_s`` (shortest, longest) instead says what was measured between two sends: every interval lies within it,
+    ``interval_s`` (shortest, longest) instead is the measured interval of two sends: every interval is within it,
     and the grid keeps the mean. Sends that were missed because the caller was late are left out, not made up for.
     """
 

@@ -1,6 +1,6 @@
 """The vehicle protecting itself: when the charger does not react, the BMS ends the charge by BST.
 
-The limits are choices of this bench; the standard only says that the BMS ends the charge on a fault of its own.
+The limits are choices of this bench; the standard only requires that the BMS ends the charge on a fault of its own.
 """
 
 from hil_tests.bench.vehicle.battery import Battery, Demand

@@ -1,4 +1,4 @@
-"""How the vehicle can be told to misbehave while it runs: one command a line, see ``COMMANDS``."""
+"""Commands that make the vehicle misbehave while it runs: one command per line, see ``COMMANDS``."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("clear NAME|all", "let a state of BSM follow the battery again"),
     ("permit off|on", "BSM permit 00 (pause) and 01"),
     ("timers off|on", "go on without the charger's messages"),
-    ("freeze", "neither hear nor say anything; contactors stay as they are"),
+    ("freeze", "neither receive nor send; contactors stay as they are"),
     ("thaw", "go on after freeze"),
     ("contactors open|follow", "force K5/K6 open"),
     ("raw IDENTIFIER DATA", "send one frame, both hexadecimal, 29-bit identifier"),
@@ -34,11 +34,11 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("temperature DEGREES", "set the temperature of the pack"),
     ("insulation KILOOHM", "set the insulation resistance of the pack"),
     ("normal", "take all misbehaviour back; the battery stays as it is"),
-    ("state", "say what the vehicle is doing, as JSON"),
-    ("stalls", "say by how many ms this process was late at worst since this was last asked"),
+    ("state", "print the state of the vehicle as JSON"),
+    ("stalls", "print the longest delay of this process in ms since the last call"),
     ("help", "list these commands"),
 )
-"""What a vehicle can be told, and what it then does."""
+"""The misbehaviour of a vehicle, set by commands."""
 
 SPOKEN: tuple[str, ...] = tuple(name for name, message in MESSAGES.items() if message.sender is Sender.VEHICLE)
 """Messages a vehicle sends."""
@@ -58,7 +58,7 @@ BSM_STATES: dict[str, tuple[str, int]] = {
 SIGNS: tuple[str, ...] = (
     "CHM", "CRM-00", "CRM-AA", "CTS", "CML", "CRO-00", "CRO-AA", "CCS", "CST", "CSD", "CEM",
 )  # fmt: skip
-"""What a command can wait for: messages of the charger, CRM and CRO by what they say."""
+"""What a command can wait for: messages of the charger, CRM and CRO with their content."""
 
 LONGEST_DELAY_S = 3600.0
 LONGEST_PAYLOAD = 1785
@@ -69,7 +69,7 @@ STOP_REASONS: tuple[str, ...] = tuple(entry.name for entry in MESSAGES["BST"].fi
 
 
 class CommandError(ValueError):
-    """A command that cannot be understood; the text says what is allowed."""
+    """An invalid command; the text lists the valid ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Mischief:
     contactors_forced_open: bool = False
 
     def apply(self, text: str) -> str | None:
-        """Do what one command says and return what was done; None if it is no command of misbehaviour.
+        """Execute one command and return its effect; None if it is not a command of misbehaviour.
 
         Raises CommandError when the command is one of these but its arguments are wrong.
         """
@@ -143,7 +143,7 @@ class Mischief:
         (message,) = _messages(name, everything=False)
         if text == "own":
             self.payloads.pop(message, None)
-            return f"{message} says what it should"
+            return f"{message} has its normal content"
         try:
             payload = bytes.fromhex(text)
         except ValueError:
@@ -151,7 +151,7 @@ class Mischief:
         if not 1 <= len(payload) <= LONGEST_PAYLOAD:
             raise CommandError(f"a message has 1 to {LONGEST_PAYLOAD} bytes")
         self.payloads[message] = payload
-        return f"{message} says {payload.hex()}"
+        return f"{message} has the content {payload.hex()}"
 
     def _single(self, name: str) -> str:
         if name == "none":

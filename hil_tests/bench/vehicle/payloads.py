@@ -1,4 +1,4 @@
-"""What the BMS says: the values of each message, from the battery, the profile and the misbehaviour asked for."""
+"""The values of each BMS message, from battery, profile and commanded misbehaviour."""
 
 from typing import Any
 

@@ -17,7 +17,7 @@ _LARGEST_BACKLOG_BYTES = 262144
 
 
 class PlantError(Exception):
-    """The plant cannot be reached or talks nonsense; the text says which and what to do."""
+    """The plant cannot be reached or sends invalid data; the text gives the cause and the remedy."""
 
 
 class PlantGone(Exception):  # noqa: N818  the plant leaving is how every bench ends, not an error
@@ -79,7 +79,7 @@ class PlantLink:
     """The socket around the protocol. Never blocks after it is connected."""
 
     def __init__(self, path: str) -> None:
-        """Connect to the plant's socket. Raises PlantError when nobody listens there."""
+        """Connect to the plant's socket. Raises PlantError when no plant listens there."""
         self._protocol = PlantProtocol()
         self._outgoing = bytearray()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -110,7 +110,7 @@ class PlantLink:
         return self._protocol.receive(data)
 
     def send_source(self, source: Source) -> None:
-        """Tell the plant what the inlet shows; left out while earlier lines still wait to be taken."""
+        """Send the state of the inlet to the plant; skipped while earlier lines are still unsent."""
         if not self._outgoing:
             self._send(self._protocol.source_line(source))
 

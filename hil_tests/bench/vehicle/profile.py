@@ -22,7 +22,7 @@ Curve = Annotated[list[tuple[float, float]], msgspec.Meta(min_length=2)]
 
 
 class ProfileError(Exception):
-    """A vehicle profile is missing or wrong; the text says which, where, and what is allowed."""
+    """A vehicle profile is missing or wrong; the text gives file, place and valid values."""
 
 
 class Chemistry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +76,7 @@ class Thermal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the vehicle says of itself in BRM."""
+    """The vehicle's data in BRM."""
 
     vin: Annotated[str, msgspec.Meta(min_length=17, max_length=17)]
     maker: Annotated[str, msgspec.Meta(max_length=4)]
@@ -89,7 +89,7 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Foreign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A frame of somebody else on the bus: 29-bit identifier and up to 8 bytes, both hexadecimal, again and again."""
+    """A cyclic frame of another node on the bus: 29-bit identifier and up to 8 bytes, both hexadecimal."""
 
     identifier_hex: Annotated[str, msgspec.Meta(pattern="^[01]?[0-9A-Fa-f]{1,7}$")]
     data_hex: Annotated[str, msgspec.Meta(pattern="^([0-9A-Fa-f]{2}){0,8}$")]

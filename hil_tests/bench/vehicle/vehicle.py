@@ -88,7 +88,7 @@ class Vehicle:
         return Source(self.battery.source_voltage_v, self.battery.resistance_ohm, self.bms.contactors_closed)
 
     def sense(self, inlet: Inlet, now_s: float) -> None:
-        """Take over what the plant says about the inlet."""
+        """Take over the state of the inlet from the plant."""
         self._step_battery(now_s)
         self.inlet = inlet
 
@@ -118,7 +118,7 @@ class Vehicle:
         was = self.bms.phase
         self.bms.sense(self.inlet, now_s)
         if self.bms.phase is Phase.ASLEEP:
-            self.mischief.frozen = False  # a BMS that hangs loses its supply with the rest and starts anew
+            self.mischief.frozen = False  # a hung BMS loses its supply as well and restarts
         elif self.mischief.frozen:
             return []
         if self.bms.phase is Phase.ASLEEP:
@@ -190,7 +190,7 @@ class Vehicle:
 
     def _step_battery(self, now_s: float) -> None:
         if self._stepped_s is None:
-            self.bms.since_s = now_s  # its life begins with the first time it is told
+            self.bms.since_s = now_s  # it starts with the first time that it gets
         elif now_s > self._stepped_s:
             flowing_a = self.inlet.current_a if self.bms.contactors_closed else 0.0
             self.battery.step(now_s - self._stepped_s, flowing_a)

@@ -14,8 +14,6 @@ from agent.control.dc.view import EventKind, View
 from agent.control.dc.wants import Wants
 from agent.vocabulary import reasons
 
-_EXPECTED_CURRENT_A = 5.0
-"""A demand from here on must lead to a current (own)."""
 _CONTACTS = ("connector_temperature_plus_c", "connector_temperature_minus_c")
 
 
@@ -121,9 +119,9 @@ def _tell_vehicle(view: View, wants: Wants, facts: SessionFacts, permitted: bool
 
 def _watch_current(view: View, wants: Wants, target_a: float) -> None:
     """Note since when current is expected and none flows."""
-    memory = wants.memory
+    memory, numbers = wants.memory, view.parameters.numbers
     measured_a = view.value("module_current_a")
-    if target_a >= _EXPECTED_CURRENT_A and measured_a is not None and measured_a < 1.0:
+    if target_a >= numbers.current_expected_a and measured_a is not None and measured_a < numbers.current_absent_a:
         if memory.current_expected_since_s is None:
             memory.current_expected_since_s = view.now_s
     else:
