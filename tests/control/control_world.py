@@ -181,6 +181,7 @@ class World:
     def __init__(self, profile: str = "demo-car", *, step_s: float = 0.02, **changes: Any) -> None:
         soc = changes.pop("soc_percent", None)
         restarted = changes.pop("restarted", False)
+        backlog = changes.pop("backlog", None)
         self.parameters = parameters_with(**changes)
         self.step_s = step_s
         self.now_s = BEGIN_S
@@ -191,7 +192,7 @@ class World:
         self.plant = Plant(wiring, relays=self.relays)
         self.plant.advance(self.now_s)
         self.vehicle = Vehicle(load_profile(profile), soc_percent=soc)
-        self.core = ControlCore(self.parameters, self.now_s, restarted=restarted)
+        self.core = ControlCore(self.parameters, self.now_s, restarted=restarted, backlog=backlog)
         self.log = Log()
         self.override: dict[str, float | int | bool | None] = {}
         self.suspect: set[str] = set()
@@ -276,17 +277,27 @@ class World:
         return self.log.end()
 
     def step(self) -> Outputs:
+        self.live()
+        return self.decide()
+
+    def live(self) -> None:
+        """Time goes on, the vehicle and the plant with it, and every reading reaches the core."""
         self.now_s += self.step_s
         self.wall_ms += round(self.step_s * 1000)
         self._live()
         self._read()
-        return self.decide()
 
     def decide(self) -> Outputs:
         """One step of the core at this very time, and its outputs on the plant."""
-        core = self.core
-        outputs = core.evaluate(self.now_s, self.wall_ms, self.wall_quality)
-        check_outputs(core, outputs)
+        outputs = self.core.evaluate(self.now_s, self.wall_ms, self.wall_quality)
+        self.obey(outputs)
+        if self.recorder_there and outputs.records and self.recorder_ok:
+            self.core.on_acknowledged(outputs.records[-1].number)
+        return outputs
+
+    def obey(self, outputs: Outputs) -> None:
+        """The outputs of the core on the plant and the vehicle."""
+        check_outputs(self.core, outputs)
         for record in outputs.records:
             if record.kind == "session_ended":
                 check_end(record.body)
@@ -303,9 +314,6 @@ class World:
         if not self.vehicle_deaf:
             for frame in outputs.frames:
                 self.vehicle.receive(frame, self.now_s)
-        if self.recorder_there and outputs.records and self.recorder_ok:
-            core.on_acknowledged(outputs.records[-1].number)
-        return outputs
 
     def _live(self) -> None:
         plant, vehicle = self.plant, self.vehicle

@@ -60,10 +60,14 @@ class ControlParameters:
     safety_inputs: tuple[str, ...] = field(init=False)
     """Without a fresh value of each of these nothing is energised."""
 
+    input_set: frozenset[str] = field(init=False)
+    """``start_inputs`` as a set."""
+
     def __post_init__(self) -> None:
         """Work out which inputs are demanded. Raises ValueError as ``checked_inputs`` does."""
         demanded = checked_inputs(self.inputs)
         object.__setattr__(self, "start_inputs", demanded)
+        object.__setattr__(self, "input_set", frozenset(demanded))
         object.__setattr__(self, "safety_inputs", safety_inputs(demanded))
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-EXPIRED = "share_expired"
+EXPIRED = "expired"
 """Who limits when a share has not been renewed in time."""
 
 
@@ -17,7 +17,7 @@ class PowerShare:
     current_a: float
     by: str
     expires_at_s: float
-    """Monotonic time from which the share counts as zero."""
+    """Monotonic time after which the share counts as zero."""
 
     def __post_init__(self) -> None:
         """See the class."""
@@ -27,6 +27,7 @@ class PowerShare:
 
     def at(self, now_s: float) -> tuple[float, float, str]:
         """Power (W), current (A) and who limits, at ``now_s``."""
-        if now_s >= self.expires_at_s:
+        if not now_s <= self.expires_at_s:
+            # Also when the time is no number: such a share is in force at no time.
             return 0.0, 0.0, EXPIRED
         return self.power_w, self.current_a, self.by

@@ -150,7 +150,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     def has(self, name: str) -> bool:
         """The pile has this input, by its profile."""
-        return name in self.parameters.start_inputs
+        return name in self.parameters.input_set
 
     def elapsed_s(self) -> float:
         """Since the state was entered, s."""
