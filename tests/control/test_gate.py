@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.control.safety.gate import OFF, Asked, Held, SetPoint, at_rest, relays, release
+from agent.control.safety.gate import NOTHING, OFF, Asked, Held, SetPoint, at_rest, relays, release
 from agent.control.safety.permission import Permission
 from agent.vocabulary.reasons import Reason
 
@@ -50,6 +50,17 @@ def test_what_is_not_asked_is_left_and_nothing_else_closes() -> None:
                 idle_since_s=2.0)  # fmt: skip
     assert release(Asked(), verdict(True, True), held, NOW_S) == held
     assert release(Asked(), Permission.denied("why"), held, NOW_S) == held
+    assert release(NOTHING, Permission.denied("why"), held, NOW_S) is held
+
+
+@pytest.mark.parametrize("energise", [False, True])
+@pytest.mark.parametrize("contactors", [False, True])
+@pytest.mark.parametrize("point", [OFF, ON])
+def test_the_short_way_for_nothing_asked_is_the_long_way(energise: bool, contactors: bool, point: SetPoint) -> None:
+    held = Held(contactors=contactors, set_point=point, idle_since_s=None if point.on else 1.0,
+                ceiling_v=400.0 if point.on else None)  # fmt: skip
+    permission = verdict(energise, energise)
+    assert release(NOTHING, permission, held, NOW_S) == release(Asked(), permission, held, NOW_S)
 
 
 def test_the_lock_is_commanded_only_once_it_is_decided() -> None:

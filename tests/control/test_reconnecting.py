@@ -8,7 +8,7 @@ from control_world import FAULTS, World, texts
 from agent.control.dc.session import REPLUG_STOPS
 from agent.control.safety.gate import OFF, Asked
 from drivers.can.frame import CanFrame
-from drivers.gbt27930.charger.dialogue import Phase
+from drivers.gbt27930.charger.dialogue import Charger, Phase
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
 from drivers.gbt27930.messages.table import encode, identifier_of
 
@@ -302,7 +302,7 @@ def test_a_charger_that_refuses_ends_the_session(monkeypatch: pytest.MonkeyPatch
     world = charging_world()
     say(world, "silence BCL")
     until_state(world, "reconnecting", 1.2)
-    monkeypatch.setattr(world.core.point.charger, "reconnect", lambda now_s: False)
+    monkeypatch.setattr(Charger, "may_reconnect", False)
     body = world.run_to_end(30.0)
     assert body["stop_reason"] == "bms_timeout_bcl"
     assert world.core.point.reconnects_since_plug == 0

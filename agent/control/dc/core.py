@@ -32,10 +32,9 @@ from drivers.can.frame import CanFrame
 from drivers.reading import Reading
 
 _MOVES_PER_EVALUATION = 4
-_NOTHING_ASKED = gate.Asked()
 
 
-class Outputs(msgspec.Struct):
+class Outputs(msgspec.Struct, gc=False):
     """What the shell must do after an evaluation."""
 
     relays: dict[str, bool]
@@ -191,7 +190,7 @@ class ControlCore:
         frames = self.chassis.guard.run(self._work, self._after_error)
         point = self.point
         # The last gate once more: whatever the evaluation left behind, nothing leaves without the permission.
-        point.release(_NOTHING_ASKED)
+        point.release(gate.NOTHING)
         records, replies = self.chassis.take_out()
         relays = gate.relays(point.held, fault_lamp=bool(point.blocking_faults()))
         return Outputs(relays, point.held.set_point, frames, records, replies)

@@ -5,7 +5,7 @@ import msgspec
 from drivers.gbt27930.charger.dialogue import EventKind
 
 
-class StepMemory(msgspec.Struct, kw_only=True):
+class StepMemory(msgspec.Struct, kw_only=True, gc=False):
     """What the steps remember; never outlives the session. A step gets a copy and returns it."""
 
     entered_at_s: float

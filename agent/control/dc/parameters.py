@@ -60,6 +60,8 @@ class ControlParameters:
     safety_inputs: tuple[str, ...] = field(init=False)
     """Without a fresh value of each of these nothing is energised."""
 
+    contact_sensors: tuple[str, ...] = field(init=False)
+    """Temperature sensors of the contacts that the pile has."""
     input_set: frozenset[str] = field(init=False)
     """``start_inputs`` as a set."""
 
@@ -67,6 +69,8 @@ class ControlParameters:
         """Work out which inputs are demanded. Raises ValueError as ``checked_inputs`` does."""
         demanded = checked_inputs(self.inputs)
         object.__setattr__(self, "start_inputs", demanded)
+        contacts = tuple(name for name in demanded if name.startswith("connector_temperature_"))
+        object.__setattr__(self, "contact_sensors", contacts)
         object.__setattr__(self, "input_set", frozenset(demanded))
         object.__setattr__(self, "safety_inputs", safety_inputs(demanded))
 

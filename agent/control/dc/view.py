@@ -114,7 +114,7 @@ class RegisterView(msgspec.Struct, frozen=True, gc=False):
     """A bad reading has come in this session; no further one counts."""
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
+class View(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One instant as a step sees it."""
 
     now_s: float

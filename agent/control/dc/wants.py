@@ -12,7 +12,7 @@ from agent.control.safety.gate import OFF, Asked, SetPoint
 from agent.vocabulary import kinds
 
 
-class Wants(Asked):
+class Wants(Asked, gc=False):
     """See ``Asked`` for the outputs. What is not set is left as it is."""
 
     memory: StepMemory

@@ -28,7 +28,7 @@ class SetPoint(msgspec.Struct, frozen=True, gc=False):
 OFF = SetPoint()
 
 
-class Asked(msgspec.Struct, kw_only=True):
+class Asked(msgspec.Struct, kw_only=True, gc=False):
     """What is asked of the outputs; None leaves an output as it is commanded now."""
 
     contactors: bool | None = None
@@ -39,6 +39,10 @@ class Asked(msgspec.Struct, kw_only=True):
     set_point: SetPoint | None = None
     ceiling_v: float | None = None
     """Voltage above which the output is a fault; goes with a set point that is on."""
+
+
+NOTHING = Asked()
+"""Everything is left as it is, as far as it is still permitted."""
 
 
 class Held(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -68,6 +72,8 @@ def at_rest(now_s: float) -> Held:
 
 def release(asked: Asked, permission: Permission, held: Held, now_s: float) -> Held:
     """What is commanded from now on."""
+    if asked is NOTHING and (permission.energise or not (held.contactors or held.set_point.on)):
+        return held
     contactors = held.contactors if asked.contactors is None else asked.contactors
     if contactors and not (permission.energise if held.contactors else permission.energise and permission.close):
         contactors = False

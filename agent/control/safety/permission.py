@@ -19,7 +19,7 @@ BLOCKING_ACTIONS = frozenset({"open", "stop", "inhibit"})
 """Actions of faults that refuse a start and, as soon as their cause is there, a closing."""
 
 
-class Permission(msgspec.Struct, frozen=True):
+class Permission(msgspec.Struct, frozen=True, gc=False):
     """The verdict. ``energise`` and ``start`` are false unless everything speaks for them."""
 
     energise: bool

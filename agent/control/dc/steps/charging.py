@@ -14,8 +14,6 @@ from agent.control.dc.view import EventKind, View
 from agent.control.dc.wants import Wants
 from agent.vocabulary import reasons
 
-_CONTACTS = ("connector_temperature_plus_c", "connector_temperature_minus_c")
-
 
 def charging(view: View) -> Wants:
     """One evaluation while contactors are closed and the vehicle may draw."""
@@ -76,12 +74,11 @@ def _follow(view: View, wants: Wants, facts: SessionFacts, bcl: Mapping[str, Any
 def _derated_limit(view: View) -> OutputLimit:
     """Ratings of the pile, lowered by the temperature of the hottest contact; nothing while one is unknown."""
     parameters = view.parameters
-    sensors = [name for name in _CONTACTS if view.has(name)]
-    if not sensors:
+    temperatures = [view.value(name) for name in parameters.contact_sensors]
+    if not temperatures:
         return pile_limit(parameters, 1.0)
-    temperatures = [view.value(name) for name in sensors]
     known = [value for value in temperatures if value is not None]
-    hottest_c = max(known) if len(known) == len(sensors) else None
+    hottest_c = max(known) if len(known) == len(temperatures) else None
     return pile_limit(
         parameters, derate_share(hottest_c, parameters.temperature_derate_c, parameters.over_temperature_c)
     )
