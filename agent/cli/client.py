@@ -1,4 +1,4 @@
-"""Talks to the running field process over its local socket, as an operator."""
+"""Connection to the running field process over its local socket, as an operator."""
 
 import socket
 import time
@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.link.framing import Decoder, FramingError, encode
-from agent.link.messages import Attach, Command, CommandReply, FromField, Message, StatusMessage, StatusRequest
+from agent.link.messages import (
+    OPERATOR,
+    SOCKET_NAME,
+    Attach,
+    Command,
+    CommandReply,
+    FromField,
+    Message,
+    StatusMessage,
+    StatusRequest,
+)
 
 T = TypeVar("T")
-
-SOCKET_NAME = "field.sock"
-FINAL = ("rejected", "done", "failed")
-"""Results after which no other answer to a command comes."""
 
 
 class NotRunningError(Exception):
@@ -46,7 +52,7 @@ class FieldClient:
             self._socket.close()
             denied = isinstance(error, PermissionError)
             raise NotRunningError(self._path, error.strerror or str(error), denied=denied) from error
-        self._send(Attach(role="operator"))
+        self._send(Attach(role=OPERATOR))
 
     def __enter__(self) -> "FieldClient":
         return self
@@ -66,7 +72,7 @@ class FieldClient:
     def command(self, name: str, arguments: Mapping[str, Any] | None = None) -> CommandReply:
         """Give a local command and return the first answer: accepted or rejected."""
         command_id = f"local-{uuid.uuid4().hex[:12]}"
-        self._send(Command(id=command_id, name=name, arguments=dict(arguments or {}), origin="local"))
+        self._send(Command(id=command_id, name=name, arguments=dict(arguments or {})))
         return self.reply(command_id)
 
     def reply(self, command_id: str, timeout_s: float | None = None) -> CommandReply:
@@ -91,7 +97,7 @@ class FieldClient:
                     return found
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
-                raise NotRunningError(self._path, "no answer in time")
+                raise NotRunningError(self._path, "no reply within the time-out")
             self._socket.settimeout(left_s)
             try:
                 data = self._socket.recv(65536)

@@ -17,10 +17,10 @@ from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.signals import PILE_SIGNALS
 from agent.control.dc.power_share import PowerShare
-from agent.control.metering.meter import NO_METER, MeterInLedger
 from agent.vocabulary import reasons
-from agent.vocabulary.record import Record
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.reading import Reading
 
 LONGEST_PILE = 4
@@ -66,6 +66,9 @@ class ConnectorCore(Protocol):
 
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
 
     def request_shutdown(self) -> None:
         """End what runs and begin nothing."""
@@ -136,6 +139,10 @@ class Pile:
     def on_vehicle_port(self, connector: int, *, is_open: bool) -> None:
         """The CAN port of a connector's vehicle bus was opened or lost. Raises KeyError for an unknown connector."""
         self.core(connector).on_vehicle_port(is_open=is_open)
+
+    def on_vehicle_bus_state(self, connector: int, state: BusState) -> None:
+        """The error state of a connector's vehicle bus. Raises KeyError for an unknown connector."""
+        self.core(connector).on_vehicle_bus_state(state)
 
     def on_command(self, connector: int, command: CommandInput) -> None:
         """A command for one connector; for one that does not exist it is rejected. Answered by the next evaluation."""

@@ -15,23 +15,26 @@ from typing import Any, Generic, Protocol, TypeVar
 from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
-from agent.control.metering.meter import NO_METER, MeterInLedger
+from agent.field.can_lines import AnyCanLine
 from agent.field.clock import WallClock
 from agent.field.lines import Line, ModbusLine
 from agent.field.server import Client, FieldServer
 from agent.link.messages import (
+    RECORDER,
     Acknowledge,
     Attach,
     Command,
     CommandReply,
     ReadingsMessage,
     RecorderHealth,
-    RecordMessage,
     StatusMessage,
     StatusRequest,
     ToField,
 )
-from agent.vocabulary.record import Record
+from agent.vocabulary import reasons
+from agent.vocabulary.reasons import Reason, parsed
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
+from drivers.can.state import BusState
 from drivers.reading import Reading
 
 _LOG = logging.getLogger(__name__)
@@ -83,6 +86,9 @@ class Core(Protocol):
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
 
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+
 
 C = TypeVar("C", bound=Core)
 
@@ -96,7 +102,7 @@ class BaseLoop(Generic[C]):
         boot_id: str,
         connector: int,
         lines: Sequence[Line],
-        vehicle_line: Line,
+        vehicle_line: AnyCanLine[Any],
         server: FieldServer,
         selector: selectors.BaseSelector,
         *,
@@ -127,6 +133,7 @@ class BaseLoop(Generic[C]):
         self._next_readings_s = self._started_at_s
         self._edge = False
         self._bool_values: dict[str, bool] = {}
+        self._bus_states: dict[str, BusState] = {}
         self._askers: dict[str, Client] = {}
         self.recorder_health: RecorderHealth | None = None
         self.scheduler = "normal"
@@ -212,7 +219,10 @@ class BaseLoop(Generic[C]):
         for line in self._lines:
             if line.try_open(now_s):
                 self._watch(line)
-        self.core.on_vehicle_port(is_open=self._vehicle_line.is_open)
+            elif not line.is_open:
+                # Lost in its regular call; a descriptor that is closed must not stay in the selector.
+                self._forget(line)
+        self._report_buses()
 
     def close(self) -> None:
         """Everything closed."""
@@ -250,8 +260,19 @@ class BaseLoop(Generic[C]):
     def _after_read(self, line: Line) -> None:
         if not line.is_open:
             self._forget(line)
-            self.core.on_vehicle_port(is_open=self._vehicle_line.is_open)
+            self._report_buses()
             self._edge = True
+        elif isinstance(line, AnyCanLine) and line.bus_state is not self._bus_states.get(line.name):
+            self._report_buses()
+            self._edge = True
+
+    def _report_buses(self) -> None:
+        """Tell the core of the ports and the state of the buses."""
+        for line in self._lines:
+            if isinstance(line, AnyCanLine):
+                self._bus_states[line.name] = line.bus_state
+        self.core.on_vehicle_port(is_open=self._vehicle_line.is_open)
+        self.core.on_vehicle_bus_state(self._vehicle_line.bus_state)
 
     def _deliver(self, name: str, reading: Reading) -> None:
         self.core.on_reading(name, reading)
@@ -262,21 +283,22 @@ class BaseLoop(Generic[C]):
 
     def _on_message(self, client: Client, message: ToField, now_s: float) -> None:
         if isinstance(message, Attach):
-            if message.role == "recorder":
-                for draft in self.core.backlog.pending():
-                    self._server.send(client, self._record_message(draft))
+            if message.role == RECORDER:
+                for record in self.core.backlog.pending():
+                    self._server.send(client, record)
         elif isinstance(message, Acknowledge):
-            if client.role == "recorder" and message.boot_id == self._boot_id:
+            if client.role == RECORDER and message.boot_id == self._boot_id:
                 self.core.on_acknowledged(message.number)
                 self._edge = True
         elif isinstance(message, RecorderHealth):
-            if client.role == "recorder":
+            if client.role == RECORDER:
                 self.recorder_health = message
-                ready = message.ok and message.open_session is None
-                if message.open_session is not None:
+                open_session = message.open_sessions.get(self._connector)
+                ready = message.ok and open_session is None
+                if open_session is not None:
                     # It is closed with the meter's register, and until then nobody may start.
                     self._next_readings_s = min(self._next_readings_s, now_s + self._readings_interval_s)
-                meter = MeterInLedger(message.meter_proof, message.register_end_wh)
+                meter = message.meters.get(self._connector, NO_METER)
                 self.core.on_recorder(ready=ready, uplink=message.uplink, at_s=now_s, meter=meter)
         elif isinstance(message, Command):
             self._on_command(client, message)
@@ -285,9 +307,11 @@ class BaseLoop(Generic[C]):
 
     def _on_command(self, client: Client, message: Command) -> None:
         # Only the recorder speaks for the platform; an operator on the pile speaks for itself.
-        origin = "platform" if client.role == "recorder" and message.origin == "platform" else "local"
-        if message.connector != self._connector:
-            self._server.send(client, CommandReply(message.id, "rejected", "no_such_connector"))
+        platform = client.role == RECORDER and message.origin == reasons.ORIGIN_PLATFORM
+        origin = reasons.ORIGIN_PLATFORM if platform else reasons.ORIGIN_LOCAL
+        if message.connector not in (0, self._connector):
+            refusal = (Reason(reasons.NO_SUCH_CONNECTOR),)
+            self._server.send(client, CommandReply(message.id, reasons.REJECTED, refusal))
             return
         while len(self._askers) >= _OPEN_REQUESTS:
             self._askers.pop(next(iter(self._askers)))
@@ -303,27 +327,14 @@ class BaseLoop(Generic[C]):
         """Records to the recorder, answers to who asked."""
         recorder = self._server.recorder
         if recorder is not None:
-            for draft in records:
-                self._server.send(recorder, self._record_message(draft))
+            for record in records:
+                self._server.send(recorder, record)
         for reply in replies:
             asker = self._askers.get(reply.id)
             if asker is not None:
-                self._server.send(asker, CommandReply(reply.id, reply.result, reply.reason, reply.session))
-                if reply.result != "accepted":
+                self._server.send(asker, CommandReply(reply.id, reply.result, parsed(reply.reason), reply.session))
+                if reply.result != reasons.ACCEPTED:
                     self._askers.pop(reply.id, None)
-
-    def _record_message(self, draft: Record) -> RecordMessage:
-        return RecordMessage(
-            boot_id=self._boot_id,
-            number=draft.number,
-            kind=draft.kind,
-            at_s=draft.at_s,
-            wall_ms=draft.wall_ms,
-            wall_quality=draft.wall_quality,
-            connector=draft.connector,
-            session=draft.session,
-            body=dict(draft.body),
-        )
 
     def _send_readings(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
         session = self.core.session
@@ -398,7 +409,7 @@ class BaseLoop(Generic[C]):
                 "reason": "" if health is None else health.reason,
                 "uplink": "" if health is None else health.uplink,
                 "uplink_pending": 0 if health is None else health.uplink_pending,
-                "open_session": None if health is None else health.open_session,
+                "open_session": None if health is None else health.open_sessions.get(self._connector),
             },
             "cycle": {
                 "count": self.cycles,

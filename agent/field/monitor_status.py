@@ -4,6 +4,7 @@ from typing import Any
 
 from agent.control.listener.core import MonitorCore
 from agent.control.listener.recording import vehicle_values
+from agent.vocabulary import reasons, states
 
 
 def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]
         "boot_id": core.parameters.boot_id,
         "version": core.parameters.version,
         "connector": core.parameters.connector,
-        "role": "monitor",
+        "role": states.ROLE_LISTENER,
         "uptime_s": round(uptime_s, 1),
         "state": core.state,
         "state_since_s": round(now_s - point.state_since_s, 2),
@@ -35,8 +36,8 @@ def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]
         ],
         "may_start": False,
         "may_energise": False,
-        "start_blockers": ["monitor_only"],
-        "energise_blockers": ["monitor_only"],
+        "start_blockers": [reasons.MONITOR_ONLY],
+        "energise_blockers": [reasons.MONITOR_ONLY],
         "values": core.image.snapshot(now_s),
         "bms": vehicle_values(point),
         "energy_wh": None if session is None else session.energy_wh,

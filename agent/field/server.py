@@ -8,7 +8,8 @@ import socket
 from pathlib import Path
 
 from agent.link.framing import Decoder, FramingError, encode
-from agent.link.messages import Attach, Hello, Message, ToField
+from agent.link.messages import RECORDER, Attach, Hello, Message, ToField
+from agent.vocabulary.record import Record
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Client:
     @property
     def buffer_limit(self) -> int:
         """How many bytes may wait for this peer."""
-        return _RECORDER_BUFFER_BYTES if self.role == "recorder" else _OPERATOR_BUFFER_BYTES
+        return _RECORDER_BUFFER_BYTES if self.role == RECORDER else _OPERATOR_BUFFER_BYTES
 
 
 class FieldServer:
@@ -53,7 +54,7 @@ class FieldServer:
     @property
     def recorder(self) -> Client | None:
         """The recorder, if one is attached."""
-        return next((client for client in self._clients if client.role == "recorder"), None)
+        return next((client for client in self._clients if client.role == RECORDER), None)
 
     def accept(self) -> None:
         """A client knocks."""
@@ -65,7 +66,7 @@ class FieldServer:
         if len(self._clients) >= _MAXIMUM_CLIENTS:
             # The newcomer may be the recorder, without which nothing charges: the oldest of the others makes room.
             _LOG.warning("too many local clients, the oldest is dropped")
-            self.drop(next(former for former in self._clients if former.role != "recorder"))
+            self.drop(next(former for former in self._clients if former.role != RECORDER))
         client = Client(connection)
         self._clients.append(client)
         self._selector.register(connection, selectors.EVENT_READ, client)
@@ -92,12 +93,12 @@ class FieldServer:
             if isinstance(message, Attach):
                 former = self.recorder
                 client.role = message.role
-                if message.role == "recorder" and former is not None and former is not client:
+                if message.role == RECORDER and former is not None and former is not client:
                     _LOG.warning("a new recorder has attached, the former one is dropped")
                     self.drop(former)
         return messages
 
-    def send(self, client: Client, message: Message) -> None:
+    def send(self, client: Client, message: Message | Record) -> None:
         """Queue a message and write what the peer takes; nothing for a peer that is gone."""
         if client not in self._clients:
             return

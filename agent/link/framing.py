@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from agent.link.messages import MAXIMUM_MESSAGE_BYTES, Message
+from agent.vocabulary.record import Record
 
 T = TypeVar("T")
 
@@ -15,7 +16,7 @@ class FramingError(Exception):
     """The peer sent bytes that are not a message of this link."""
 
 
-def encode(message: Message) -> bytes:
+def encode(message: Message | Record) -> bytes:
     """The bytes of one message, ready for the stream."""
     payload = _encoder.encode(message)
     return len(payload).to_bytes(4, "big") + payload

@@ -4,11 +4,21 @@ The field process listens on a local stream socket. Each message is a MessagePac
 ``type`` tag, preceded by its length as four bytes, high byte first.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from agent.vocabulary.reasons import ORIGIN_LOCAL, Reason, joined
+from agent.vocabulary.record import MeterInLedger, Record
+
+SOCKET_NAME = "field.sock"
+"""Name of the socket of the field process in the runtime folder."""
 MAXIMUM_MESSAGE_BYTES = 1 << 20
+
+RECORDER: Final = "recorder"
+"""Role of the north process on the link."""
+OPERATOR: Final = "operator"
+"""Role of a command line on the link."""
 
 
 class Message(msgspec.Struct, tag_field="type", gc=False, omit_defaults=True):
@@ -22,20 +32,6 @@ class Hello(Message, tag="hello"):
     pile_id: str
     version: str
     started_wall_ms: int
-
-
-class RecordMessage(Message, tag="record"):
-    """One thing that must be kept. ``number`` counts from 1 without gaps within one ``boot_id``."""
-
-    boot_id: str
-    number: int
-    kind: str
-    at_s: float
-    wall_ms: int
-    wall_quality: str
-    connector: int
-    session: str | None
-    body: dict[str, Any]
 
 
 class ReadingsMessage(Message, tag="readings"):
@@ -63,8 +59,13 @@ class CommandReply(Message, tag="reply"):
 
     id: str
     result: str
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
     session: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """All reasons as one text."""
+        return joined(self.reasons)
 
 
 class Attach(Message, tag="attach"):
@@ -88,25 +89,24 @@ class RecorderHealth(Message, tag="health"):
     free_bytes: int = 0
     uplink: str = "off"
     uplink_pending: int = 0
-    open_session: str | None = None
-    """Session that an earlier field process left open and that the recorder has still to close."""
-    meter_proof: str = ""
-    """What the last proof of the meter's energy unit in the ledger was made for; empty if there is none."""
-    register_end_wh: int | None = None
-    """Where the ledger says that the meter stood at the end of the last session or at its exchange."""
+    open_sessions: dict[int, str] = {}
+    """By connector: the session that an earlier field process left open and that the recorder has still to close."""
+    meters: dict[int, MeterInLedger] = {}
+    """By connector: what the ledger knows of its meter."""
 
 
 class Command(Message, tag="command"):
     """A request from outside. Stop and lower limits are always granted, the rest is guarded.
 
-    ``expires_wall_ms`` is UTC milliseconds; 0 means no expiry (local commands).
+    ``connector`` 0 means the only connector of the pile; with several the command is rejected. ``expires_wall_ms`` is
+    UTC milliseconds; 0 means no expiry (local commands).
     """
 
     id: str
     name: str
-    connector: int = 1
+    connector: int = 0
     arguments: dict[str, Any] = {}
-    origin: str = "local"
+    origin: str = ORIGIN_LOCAL
     expires_wall_ms: int = 0
 
 
@@ -114,5 +114,5 @@ class StatusRequest(Message, tag="status_request"):
     """Asks for one StatusMessage."""
 
 
-FromField = Hello | RecordMessage | ReadingsMessage | StatusMessage | CommandReply
+FromField = Hello | Record | ReadingsMessage | StatusMessage | CommandReply
 ToField = Attach | Acknowledge | RecorderHealth | Command | StatusRequest

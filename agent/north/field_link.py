@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 from agent.link.framing import Decoder, FramingError, encode
-from agent.link.messages import Attach, FromField, Message
+from agent.link.messages import RECORDER, Attach, FromField, Message
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class FieldLink:
         self._decoder = Decoder(FromField)  # type: ignore[arg-type]  # a union is a type to msgspec
         self._outgoing.clear()
         self._selector.register(candidate, selectors.EVENT_READ, self)
-        self.send(Attach(role="recorder"), now_s)
+        self.send(Attach(role=RECORDER), now_s)
         return self._socket is not None
 
     def _tell(self, trouble: str) -> None:

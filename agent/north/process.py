@@ -17,26 +17,29 @@ from pathlib import Path
 
 import sdnotify
 
-from agent.link.messages import Command, CommandReply, Hello, ReadingsMessage, RecorderHealth, RecordMessage
+from agent.link.messages import SOCKET_NAME, Command, CommandReply, Hello, ReadingsMessage, RecorderHealth
 from agent.north.field_link import FieldLink
 from agent.north.recorder import Recorder
 from agent.north.signer import Signer
 from agent.records.errors import LedgerError
-from agent.settings.schema import AnySettings
-from agent.uplink.commands import Answer, Order
-from agent.uplink.service import Uplink
+from agent.settings.schema import Settings
+from agent.uplink.commands import Answer, Order, rejected
+from agent.uplink.mqtt import MqttConnection, pile_connection
+from agent.uplink.service import Identity, Uplink
+from agent.vocabulary import reasons
+from agent.vocabulary.messages import Topics
+from agent.vocabulary.reasons import Reason
+from agent.vocabulary.record import Record
+from agent.vocabulary.states import CLOCK_UNSET, OLDEST_CREDIBLE_WALL_MS, ROLE_CHARGER, ROLE_LISTENER
 
 _LOG = logging.getLogger(__name__)
 
-SOCKET_NAME = "field.sock"
 _HEALTH_S = 1.0
 _CURSORS_S = 2.0
 _WATCHDOG_S = 2.0
 _ANSWER_S = 0.9
 """The platform gets a first answer within a second, whatever the field process does."""
 _FAREWELL_S = 2.0
-_OLDEST_CREDIBLE_MS = 1_704_067_200_000
-"""1 January 2024: a clock before this was never set."""
 
 
 def machine_boot_id() -> str:
@@ -47,21 +50,30 @@ def machine_boot_id() -> str:
         return ""
 
 
+def connectors_of(settings: Settings) -> dict[int, str]:
+    """Role of each connector by number."""
+    # The word on the wire is the one that platforms know; the site file says listener.
+    words = {"charger": ROLE_CHARGER, "listener": ROLE_LISTENER}
+    return {each.number: words[each.kind] for each in settings.connector}
+
+
 class NorthProcess:
     """Puts recorder, field link, signer and uplink together around one selector."""
 
-    def __init__(self, settings: AnySettings, *, version: str) -> None:
+    def __init__(self, settings: Settings, *, version: str) -> None:
         self._settings = settings
         self._state = Path(settings.paths.state)
         self._selector = selectors.DefaultSelector()
         self._boot_id = f"n{secrets.token_hex(8)}"
-        self._version = version
-        self._recorder = Recorder(
-            self._state, settings.record.readings_budget_mb << 20, self._boot_id, machine_boot_id()
-        )
+        connectors = connectors_of(settings)
+        topics = Topics(settings.pile.operator_id, settings.pile.id)
+        self._identity = Identity(self._boot_id, version, topics, connectors)
+        budget_bytes = settings.record.readings_budget_mb << 20
+        self._recorder = Recorder(self._state, budget_bytes, self._boot_id, machine_boot_id(), sorted(connectors))
         self._field = FieldLink(Path(settings.paths.runtime) / SOCKET_NAME, self._selector)
         self._signer = Signer(self._state, self._selector)
         self._uplink: Uplink | None = None
+        self._connection: MqttConnection | None = None
         self._unanswered: dict[str, float] = {}
         self._next_health_s = 0.0
         self._next_cursors_s = 0.0
@@ -117,8 +129,8 @@ class NorthProcess:
             elif owner is None:
                 with contextlib.suppress(BlockingIOError):
                     self._woken.recv(64)
-            elif self._uplink is not None:
-                self._uplink.connection.ready(mask, now_s)
+            elif self._connection is not None:
+                self._connection.ready(mask, now_s)
 
     def _turn(self) -> None:
         now_s, wall_ms = time.monotonic(), time.time_ns() // 1_000_000
@@ -154,7 +166,7 @@ class NorthProcess:
 
     def _receive(self, now_s: float) -> None:
         for message in self._field.receive(now_s):
-            if isinstance(message, RecordMessage):
+            if isinstance(message, Record):
                 self._recorder.on_record(message)
             elif isinstance(message, ReadingsMessage):
                 self._recorder.on_readings(message, now_s)
@@ -196,9 +208,8 @@ class NorthProcess:
                 free_bytes=free_bytes,
                 uplink=state if uplink is None else uplink.state,
                 uplink_pending=0 if uplink is None else uplink.pending,
-                open_session=recorder.open_session,
-                meter_proof=recorder.meter_proof,
-                register_end_wh=recorder.register_end_wh,
+                open_sessions=recorder.open_sessions,
+                meters=recorder.meters,
             ),
             now_s,
         )
@@ -213,7 +224,7 @@ class NorthProcess:
     def _session_runs(self) -> bool:
         with self._ledger_trouble():
             if self._recorder.ledger is not None:
-                return any(boot == self._field_boot for _, boot, _ in self._recorder.ledger.open_sessions())
+                return any(item.boot_id == self._field_boot for item in self._recorder.ledger.open_sessions())
         return False
 
     # Signatures.
@@ -233,21 +244,22 @@ class NorthProcess:
     # Uplink and commands.
 
     def _clock_set(self, wall_ms: int) -> bool:
-        return self._recorder.clock_quality != "unset" and wall_ms >= _OLDEST_CREDIBLE_MS
+        return self._recorder.clock_quality != CLOCK_UNSET and wall_ms >= OLDEST_CREDIBLE_WALL_MS
 
     def _run_uplink(self, now_s: float, wall_ms: int) -> None:
         ledger = self._recorder.ledger
         if ledger is None or not self._settings.uplink.enabled:
             return
         if self._uplink is None:
-            self._uplink = Uplink(
-                self._settings,
-                boot_id=self._boot_id,
-                version=self._version,
-                source=ledger,
+            self._connection = pile_connection(
+                self._settings.uplink,
+                self._settings.pile.id,
+                self._identity.topics,
+                self._boot_id,
                 selector=self._selector,
                 draw=random.random,
             )
+            self._uplink = Uplink(self._identity, self._connection, ledger, window=self._settings.uplink.window)
             self._recorder.replaced = False
         elif self._recorder.replaced:
             self._recorder.replaced = False
@@ -259,7 +271,7 @@ class NorthProcess:
 
     def _forward(self, order: Order, now_s: float, wall_ms: int) -> None:
         if not self._field.attached or self._field_boot is None:
-            self._answer(Answer(order.id, "rejected", "control_absent"), now_s, wall_ms)
+            self._answer(rejected(order.id, reasons.CONTROL_ABSENT), now_s, wall_ms)
             return
         self._unanswered[order.id] = now_s
         self._field.send(
@@ -268,7 +280,7 @@ class NorthProcess:
                 name=order.name,
                 connector=order.connector,
                 arguments=order.arguments,
-                origin="platform",
+                origin=reasons.ORIGIN_PLATFORM,
                 expires_wall_ms=order.expires_wall_ms,
             ),
             now_s,
@@ -276,7 +288,7 @@ class NorthProcess:
 
     def _on_reply(self, reply: CommandReply, now_s: float) -> None:
         self._unanswered.pop(reply.id, None)
-        answer = Answer(reply.id, reply.result, reply.reason, reply.session)
+        answer = Answer(reply.id, reply.result, reply.reasons, reply.session)
         self._answer(answer, now_s, time.time_ns() // 1_000_000)
 
     def _answer(self, answer: Answer, now_s: float, wall_ms: int) -> None:
@@ -288,7 +300,8 @@ class NorthProcess:
         for command_id in [key for key, at_s in self._unanswered.items() if now_s - at_s >= _ANSWER_S]:
             del self._unanswered[command_id]
             # An answer that comes after this one is passed on as well.
-            self._answer(Answer(command_id, "failed", "control_silent"), now_s, wall_ms)
+            late = Answer(command_id, reasons.FAILED, (Reason(reasons.CONTROL_SILENT),))
+            self._answer(late, now_s, wall_ms)
 
     # The end.
 
@@ -316,7 +329,7 @@ class NorthProcess:
         self._woken.close()
 
 
-def run_north(settings: AnySettings, *, version: str = "0") -> int:
+def run_north(settings: Settings, *, version: str = "0") -> int:
     """Run the north process until SIGTERM or SIGINT. Returns the exit code: 0, it ended in order."""
     process = NorthProcess(settings, version=version)
 

@@ -5,30 +5,35 @@ No socket and no clock: messages and the time come in, messages to send come out
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.link.messages import Acknowledge, Hello, ReadingsMessage, RecordMessage
-from agent.records.canonical import Record
+from agent.link.messages import Acknowledge, Hello, ReadingsMessage
+from agent.north.orphans import Orphans
 from agent.records.errors import LedgerDamagedError, LedgerError
 from agent.records.ledger import Ledger
 from agent.records.readings import Readings
-from agent.records.recovery import recovered_end, unreadable_end
+from agent.vocabulary import events, kinds, states
+from agent.vocabulary.bodies import AlarmCleared, AlarmRaised, SessionSigned
+from agent.vocabulary.event_bodies import ReadingsDamaged, RecordsMissing
+from agent.vocabulary.record import LedgerEntry, MeterInLedger, Record
 
 _LOG = logging.getLogger(__name__)
 
 _RETRY_S = 2.0
 _MAXIMUM_WAITING = 4096
 """Records kept here while the ledger does not take them; the field process keeps all of them anyway."""
-_REGISTER_WAIT_S = 30.0
-"""So long after the field process is back the meter may take to answer; then the last known register counts."""
+_RECORD_DAMAGED = "record_damaged"
+"""Fault id of a ledger that was moved aside."""
 
 
 class Recorder:
     """See the module. Public methods do not raise LedgerError: trouble is in ``reason`` and passes by itself."""
 
-    def __init__(self, state: Path, readings_budget_bytes: int, boot_id: str, machine_boot: str) -> None:
+    def __init__(
+        self, state: Path, readings_budget_bytes: int, boot_id: str, machine_boot: str, connectors: Sequence[int] = (1,)
+    ) -> None:
         self.ledger: Ledger | None = None
         self.replaced = False
         """The ledger was opened anew since this was last set to False: numbers may have moved."""
@@ -37,11 +42,9 @@ class Recorder:
         self.reason = "the record is not open yet"
         self.resend_needed = False
         """The field process has to send its records again (attach anew)."""
-        self.clock_quality = "unset"
-        self.meter_proof = ""
-        """What the last proof of the meter's unit in the ledger was made for."""
-        self.register_end_wh: int | None = None
-        """Where the meter stood at the end of the last session or at its exchange, by the ledger."""
+        self.clock_quality: str = states.CLOCK_UNSET
+        self.meters: dict[int, MeterInLedger] = {}
+        """By connector: what the ledger knows of its meter."""
         self._state = state
         self._readings_budget_bytes = readings_budget_bytes
         self._readings: Readings | None = None
@@ -49,15 +52,14 @@ class Recorder:
         self._machine_boot = machine_boot
         self._number = 0
         self._retry_at_s = float("-inf")
-        self._waiting: deque[RecordMessage] = deque()
+        self._waiting: deque[Record] = deque()
         self._expected: dict[str, int] = {}
         self._fresh_link = True
         self._hello: Hello | None = None
         self._hello_noted = False
-        self._hello_s = 0.0
-        self._register_wh: int | None = None
-        self._orphans: list[tuple[str, str, int]] = []
-        self._own: list[RecordMessage] = []
+        self._connectors = tuple(connectors)
+        self._orphans = Orphans(machine_boot)
+        self._own: list[Record] = []
         self._now_s = 0.0
         self._wall_ms = 0
 
@@ -74,15 +76,15 @@ class Recorder:
         return len(self._waiting)
 
     @property
-    def open_session(self) -> str | None:
-        """A session that an earlier field process left open and that is still to be closed."""
-        return self._orphans[0][0] if self._orphans else None
+    def open_sessions(self) -> dict[int, str]:
+        """By connector: a session that an earlier field process left open and that is still to be closed."""
+        return self._orphans.open_sessions
 
     def next_due(self) -> float:
         """When ``turn`` wants to be called at the latest."""
         if not self.ok:
             return self._retry_at_s
-        return self._hello_s + _REGISTER_WAIT_S if self._orphans else float("inf")
+        return self._orphans.next_due()
 
     def _fail(self, error: LedgerError) -> None:
         reason = str(error)
@@ -119,25 +121,31 @@ class Recorder:
             self.replaced = True
             self._report_damage()
         self._hello_noted = False
-        self._look_up_meter()
+        self._look_up_meters()
 
-    def _look_up_meter(self) -> None:
+    def _look_up_meters(self) -> None:
         if self.ledger is None:
             return
         try:
-            audit = self.ledger.last_audit("meter_unit_proven")
-            self.register_end_wh = self.ledger.last_register_wh()
+            audits = self.ledger.last_audits(kinds.METER_UNIT_PROVEN)
+            self.meters = {
+                connector: MeterInLedger(
+                    str(audits.get(connector, {}).get("proof", "")), self.ledger.last_register_wh(connector)
+                )
+                for connector in self._connectors
+            }
         except LedgerError as error:
             self._fail(error)
-            return
-        self.meter_proof = "" if audit is None else str(audit.get("proof", ""))
 
     def _report_damage(self) -> None:
         if self.ledger is None or self.ledger.damage is None:
             return
         damage, self.ledger.damage = self.ledger.damage, None
-        body: dict[str, Any] = {"fault": "record_damaged", "level": 2, "action": "log"}
-        detail = {
+        raised: AlarmRaised = {
+            "fault": _RECORD_DAMAGED,
+            "level": 2,
+            "action": "log",
+            "snapshot": {},
             "reason": damage.reason,
             "file": damage.file,
             "numbers": {
@@ -145,8 +153,9 @@ class Recorder:
                 for stream, cursor in self.ledger.cursors.items()
             },
         }
-        self._add_own("alarm_raised", {**body, "snapshot": {}, **detail})
-        self._add_own("alarm_cleared", body)
+        cleared: AlarmCleared = {"fault": _RECORD_DAMAGED, "level": 2, "action": "log"}
+        self._add_own(kinds.ALARM_RAISED, raised)
+        self._add_own(kinds.ALARM_CLEARED, cleared)
 
     def _open_readings(self) -> None:
         if self._readings is not None:
@@ -157,24 +166,17 @@ class Recorder:
             _LOG.warning("readings cannot be kept: %s", error)
             return
         if self._readings.set_aside is not None:
-            self._add_own("event", {"event": "readings_damaged", "file": self._readings.set_aside})
+            body: ReadingsDamaged = {"event": events.READINGS_DAMAGED, "file": self._readings.set_aside}
+            self._add_own(kinds.EVENT, body)
 
-    def _add_own(self, kind: str, body: dict[str, Any], *, session: str | None = None, connector: int = 1) -> None:
-        """Queue a record of this process itself."""
+    def _add_own(
+        self, kind: str, body: Mapping[str, Any], *, session: str | None = None, connector: int | None = None
+    ) -> None:
+        """Queue a record of this process itself; what is no single connector's is recorded with the first."""
         self._number += 1
-        self._own.append(
-            RecordMessage(
-                self._boot_id,
-                self._number,
-                kind,
-                self._now_s,
-                self._wall_ms,
-                self.clock_quality,
-                connector,
-                session,
-                body,
-            )
-        )
+        number = self._connectors[0] if connector is None else connector
+        quality, now_s, wall_ms = self.clock_quality, self._now_s, self._wall_ms
+        self._own.append(Record(self._boot_id, self._number, kind, now_s, wall_ms, quality, number, session, body))
 
     # What comes from the field process.
 
@@ -185,7 +187,7 @@ class Recorder:
 
     def on_detached(self) -> None:
         """The connection is gone."""
-        self._register_wh = None
+        self._orphans.forget_registers()
 
     def on_hello(self, hello: Hello, now_s: float) -> None:
         """Who is there; a new ``boot_id`` means that sessions of others are over.
@@ -195,9 +197,9 @@ class Recorder:
         self._waiting = deque(message for message in self._waiting if message.boot_id != hello.boot_id)
         self._hello = hello
         self._hello_noted = False
-        self._hello_s = now_s
+        self._orphans.begin(now_s)
 
-    def on_record(self, message: RecordMessage) -> None:
+    def on_record(self, message: Record) -> None:
         """A record has arrived; it is written by the next ``turn``."""
         self.clock_quality = message.wall_quality
         if len(self._waiting) >= _MAXIMUM_WAITING:
@@ -210,7 +212,7 @@ class Recorder:
         self.clock_quality = message.wall_quality
         register = message.values.get("meter_energy_wh")
         if register is not None:
-            self._register_wh = int(register)
+            self._orphans.note_register(message.connector, int(register))
         if self._readings is not None:
             self._readings.add(message, now_s)
 
@@ -243,14 +245,14 @@ class Recorder:
             self._own.clear()
         self._note_hello(ledger)
         batch, gap = self._batch(ledger)
-        records = ledger.append(batch)
+        entries = ledger.append(batch)
         for _ in batch:
             self._waiting.popleft()
         if gap:
             _LOG.error("a record is missing on the link: attaching again")
             self._waiting.clear()
             self.resend_needed = True
-        self._look_at(records)
+        self._look_at(entries)
         self._close_orphans(ledger)
         if self._own:
             ledger.append(self._own)
@@ -260,9 +262,9 @@ class Recorder:
         boot_id = batch[-1].boot_id
         return [Acknowledge(boot_id, ledger.last_number(boot_id) or 0)]
 
-    def _batch(self, ledger: Ledger) -> tuple[list[RecordMessage], bool]:
+    def _batch(self, ledger: Ledger) -> tuple[list[Record], bool]:
         """The longest run of waiting records without a gap, and whether a gap ends it."""
-        batch: list[RecordMessage] = []
+        batch: list[Record] = []
         for message in self._waiting:
             known = self._expected.get(message.boot_id)
             if known is None:
@@ -272,28 +274,26 @@ class Recorder:
                     return batch, True
                 # The oldest record that the field process still holds: what lies before it was acknowledged
                 # once and is gone from here (a ledger that was damaged). Said aloud, then work goes on.
-                self._add_own(
-                    "event",
-                    {
-                        "event": "records_missing",
-                        "boot_id": message.boot_id,
-                        "from": known + 1,
-                        "to": message.number - 1,
-                    },
-                )
+                missing: RecordsMissing = {
+                    "event": events.RECORDS_MISSING,
+                    "boot_id": message.boot_id,
+                    "from": known + 1,
+                    "to": message.number - 1,
+                }
+                self._add_own(kinds.EVENT, missing)
             self._fresh_link = False
             self._expected = {message.boot_id: max(known, message.number)}
             batch.append(message)
         return batch, False
 
-    def _look_at(self, records: Sequence[Record]) -> None:
-        if any(record.kind in ("audit", "session_ended") for record in records):
-            self._look_up_meter()
-        for record in records:
-            if record.kind == "session_ended":
-                self.session_ended = True
-                if self._readings is not None:
-                    self._readings.flush(self._now_s)
+    def _look_at(self, entries: Sequence[LedgerEntry]) -> None:
+        added = {entry.record.kind for entry in entries}
+        if not added.isdisjoint((kinds.AUDIT, kinds.SESSION_ENDED)):
+            self._look_up_meters()
+        if kinds.SESSION_ENDED in added:
+            self.session_ended = True
+            if self._readings is not None:
+                self._readings.flush(self._now_s)
 
     # Sessions that were left open.
 
@@ -303,53 +303,36 @@ class Recorder:
             return
         ledger.note_boot(hello.boot_id, hello.pile_id, hello.version, hello.started_wall_ms, self._machine_boot)
         self._expected.clear()
-        self._orphans = [item for item in ledger.open_sessions() if item[1] != hello.boot_id]
-        for session, _, _ in self._orphans:
-            _LOG.warning("session %s was left open, it is closed from the record", session)
+        self._orphans.found(item for item in ledger.open_sessions() if item.boot_id != hello.boot_id)
         self._hello_noted = True
 
     def _close_orphans(self, ledger: Ledger) -> None:
-        if not self._orphans or (self._register_wh is None and self._now_s - self._hello_s < _REGISTER_WAIT_S):
+        closed = self._orphans.close(ledger, self._now_s)
+        for item, end in closed:
+            for event in end.events:
+                self._add_own(kinds.EVENT, event, connector=item.connector)
+            self._add_own(kinds.SESSION_ENDED, end.body, session=item.session, connector=item.connector)
+        if not closed:
             return
-        for session, boot_id, connector in self._orphans:
-            records = ledger.of_session(session)
-            machine_boot = ledger.machine_boot(boot_id)
-            reason = "control_restarted" if machine_boot == self._machine_boot else "power_lost"
-            last_wall_ms = ledger.last_wall_ms(boot_id) or 0
-            try:
-                body, events = recovered_end(
-                    records, register_wh=self._register_wh, last_wall_ms=last_wall_ms, stop_reason=reason
-                )
-            except (KeyError, ValueError, TypeError) as error:
-                body = unreadable_end(records, stop_reason=reason, problem=repr(error))
-                events = []
-            for event in events:
-                self._add_own("event", event, connector=connector)
-            self._add_own("session_ended", body, session=session, connector=connector)
-            _LOG.warning("session %s is closed: %d Wh, %s", session, body["energy_wh"], reason)
         ledger.append(self._own)
         self._own.clear()
-        self._orphans.clear()
         self.session_ended = True
-        self._look_up_meter()
+        self._look_up_meters()
 
-    def note_signature(self, record: Record, public_key: bytes, signature: bytes) -> None:
+    def note_signature(self, entry: LedgerEntry, public_key: bytes, signature: bytes) -> None:
         """A session was signed: the platform gets what it needs to check that (see agent.records.canonical)."""
-        self._add_own(
-            "session_signed",
-            {
-                "seq": record.seq,
-                "record_id": record.id,
-                "number": record.number,
-                "at_us": round(record.at_s * 1_000_000),
-                "previous_hash": record.previous_hash.hex(),
-                "hash": record.hash.hex(),
-                "public_key": public_key.hex(),
-                "signature": signature.hex(),
-            },
-            session=record.session,
-            connector=record.connector,
-        )
+        record = entry.record
+        body: SessionSigned = {
+            "seq": entry.seq,
+            "record_id": entry.id,
+            "number": record.number,
+            "at_us": round(record.at_s * 1_000_000),
+            "previous_hash": entry.previous_hash.hex(),
+            "hash": entry.hash.hex(),
+            "public_key": public_key.hex(),
+            "signature": signature.hex(),
+        }
+        self._add_own(kinds.SESSION_SIGNED, body, session=record.session, connector=record.connector)
 
     def fail(self, error: LedgerError) -> None:
         """Somebody else met trouble with the ledger; the next ``turn`` after a pause opens it again."""

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from agent.records import signing
-from agent.records.canonical import Record
 from agent.records.errors import LedgerError
 from agent.records.ledger import Ledger
+from agent.vocabulary.record import LedgerEntry
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Signer:
         self._key_file = state / signing.KEY_FILE
         self._selector = selector
         self._process: subprocess.Popen[bytes] | None = None
-        self._records: list[Record] = []
+        self._records: list[LedgerEntry] = []
         self._answer = bytearray()
         self._deadline_s = 0.0
         self._retry_at_s = float("-inf")
@@ -49,7 +49,7 @@ class Signer:
             return self._deadline_s
         return self._retry_at_s if self._due else float("inf")
 
-    def turn(self, now_s: float, ledger: Ledger) -> list[tuple[Record, bytes, bytes]]:
+    def turn(self, now_s: float, ledger: Ledger) -> list[tuple[LedgerEntry, bytes, bytes]]:
         """Start a signing process if one is needed, collect what it has signed.
 
         Returns (end record, public key, signature) of each signature stored. Raises LedgerError.
@@ -96,7 +96,7 @@ class Signer:
         self._due = True
         self._retry_at_s = now_s + _RETRY_S
 
-    def ready(self, now_s: float, ledger: Ledger) -> list[tuple[Record, bytes, bytes]]:
+    def ready(self, now_s: float, ledger: Ledger) -> list[tuple[LedgerEntry, bytes, bytes]]:
         """The process has written or ended. Returns as ``turn`` does. Raises LedgerError."""
         process = self._process
         if process is None or process.stdout is None:
@@ -108,7 +108,7 @@ class Signer:
             return []
         return self._finish(now_s, ledger)
 
-    def _finish(self, now_s: float, ledger: Ledger) -> list[tuple[Record, bytes, bytes]]:
+    def _finish(self, now_s: float, ledger: Ledger) -> list[tuple[LedgerEntry, bytes, bytes]]:
         process, self._process = self._process, None
         records, self._records = self._records, []
         if process is None or process.stdout is None or process.stderr is None:
@@ -118,7 +118,7 @@ class Signer:
         process.stdout.close()
         process.stderr.close()
         code = process.wait()
-        stored: list[tuple[Record, bytes, bytes]] = []
+        stored: list[tuple[LedgerEntry, bytes, bytes]] = []
         try:
             lines = [bytes.fromhex(part) for line in self._answer.decode().splitlines() for part in line.split()]
         except ValueError:

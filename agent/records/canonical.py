@@ -12,36 +12,65 @@ r"""The canonical form of a record and its hash: what the chain is made of.
 import hashlib
 import json
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from agent.vocabulary.record import LedgerEntry, Record, parsed
 
 FORM_VERSION = 1
 GENESIS = bytes(32)
 """Stands for the hash before the first record."""
 
 
-class Record(NamedTuple):
-    """One row of the ledger, in the order of its columns. ``at_s`` monotonic seconds, ``wall_ms`` UTC."""
+COLUMNS = (
+    "id",
+    "stream",
+    "seq",
+    "boot_id",
+    "number",
+    "kind",
+    "at_s",
+    "wall_ms",
+    "wall_quality",
+    "connector",
+    "session",
+    "body",
+    "previous_hash",
+    "hash",
+)
+"""Columns of a row of the ledger."""
 
-    id: int
-    stream: str
-    seq: int
-    boot_id: str
-    number: int
-    kind: str
-    at_s: float
-    wall_ms: int
-    wall_quality: str
-    connector: int
-    session: str | None
-    body: str
-    previous_hash: bytes
-    hash: bytes
+_Row = Sequence[Any]
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """The body, parsed."""
-        parsed: dict[str, Any] = json.loads(self.body)
-        return parsed
+
+def entry_of(row: _Row) -> LedgerEntry:
+    """The entry of a row with all ``COLUMNS``. Never raises: a damaged row may hold a value of any type."""
+    id_, stream, seq, boot_id, number, kind, at_s, wall_ms, wall_quality, connector, session, text, previous, hash_ = (
+        row
+    )
+    record = Record(boot_id, number, kind, at_s, wall_ms, wall_quality, connector, session, parsed(text))
+    return LedgerEntry(id_, stream, seq, record, text, previous, hash_)
+
+
+def row_of(entry: LedgerEntry) -> tuple[Any, ...]:
+    """The reverse of ``entry_of``."""
+    record = entry.record
+    return (
+        entry.id,
+        entry.stream,
+        entry.seq,
+        record.boot_id,
+        record.number,
+        record.kind,
+        record.at_s,
+        record.wall_ms,
+        record.wall_quality,
+        record.connector,
+        record.session,
+        entry.text,
+        entry.previous_hash,
+        entry.hash,
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -57,7 +86,7 @@ def _plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def canonical_json(body: dict[str, Any]) -> str:
+def canonical_json(body: Mapping[str, Any]) -> str:
     """The stored text of a body. Never raises: a record that cannot be written down must not stop the others."""
     try:
         return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -65,13 +94,14 @@ def canonical_json(body: dict[str, Any]) -> str:
         return json.dumps(_plain(body), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def header_of(record: Record) -> list[Any]:
+def header_of(entry: LedgerEntry) -> list[Any]:
     """The fields that enter the hash beside the body."""
+    record = entry.record
     return [
         FORM_VERSION,
-        record.id,
-        record.stream,
-        record.seq,
+        entry.id,
+        entry.stream,
+        entry.seq,
         record.boot_id,
         record.number,
         record.kind,
@@ -83,16 +113,16 @@ def header_of(record: Record) -> list[Any]:
     ]
 
 
-def record_hash(record: Record) -> bytes:
-    """SHA-256 of the canonical form; the record's own ``hash`` field is not read."""
-    header = json.dumps(header_of(record), separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(record.previous_hash + f"{header}\n{record.body}".encode("utf-8", "surrogatepass")).digest()
+def entry_hash(entry: LedgerEntry) -> bytes:
+    """SHA-256 of the canonical form; the entry's own ``hash`` field is not read."""
+    header = json.dumps(header_of(entry), separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(entry.previous_hash + f"{header}\n{entry.text}".encode("utf-8", "surrogatepass")).digest()
 
 
-def follows(record: Record, previous_hash: bytes) -> bool:
-    """Whether the record is whole and comes right after the one with ``previous_hash``. Never raises."""
+def follows(entry: LedgerEntry, previous_hash: bytes) -> bool:
+    """Whether the entry is whole and comes right after the one with ``previous_hash``. Never raises."""
     try:
-        return record.previous_hash == previous_hash and record_hash(record) == record.hash
-    except (TypeError, ValueError):
+        return entry.previous_hash == previous_hash and entry_hash(entry) == entry.hash
+    except (TypeError, ValueError, OverflowError):
         # A damaged row may hold a value of another type in any column.
         return False

@@ -5,7 +5,6 @@ that has reached the disk when it returns; nothing is acknowledged to anybody be
 """
 
 import fcntl
-import json
 import logging
 import os
 import secrets
@@ -13,34 +12,24 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from agent.link.messages import RecordMessage
-from agent.records.canonical import GENESIS, Record, canonical_json, follows, record_hash
+from agent.records.canonical import COLUMNS, GENESIS, canonical_json, entry_hash, entry_of, follows, row_of
 from agent.records.errors import LedgerDamagedError, LedgerError
 from agent.records.files import explained, move_aside, open_writable, quick_check
 from agent.records.reserved import BLOCK, read_reserved, write_reserved
-from agent.records.schema import STREAMS, migrate
+from agent.records.schema import migrate
+from agent.vocabulary import kinds
+from agent.vocabulary.record import LedgerEntry, Record, parsed
 
 _LOG = logging.getLogger(__name__)
 
 FILE_NAME = "ledger.sqlite"
 _TAIL = 256
 """Records whose chain is verified at every start."""
-_COLUMNS = ", ".join(Record._fields)
-_INSERT = f"INSERT INTO record ({_COLUMNS}) VALUES ({', '.join('?' * len(Record._fields))})"  # noqa: S608  # constants
+_COLUMNS = ", ".join(COLUMNS)
+_INSERT = f"INSERT INTO record ({_COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # constants
 _SELECT = f"SELECT {_COLUMNS} FROM record"  # noqa: S608  # constants only
-
-
-def stream_of(kind: str) -> str:
-    """The stream in which records of this kind are numbered and sent."""
-    if kind == "state":
-        return "state"
-    if kind.startswith("session_"):
-        return "session"
-    if kind.startswith("alarm_"):
-        return "alarm"
-    return "tele" if kind == "telemetry" else "event"
 
 
 @dataclass(slots=True)
@@ -50,6 +39,14 @@ class Cursor:
     first: int
     acknowledged: int
     watermark: int
+
+
+class OpenSession(NamedTuple):
+    """A session that has begun and not ended."""
+
+    session: str
+    boot_id: str
+    connector: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ class Ledger:
                     self.damage = Damage("the file was missing or empty", "", {})
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("INSERT INTO meta VALUES ('ledger_id', ?)", (secrets.token_hex(8),))
-                for stream in STREAMS:
+                for stream in kinds.STREAMS:
                     last = reserved.get(stream, 0)
                     connection.execute("INSERT INTO cursor VALUES (?, ?, ?, ?)", (stream, last + 1, last, last))
                 connection.execute("COMMIT")
@@ -169,77 +166,65 @@ class Ledger:
 
     # Writing.
 
-    def append(self, messages: Sequence[RecordMessage]) -> list[Record]:
+    def append(self, records: Sequence[Record]) -> list[LedgerEntry]:
         """Add the records not yet known, in order, and return those added; durable on return.
 
         A record whose number is not above the last one of its ``boot_id`` is a repetition and is left out.
         On error nothing is added, and the same call may be made again.
         """
-        records: list[Record] = []
+        entries: list[LedgerEntry] = []
         statements: list[tuple[str, Sequence[Any]]] = []
         numbers = dict(self._numbers)
         sequences = dict(self._sequences)
         ended: set[str] = set()
         last_id, last_hash = self._last_id, self._last_hash
-        for message in messages:
-            known = numbers.get(message.boot_id)
+        for record in records:
+            known = numbers.get(record.boot_id)
             if known is None:
-                known = self.last_number(message.boot_id) or 0
-            if message.number <= known:
+                known = self.last_number(record.boot_id) or 0
+            if record.number <= known:
                 continue
-            numbers[message.boot_id] = message.number
-            stream = stream_of(message.kind)
+            numbers[record.boot_id] = record.number
+            stream = kinds.stream_of(record.kind)
             sequences[stream] += 1
-            unhashed = Record(
-                last_id + 1,
-                stream,
-                sequences[stream],
-                message.boot_id,
-                message.number,
-                message.kind,
-                message.at_s,
-                message.wall_ms,
-                message.wall_quality,
-                message.connector,
-                message.session,
-                canonical_json(message.body),
-                last_hash,
-                b"",
-            )
-            record = unhashed._replace(hash=record_hash(unhashed))
-            last_id, last_hash = record.id, record.hash
-            records.append(record)
-            statements.append((_INSERT, record))
-            statements.extend(self._session_statements(record, ended))
-        if not records:
-            return records
+            text = canonical_json(record.body)
+            unhashed = LedgerEntry(last_id + 1, stream, sequences[stream], record, text, last_hash, b"")
+            entry = unhashed._replace(hash=entry_hash(unhashed))
+            last_id, last_hash = entry.id, entry.hash
+            entries.append(entry)
+            statements.append((_INSERT, row_of(entry)))
+            statements.extend(self._session_statements(entry.id, record, ended))
+        if not entries:
+            return entries
         self._reserve(sequences)
         self._write([*statements, *self._cursor_statements()])
         self._moved_cursors.clear()
         self._numbers, self._sequences = numbers, sequences
         self._last_id, self._last_hash = last_id, last_hash
-        return records
+        return entries
 
-    def _session_statements(self, record: Record, ended: set[str]) -> Iterator[tuple[str, Sequence[Any]]]:
-        if record.session is None or record.kind not in ("session_started", "session_ended"):
+    def _session_statements(
+        self, entry_id: int, record: Record, ended: set[str]
+    ) -> Iterator[tuple[str, Sequence[Any]]]:
+        if record.session is None or record.kind not in (kinds.SESSION_STARTED, kinds.SESSION_ENDED):
             return
         yield (
             "INSERT INTO session (session, boot_id, connector) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (record.session, record.boot_id, record.connector),
         )
-        if record.kind == "session_started":
+        if record.kind == kinds.SESSION_STARTED:
             yield (
                 "UPDATE session SET started = ? WHERE session = ? AND started IS NULL AND ended IS NULL",
-                (record.id, record.session),
+                (entry_id, record.session),
             )
             return
         if record.session in ended or self._query(
             "SELECT 1 FROM session WHERE session = ? AND ended IS NOT NULL", record.session
         ):
-            _LOG.error("session %s has ended twice; the first end stands", record.session)
+            _LOG.error("session %s has ended twice; the first end is kept", record.session)
             return
         ended.add(record.session)
-        yield ("UPDATE session SET ended = ? WHERE session = ?", (record.id, record.session))
+        yield ("UPDATE session SET ended = ? WHERE session = ?", (entry_id, record.session))
 
     def _reserve(self, sequences: Mapping[str, int]) -> None:
         if all(self._reserved.get(stream, 0) >= value for stream, value in sequences.items()):
@@ -289,14 +274,14 @@ class Ledger:
             for stream in sorted(self._moved_cursors)
         ]
 
-    def add_signature(self, record: Record, public_key: bytes, key_id: str, signature: bytes) -> None:
+    def add_signature(self, entry: LedgerEntry, public_key: bytes, key_id: str, signature: bytes) -> None:
         """Keep the signature over the hash of the session's end record. A second one is ignored."""
         self._write(
             [
                 ("INSERT INTO signing_key VALUES (?, ?) ON CONFLICT DO NOTHING", (key_id, public_key)),
                 (
                     "INSERT INTO signature VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                    (record.session, record.id, key_id, signature),
+                    (entry.record.session, entry.id, key_id, signature),
                 ),
             ]
         )
@@ -323,21 +308,19 @@ class Ledger:
         """Progress of each stream."""
         return self._cursors
 
-    def after(self, stream: str, seq: int, limit: int) -> list[Record]:
+    def after(self, stream: str, seq: int, limit: int) -> list[LedgerEntry]:
         """Up to ``limit`` records of a stream with numbers above ``seq``, in order."""
         rows = self._query(f"{_SELECT} WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?", stream, seq, limit)
-        return [Record._make(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
-    def open_sessions(self) -> list[tuple[str, str, int]]:
-        """Sessions that have begun and not ended: (session, boot id, connector)."""
-        return [
-            (row[0], row[1], row[2])
-            for row in self._query("SELECT session, boot_id, connector FROM session WHERE ended IS NULL")
-        ]
+    def open_sessions(self) -> list[OpenSession]:
+        """Sessions that have begun and not ended, oldest first."""
+        rows = self._query("SELECT session, boot_id, connector FROM session WHERE ended IS NULL ORDER BY started")
+        return [OpenSession(*row) for row in rows]
 
-    def of_session(self, session: str) -> list[Record]:
+    def of_session(self, session: str) -> list[LedgerEntry]:
         """All records of a session, in order."""
-        return [Record._make(row) for row in self._query(f"{_SELECT} WHERE session = ? ORDER BY id", session)]
+        return [entry_of(row) for row in self._query(f"{_SELECT} WHERE session = ? ORDER BY id", session)]
 
     def machine_boot(self, boot_id: str) -> str | None:
         """The run of the machine during which ``boot_id`` was written."""
@@ -352,16 +335,16 @@ class Ledger:
         )
         return int(rows[0][0]) if rows else None
 
-    def unsigned(self, limit: int) -> list[Record]:
+    def unsigned(self, limit: int) -> list[LedgerEntry]:
         """End records of sessions that have no signature yet."""
-        names = ", ".join(f"record.{name}" for name in Record._fields)
+        names = ", ".join(f"record.{name}" for name in COLUMNS)
         rows = self._query(
             f"SELECT {names} FROM session JOIN record ON record.id = session.ended "  # noqa: S608  # constants only
             "LEFT JOIN signature ON signature.session = session.session "
             "WHERE signature.session IS NULL ORDER BY record.id LIMIT ?",
             limit,
         )
-        return [Record._make(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     def command_answer(self, command_id: str) -> dict[str, Any] | None:
         """Body of the last ``command`` record with this id."""
@@ -372,31 +355,30 @@ class Ledger:
         )
         if not rows:
             return None
-        body: dict[str, Any] = json.loads(rows[0][0])
-        return body
+        return parsed(rows[0][0])
 
-    def last_audit(self, name: str) -> dict[str, Any] | None:
-        """Body of the last ``audit`` record of this name (its key ``audit``)."""
+    def last_audits(self, name: str) -> dict[int, dict[str, Any]]:
+        """Body of the last ``audit`` record of this name (its key ``audit``), by connector."""
         rows = self._query(
-            "SELECT body FROM record WHERE kind = 'audit' AND json_extract(body, '$.audit') = ? "
-            "ORDER BY id DESC LIMIT 1",
+            "SELECT connector, body FROM record WHERE kind = 'audit' AND json_extract(body, '$.audit') = ? ORDER BY id",
             name,
         )
-        if not rows:
-            return None
-        body: dict[str, Any] = json.loads(rows[0][0])
-        return body
+        return {connector: parsed(text) for connector, text in rows}
 
-    def last_register_wh(self) -> int | None:
-        """Where the meter stood at the end of the last session with a register, or where its exchange has set it."""
+    def last_register_wh(self, connector: int) -> int | None:
+        """The register of a connector at the end of its last session with a register, or after an exchange."""
         rows = self._query(
             "SELECT record.id, json_extract(record.body, '$.register_end_wh') "
             "FROM session JOIN record ON record.id = session.ended "
-            "WHERE json_extract(record.body, '$.register_source') <> 'none' ORDER BY session.ended DESC LIMIT 1"
+            "WHERE session.connector = ? AND json_extract(record.body, '$.register_source') <> 'none' "
+            "ORDER BY session.ended DESC LIMIT 1",
+            connector,
         )
         rows += self._query(
             "SELECT id, json_extract(body, '$.new.register_start_wh') FROM record "
-            "WHERE kind = 'audit' AND json_extract(body, '$.audit') = 'meter_exchanged' ORDER BY id DESC LIMIT 1"
+            "WHERE kind = 'audit' AND connector = ? AND json_extract(body, '$.audit') = 'meter_exchanged' "
+            "ORDER BY id DESC LIMIT 1",
+            connector,
         )
         known = [(row[0], row[1]) for row in rows if type(row[1]) is int]
         return max(known)[1] if known else None
@@ -426,12 +408,12 @@ class Ledger:
 def _check_tail(connection: sqlite3.Connection) -> None:
     """Raises LedgerDamagedError if the youngest records do not follow from each other."""
     rows = connection.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (_TAIL + 1,)).fetchall()
-    records = [Record._make(row) for row in reversed(rows)]
-    previous = records.pop(0).hash if len(records) > _TAIL else GENESIS
-    for record in records:
-        if not follows(record, previous):
-            raise LedgerDamagedError(f"record {record.id} does not follow from the one before it")
-        previous = record.hash
+    entries = [entry_of(row) for row in reversed(rows)]
+    previous = entries.pop(0).hash if len(entries) > _TAIL else GENESIS
+    for entry in entries:
+        if not follows(entry, previous):
+            raise LedgerDamagedError(f"record {entry.id} does not follow from the one before it")
+        previous = entry.hash
 
 
 def _last_numbers(path: Path) -> dict[str, int]:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.records.canonical import GENESIS, Record, follows
+from agent.records.canonical import COLUMNS, GENESIS, entry_of, follows, row_of
 from agent.records.errors import LedgerError
 from agent.records.files import explained
 from agent.records.ledger import FILE_NAME
 from agent.records.signing import key_id_of, verify
+from agent.vocabulary import kinds
+from agent.vocabulary.record import LedgerEntry
 
-_COLUMNS = ", ".join(f"record.{name}" for name in Record._fields)
+_COLUMNS = ", ".join(f"record.{name}" for name in COLUMNS)
 
 
 @dataclass(slots=True)
@@ -73,12 +75,12 @@ class LedgerReader:
         except sqlite3.Error as error:
             raise explained(error) from error
 
-    def _records(self, condition: str, *arguments: Any) -> Iterator[Record]:
+    def _records(self, condition: str, *arguments: Any) -> Iterator[LedgerEntry]:
         # The conditions are constants of this module.
         statement = f"SELECT {_COLUMNS} FROM record {condition}"  # noqa: S608
         try:
             for row in self._connection.execute(statement, arguments):
-                yield Record._make(row)
+                yield entry_of(row)
         except sqlite3.Error as error:
             raise explained(error) from error
 
@@ -109,14 +111,14 @@ class LedgerReader:
         started, ended = rows[0]["started_body"], rows[0]["ended_body"]
         vehicle: dict[str, Any] = {}
         for record in records:
-            if record["kind"] == "session_vehicle":
+            if record["kind"] == kinds.SESSION_VEHICLE:
                 vehicle.update(record["body"])
         return {
             **_summary(rows[0]),
             "started": None if started is None else json.loads(started),
             "ended": None if ended is None else json.loads(ended),
             "vehicle": vehicle,
-            "alarms": [record for record in records if record["stream"] == "alarm"],
+            "alarms": [record for record in records if record["stream"] == kinds.STREAM_ALARM],
             "records": records,
         }
 
@@ -160,16 +162,16 @@ class LedgerReader:
         result = Verification()
         previous, last_id = GENESIS, 0
         sequences = {row["stream"]: row["first"] - 1 for row in self._rows("SELECT stream, first FROM cursor")}
-        for record in self._records("ORDER BY id"):
+        for entry in self._records("ORDER BY id"):
             result.records += 1
-            if record.id != last_id + 1:
+            if entry.id != last_id + 1:
                 result.problems.append(f"record {last_id + 1} is missing")
-            if not follows(record, previous):
-                result.problems.append(f"record {record.id} was changed or does not follow from the one before it")
-            if record.seq != sequences.get(record.stream, 0) + 1:
-                result.problems.append(f"record {record.id}: number {record.seq} is out of order in {record.stream}")
-            sequences[record.stream] = record.seq
-            previous, last_id = record.hash, record.id
+            if not follows(entry, previous):
+                result.problems.append(f"record {entry.id} was changed or does not follow from the one before it")
+            if entry.seq != sequences.get(entry.stream, 0) + 1:
+                result.problems.append(f"record {entry.id}: number {entry.seq} is out of sequence in {entry.stream}")
+            sequences[entry.stream] = entry.seq
+            previous, last_id = entry.hash, entry.id
         result.head = previous.hex()
         self._verify_signatures(result, trusted_key)
         return result
@@ -196,13 +198,13 @@ class LedgerReader:
                 result.problems.append(f"the signature of session {row['session']} does not match")
 
 
-def as_document(record: Record) -> dict[str, Any]:
+def as_document(entry: LedgerEntry) -> dict[str, Any]:
     """A record for people and machines: hashes in hexadecimal, the body parsed."""
     return {
-        **record._asdict(),
-        "body": record.data,
-        "previous_hash": record.previous_hash.hex(),
-        "hash": record.hash.hex(),
+        **dict(zip(COLUMNS, row_of(entry), strict=True)),
+        "body": dict(entry.record.body),
+        "previous_hash": entry.previous_hash.hex(),
+        "hash": entry.hash.hex(),
     }
 
 

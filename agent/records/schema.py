@@ -8,9 +8,6 @@ import sqlite3
 
 from agent.records.errors import LedgerError
 
-STREAMS = ("alarm", "session", "state", "event", "tele")
-"""All streams, most urgent first."""
-
 APPEND_ONLY = ("record", "signature", "boot", "signing_key")
 
 _TABLES = """

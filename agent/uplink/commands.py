@@ -1,45 +1,28 @@
-"""Commands from the platform: checked in order, answered always, executed once. Pure; time comes in.
+"""Commands from the platform: checked one rule after the other, answered always, executed once. Pure; time comes in.
 
-Order: size, form, known name, repeated id, clock and expiry. A stop passes with any clock and any age: less
-energy is always granted. Nothing a sender can write raises an exception here.
+The rules: size, form, repeated id, known name, connector, clock and expiry. A stop passes with any clock and any age:
+less energy is always granted. Nothing a sender can write raises an exception here.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-MAXIMUM_BYTES = 4096
-LONGEST_VALIDITY_MS = 300_000
-"""A start that is to act at once is valid for at most this long (own; platforms use 60 s)."""
+from agent.vocabulary import reasons
+from agent.vocabulary.messages import LONGEST_VALIDITY_MS, MAXIMUM_COMMAND_BYTES, CommandId, CommandMessage, Watermarks
+from agent.vocabulary.reasons import Reason
+
 _REMEMBERED = 256
-_FINAL = ("rejected", "done", "failed")
-
-_Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
-_WallMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-"""Up to the year 9999."""
-_Name = Annotated[str, Meta(min_length=1, max_length=32)]
-_Text = Annotated[str, Meta(max_length=64)]
-_Number = Annotated[int, Meta(ge=-(2**53), le=2**53)]
-
-
-class _Document(msgspec.Struct, forbid_unknown_fields=True):
-    id: _Id
-    name: _Name
-    c: Annotated[int, Meta(ge=1, le=64)] = 1
-    args: Annotated[dict[_Name, _Number | _Text], Meta(max_length=16)] = {}
-    iat: _WallMs | None = None
-    exp: _WallMs | None = None
 
 
 class _OnlyId(msgspec.Struct):
-    id: _Id
+    id: CommandId
 
 
-_decoder = msgspec.json.Decoder(_Document)
+_decoder = msgspec.json.Decoder(CommandMessage)
 _id_decoder = msgspec.json.Decoder(_OnlyId)
 # What a decoder may raise on foreign bytes: not JSON, wrong types, not UTF-8, nested too deep.
 _HOSTILE = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
@@ -47,12 +30,17 @@ _HOSTILE = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said about a command: result is accepted, rejected, done or failed; code says why."""
+    """The answer to a command: result is accepted, rejected, done or failed; the reasons say why."""
 
     id: str
     result: str
-    code: str = ""
+    reasons: tuple[Reason, ...] = ()
     session: str | None = None
+
+    @property
+    def code(self) -> str:
+        """Code of the first reason; empty if there is none."""
+        return self.reasons[0].code if self.reasons else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +54,14 @@ class Order:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
+def rejected(command_id: str, code: str) -> Answer:
+    """A command that goes no further."""
+    return Answer(command_id, reasons.REJECTED, (Reason(code),))
+
+
 def _id_of(payload: bytes) -> str:
     """The id in a command that is otherwise unusable, so that its sender can know the answer; may be empty."""
-    if len(payload) > MAXIMUM_BYTES:
+    if len(payload) > MAXIMUM_COMMAND_BYTES:
         return ""
     try:
         return _id_decoder.decode(payload).id
@@ -80,10 +73,12 @@ class CommandGate:
     """Takes payloads in, lets orders through, remembers answers.
 
     ``former`` looks an id up in the record (it outlives this process) and gives the answer found there or None.
+    ``connectors`` are the numbers of the connectors of the pile.
     """
 
-    def __init__(self, former: Callable[[str], Answer | None]) -> None:
+    def __init__(self, former: Callable[[str], Answer | None], connectors: Collection[int]) -> None:
         self._former = former
+        self._connectors = connectors
         self._answers: OrderedDict[str, Answer | None] = OrderedDict()
 
     def take(self, payload: bytes, wall_ms: int, *, clock_set: bool) -> Order | Answer:
@@ -91,51 +86,57 @@ class CommandGate:
 
         ``clock_set`` says whether ``wall_ms`` can be believed at all.
         """
-        if len(payload) > MAXIMUM_BYTES:
-            return Answer("", "rejected", "too_large")
+        if len(payload) > MAXIMUM_COMMAND_BYTES:
+            return rejected("", reasons.TOO_LARGE)
         try:
             document = _decoder.decode(payload)
         except _HOSTILE:
-            return Answer(_id_of(payload), "rejected", "malformed")
+            return rejected(_id_of(payload), reasons.MALFORMED)
         if document.id in self._answers:
             # The first answer is still to come: it goes to whoever asks, once it is there.
-            return self._answers[document.id] or Answer(document.id, "accepted", "in_progress")
+            pending = Answer(document.id, reasons.ACCEPTED, (Reason(reasons.IN_PROGRESS),))
+            return self._answers[document.id] or pending
         former = self._former(document.id)
         if former is not None:
             self.remember(former)
             return former
-        answer = self._check(document, wall_ms, clock_set)
-        if answer is not None:
+        code = self._refusal(document, wall_ms, clock_set)
+        if code:
+            answer = rejected(document.id, code)
             self.remember(answer)
             return answer
         self._keep(document.id, None)
-        return Order(document.id, document.name, document.c, document.exp or 0, dict(document.args))
+        connector = min(self._connectors) if document.c is None else document.c
+        return Order(document.id, document.name, connector, document.exp or 0, dict(document.args))
+
+    def _refusal(self, document: CommandMessage, wall_ms: int, clock_set: bool) -> str:
+        """Code of why a command goes no further; empty if it does."""
+        if document.name not in (reasons.START, reasons.STOP):
+            return reasons.UNKNOWN_COMMAND
+        if document.c is None:
+            if len(self._connectors) > 1:
+                return reasons.CONNECTOR_MISSING
+        elif document.c not in self._connectors:
+            return reasons.NO_SUCH_CONNECTOR
+        if document.name == reasons.STOP:
+            return ""
+        return self._refused_permission(document.exp, wall_ms, clock_set)
 
     @staticmethod
-    def _check(document: _Document, wall_ms: int, clock_set: bool) -> Answer | None:
-        def reject(code: str) -> Answer:
-            return Answer(document.id, "rejected", code)
-
-        if document.name not in ("start", "stop"):
-            return reject("unknown_command")
-        if document.c != 1:
-            return reject("unknown_connector")
-        if document.name == "stop":
-            return None
-        if document.exp is None:
-            return reject("no_expiry")
+    def _refused_permission(expires_wall_ms: int | None, wall_ms: int, clock_set: bool) -> str:
+        """Code of why a permission for more energy is none; empty if it is one."""
+        if expires_wall_ms is None:
+            return reasons.NO_EXPIRY
         if not clock_set:
-            return reject("clock_unset")
-        if document.exp <= wall_ms:
-            return reject("expired")
-        if document.exp - wall_ms > LONGEST_VALIDITY_MS:
-            return reject("expiry_too_far")
-        return None
+            return reasons.CLOCK_UNSET
+        if expires_wall_ms <= wall_ms:
+            return reasons.EXPIRED
+        return reasons.EXPIRY_TOO_FAR if expires_wall_ms - wall_ms > LONGEST_VALIDITY_MS else ""
 
     def remember(self, answer: Answer) -> None:
         """Keep the newest answer to a command; a final one is not replaced by ``accepted``."""
         former = self._answers.get(answer.id)
-        if former is not None and former.result in _FINAL and answer.result == "accepted":
+        if former is not None and former.result in reasons.FINAL_RESULTS and answer.result == reasons.ACCEPTED:
             return
         self._keep(answer.id, answer)
 
@@ -146,21 +147,18 @@ class CommandGate:
             self._answers.popitem(last=False)
 
 
-_Stream = Annotated[str, Meta(max_length=16)]
-_watermark_decoder = msgspec.json.Decoder(
-    Annotated[dict[_Stream, Annotated[int, Meta(ge=0, le=2**53)]], Meta(max_length=16)]
-)
+_watermark_decoder = msgspec.json.Decoder(Watermarks)
 
 
-def read_watermarks(payload: bytes, last: dict[str, int]) -> dict[str, int] | None:
+def read_watermarks(payload: bytes, last: Mapping[str, int]) -> dict[str, int] | None:
     """The platform's watermarks by stream, None if the payload is none.
 
     Unknown streams and numbers that were never given out are left out: they belong to another pile or ledger.
     """
-    if len(payload) > MAXIMUM_BYTES:
+    if len(payload) > MAXIMUM_COMMAND_BYTES:
         return None
     try:
-        content = _watermark_decoder.decode(payload)
+        content: dict[str, int] = _watermark_decoder.decode(payload)
     except _HOSTILE:
         return None
     return {stream: seq for stream, seq in content.items() if seq <= last.get(stream, -1)}

@@ -13,7 +13,6 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -24,6 +23,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.settings.schema import Uplink as UplinkSettings
 from agent.uplink.backoff import Backoff
+from agent.uplink.connection import Arrived, Connected, ConnectionEvent, Lost, Taken
+from agent.uplink.envelope import farewell
+from agent.vocabulary.messages import Topics
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,42 +37,6 @@ _PROVEN_S = 30.0
 """A connection that lasts this long is a good one; only then does the back-off start anew."""
 _MAXIMUM_INCOMING_BYTES = 65536
 _INCOMING_WINDOW = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """The broker has accepted the connection and what it allows."""
-
-    receive_maximum: int | None
-    maximum_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """There is no connection any more, or an attempt has failed."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The broker has answered a message. ``refusal`` is empty if it took it."""
-
-    message_id: int
-    refusal: str
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A message for this pile."""
-
-    topic: str
-    payload: bytes
-    response_topic: str | None
-    correlation: bytes | None
-
-
-MqttEvent = Connected | Lost | Taken | Arrived
 
 
 def explained(error: Exception, settings: UplinkSettings) -> str:
@@ -117,7 +83,7 @@ class MqttConnection:
         self._selector = selector
         self._draw = draw
         self._backoff = Backoff()
-        self._events: deque[MqttEvent] = deque()
+        self._events: deque[ConnectionEvent] = deque()
         self._client: Client | None = None
         self._attempt: threading.Thread | None = None
         self._outcome: deque[Client | Exception] = deque(maxlen=1)
@@ -134,7 +100,7 @@ class MqttConnection:
         """Whether the broker has accepted this connection."""
         return self._connected
 
-    def events(self) -> list[MqttEvent]:
+    def events(self) -> list[ConnectionEvent]:
         """What has happened since the last call, in order."""
         drained = list(self._events)
         self._events.clear()
@@ -398,6 +364,29 @@ class MqttConnection:
     def _on_socket_close(self, _: Client, __: Any, sock: Any) -> None:
         if sock is self._registered:
             self._unwatch()
+
+
+def pile_connection(
+    settings: UplinkSettings,
+    pile_id: str,
+    topics: Topics,
+    boot_id: str,
+    *,
+    selector: selectors.BaseSelector,
+    draw: Callable[[], float],
+) -> MqttConnection:
+    """The connection of a pile: its will is a farewell that is not graceful, it subscribes commands and watermarks.
+
+    ``draw`` gives random numbers from 0 to 1 for the waiting times.
+    """
+    return MqttConnection(
+        settings,
+        client_id=pile_id,
+        will=(topics.birth, farewell(boot_id=boot_id, graceful=False)),
+        subscriptions=(topics.command, topics.watermark),
+        selector=selector,
+        draw=draw,
+    )
 
 
 def _properties(packet_type: int) -> Properties:

@@ -7,9 +7,15 @@ broker (the cursor, moved without gaps), what is on its way, and what was taken 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-PRIORITIES = ("alarm", "session", "state", "event", "tele")
-"""Streams, most urgent first."""
-_SHARES = {"alarm": 1.0, "session": 1.0, "state": 0.9, "event": 0.8, "tele": 0.7}
+from agent.vocabulary import kinds
+
+_SHARES = {
+    kinds.STREAM_ALARM: 1.0,
+    kinds.STREAM_SESSION: 1.0,
+    kinds.STREAM_STATE: 0.9,
+    kinds.STREAM_EVENT: 0.8,
+    kinds.STREAM_TELEMETRY: 0.7,
+}
 """Share of the window that a stream and those less urgent may fill: an alarm never waits for a backlog."""
 _REFUSED_PAUSE_S = 30.0
 _LONGEST_REFUSED_PAUSE_S = 600.0
@@ -69,7 +75,7 @@ class Outbox:
 
         ``others`` is the number of messages in flight that are not from the outbox.
         """
-        for name in PRIORITIES:
+        for name in kinds.STREAMS:
             stream = self._streams.get(name)
             if stream is None or now_s < stream.paused_until_s:
                 continue

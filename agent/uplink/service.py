@@ -1,17 +1,20 @@
 """The uplink: the record goes up in order and without gaps, commands come down. Drives outbox and connection."""
 
 import logging
-import selectors
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agent.settings.schema import AnySettings
 from agent.uplink import envelope
 from agent.uplink.backoff import Allowance
-from agent.uplink.commands import Answer, CommandGate, Order, read_watermarks
-from agent.uplink.mqtt import Arrived, Connected, Lost, MqttConnection, MqttEvent, Taken
+from agent.uplink.commands import Answer, CommandGate, Order, read_watermarks, rejected
+from agent.uplink.connection import Arrived, Connected, Connection, ConnectionEvent, Lost, Taken
 from agent.uplink.outbox import Outbox
+from agent.vocabulary import reasons
+from agent.vocabulary.messages import MAXIMUM_BYTES, Topics
+from agent.vocabulary.reasons import parsed
+from agent.vocabulary.record import LedgerEntry
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ class Source(Protocol):
     def cursors(self) -> Mapping[str, CursorState]:
         """Progress of each stream."""
 
-    def after(self, stream: str, seq: int, limit: int) -> Sequence[envelope.Stored]:
+    def after(self, stream: str, seq: int, limit: int) -> Sequence[LedgerEntry]:
         """Records of a stream after a number."""
 
     def move_cursor(self, stream: str, *, acknowledged: int | None = None, watermark: int | None = None) -> None:
@@ -55,34 +58,26 @@ class Source(Protocol):
         """Body of the last command record with this id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks: the run and version of the service, its topics, and the roles of the connectors by number."""
+
+    boot_id: str
+    version: str
+    topics: Topics
+    connectors: Mapping[int, str]
+
+
 class Uplink:
     """See the module. ``turn`` may raise what the source raises; nothing from the network is ever raised."""
 
-    def __init__(
-        self,
-        settings: AnySettings,
-        *,
-        boot_id: str,
-        version: str,
-        source: Source,
-        selector: selectors.BaseSelector,
-        draw: Callable[[], float],
-    ) -> None:
-        self.topics = envelope.Topics(settings.pile.operator_id, settings.pile.id)
-        self.connection = MqttConnection(
-            settings.uplink,
-            client_id=settings.pile.id,
-            will=(self.topics.birth, envelope.farewell(boot_id=boot_id, graceful=False)),
-            subscriptions=(self.topics.command, self.topics.watermark),
-            selector=selector,
-            draw=draw,
-        )
+    def __init__(self, identity: Identity, connection: Connection, source: Source, *, window: int) -> None:
+        self.topics = identity.topics
+        self.connection = connection
         self.state = "offline: not yet connected"
-        self._boot_id = boot_id
-        self._version = version
-        self._role = settings.connector.role
-        self._window = settings.uplink.window
-        self._gate = CommandGate(self._former_answer)
+        self._identity = identity
+        self._window = window
+        self._gate = CommandGate(self._former_answer, identity.connectors)
         self._orders: list[Order] = []
         self._reply_places: OrderedDict[str, tuple[str, bytes | None]] = OrderedDict()
         self._responses: OrderedDict[int, tuple[str, bytes, bytes | None]] = OrderedDict()
@@ -92,7 +87,7 @@ class Uplink:
         self._hostile = Allowance(burst=10, per_s=0.1)
         self._misunderstood = Allowance(burst=3, per_s=0.02)
         self._flow = Allowance(burst=50, per_s=5.0)
-        self._maximum_bytes = envelope.MAXIMUM_BYTES
+        self._maximum_bytes = MAXIMUM_BYTES
         self._heard_s = 0.0
         self._told = ""
         self.bind(source)
@@ -133,7 +128,7 @@ class Uplink:
             return
         self._send(now_s)
 
-    def _take(self, event: MqttEvent, now_s: float, wall_ms: int, clock_set: bool) -> None:
+    def _take(self, event: ConnectionEvent, now_s: float, wall_ms: int, clock_set: bool) -> None:
         if isinstance(event, Connected):
             self._on_connected(event, now_s, wall_ms)
         elif isinstance(event, Lost):
@@ -147,15 +142,15 @@ class Uplink:
 
     def _on_connected(self, event: Connected, now_s: float, wall_ms: int) -> None:
         self._heard_s = now_s
-        self._maximum_bytes = min(envelope.MAXIMUM_BYTES, (event.maximum_bytes or 1 << 30) - 512)
+        self._maximum_bytes = min(MAXIMUM_BYTES, (event.maximum_bytes or 1 << 30) - 512)
         last = self._source.sequences
         self._outbox.connected(last, event.receive_maximum)
         self.connection.subscribe(now_s)
         birth = envelope.birth(
-            boot_id=self._boot_id,
+            boot_id=self._identity.boot_id,
             ledger_id=self._source.ledger_id,
-            version=self._version,
-            role=self._role,
+            version=self._identity.version,
+            connectors=self._identity.connectors,
             wall_ms=wall_ms,
             unacknowledged={
                 stream: (cursor.acknowledged + 1, last[stream])
@@ -220,19 +215,19 @@ class Uplink:
         while (wanted := self._outbox.wanted(last, now_s, self._others())) is not None:
             if self._outbox.in_flight == 0:
                 self._heard_s = now_s
-            records = self._source.after(wanted.stream, wanted.after, wanted.count)
-            if not records:
+            entries = self._source.after(wanted.stream, wanted.after, wanted.count)
+            if not entries:
                 return
-            for record in records:
+            for entry in entries:
                 message = envelope.envelope(
-                    record,
-                    resent=self._outbox.is_repeated(record.stream, record.seq),
+                    entry,
+                    resent=self._outbox.is_repeated(entry.stream, entry.seq),
                     maximum_bytes=self._maximum_bytes,
                 )
-                message_id = self.connection.publish(self.topics.up(record.stream), message, now_s)
+                message_id = self.connection.publish(self.topics.up(entry.stream), message, now_s)
                 if message_id is None:
                     return
-                self._outbox.sent(record.stream, record.seq, message_id)
+                self._outbox.sent(entry.stream, entry.seq, message_id)
 
     def _others(self) -> int:
         """Messages in flight that are not records."""
@@ -244,14 +239,14 @@ class Uplink:
         body = self._source.command_answer(command_id)
         if body is None:
             return None
-        return Answer(command_id, str(body.get("result", "")), str(body.get("reason", "")))
+        return Answer(command_id, str(body.get("result", "")), parsed(str(body.get("reason", ""))))
 
     def _on_command(self, event: Arrived, now_s: float, wall_ms: int, clock_set: bool) -> None:
         place = (self.topics.response_topic(event.response_topic), event.correlation)
         outcome = self._gate.take(event.payload, wall_ms, clock_set=clock_set)
         if isinstance(outcome, Order):
             if not self._flow.take(now_s):
-                outcome = Answer(outcome.id, "rejected", "too_many_commands")
+                outcome = rejected(outcome.id, reasons.TOO_MANY_COMMANDS)
                 self._gate.remember(outcome)
             else:
                 self._reply_places[outcome.id] = place
@@ -259,11 +254,11 @@ class Uplink:
                     self._reply_places.popitem(last=False)
                 self._orders.append(outcome)
                 return
-        if outcome.result == "accepted" and outcome.code == "in_progress":
+        if outcome.result == reasons.ACCEPTED and outcome.code == reasons.IN_PROGRESS:
             self._reply_places[outcome.id] = place
-        if outcome.result == "rejected" and not self._hostile.take(now_s):
+        if outcome.result == reasons.REJECTED and not self._hostile.take(now_s):
             return
-        if outcome.code in ("malformed", "too_large"):
+        if outcome.code in (reasons.MALFORMED, reasons.TOO_LARGE):
             _LOG.warning(
                 "a command of %d bytes was rejected: %s (%d such answers left out so far)",
                 len(event.payload),
@@ -276,13 +271,18 @@ class Uplink:
         """The field process has answered an order; the platform hears of it."""
         self._gate.remember(answer)
         place = self._reply_places.get(answer.id, (self.topics.response, None))
-        if answer.result in ("rejected", "done", "failed"):
+        if answer.result in reasons.FINAL_RESULTS:
             self._reply_places.pop(answer.id, None)
         self._respond(answer, place, now_s, wall_ms)
 
     def _respond(self, answer: Answer, place: tuple[str, bytes | None], now_s: float, wall_ms: int) -> None:
         payload = envelope.response(
-            answer.id, answer.result, answer.code, session=answer.session, wall_ms=wall_ms, boot_id=self._boot_id
+            answer.id,
+            answer.result,
+            answer.reasons,
+            session=answer.session,
+            wall_ms=wall_ms,
+            boot_id=self._identity.boot_id,
         )
         self._unsent.append((place[0], payload, place[1]))
         del self._unsent[:-_KEPT_RESPONSES]
@@ -290,7 +290,7 @@ class Uplink:
             self._send(now_s)
 
     def _on_watermark(self, payload: bytes, now_s: float) -> None:
-        watermarks = read_watermarks(payload, dict(self._source.sequences))
+        watermarks = read_watermarks(payload, self._source.sequences)
         if watermarks is None:
             if self._misunderstood.take(now_s):
                 _LOG.warning("a watermark message of %d bytes is not understood", len(payload))
@@ -301,5 +301,7 @@ class Uplink:
     def stop(self, now_s: float) -> None:
         """Say goodbye; the will is not published."""
         if self.connection.connected:
-            self.connection.publish(self.topics.birth, envelope.farewell(boot_id=self._boot_id, graceful=True), now_s)
+            self.connection.publish(
+                self.topics.birth, envelope.farewell(boot_id=self._identity.boot_id, graceful=True), now_s
+            )
         self.connection.close(now_s)

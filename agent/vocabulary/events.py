@@ -1,6 +1,10 @@
-"""The events: values of the key ``event`` of an ``event`` record. Their keys are in ``agent.vocabulary.bodies``."""
+"""The events: values of the key ``event`` of an ``event`` record. Keys: ``agent.vocabulary.event_bodies``."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
+
+from drivers.text import Text
 
 # The vehicle and the dialogue with it.
 BATTERY: Final = "battery"
@@ -35,31 +39,35 @@ RECORDS_OMITTED: Final = "records_omitted"
 RECORDS_MISSING: Final = "records_missing"
 READINGS_DAMAGED: Final = "readings_damaged"
 
-EVENTS = (
-    BATTERY,
-    INSULATION,
-    VEHICLE_STOP,
-    PAUSED,
-    RESUMED,
-    VERSION_NEGOTIATION,
-    MESSAGE_REFUSED,
-    CONTACT_LOST,
-    RECONNECT,
-    CHARGER_LIMITS,
-    PROTOCOL_VIOLATION,
-    STOP_ASKED,
-    VEHICLE_FAULT_STATE,
-    VEHICLE_ATTEMPT,
-    VEHICLE_PAUSE,
-    VEHICLE_RESUME,
-    ENERGY_DISAGREES,
-    REGISTER_LOWER,
-    REGISTER_JUMPED,
-    REGISTER_ROLLED_OVER,
-    REGISTER_RESUMED,
-    INTERNAL_ERROR,
-    RECORDS_OMITTED,
-    RECORDS_MISSING,
-    READINGS_DAMAGED,
+EVENTS: Mapping[str, Text] = MappingProxyType(
+    {
+        BATTERY: Text("电池参数", "battery"),
+        INSULATION: Text("绝缘测量", "insulation measured"),
+        VEHICLE_STOP: Text("车辆请求停止", "the vehicle asks to stop"),
+        PAUSED: Text("车辆请求暂停", "the vehicle asks for a pause"),
+        RESUMED: Text("车辆恢复充电", "the vehicle goes on"),
+        VERSION_NEGOTIATION: Text(
+            "车辆提议新版协议,按 2015 流程继续", "the vehicle offers a newer protocol, going on as 2015"
+        ),
+        MESSAGE_REFUSED: Text("报文不合规,未采用", "unusable message"),
+        CONTACT_LOST: Text("通信中断,准备重新握手", "contact lost, preparing a new handshake"),
+        RECONNECT: Text("重新握手", "new handshake"),
+        CHARGER_LIMITS: Text("充电机输出能力", "charger limits"),
+        PROTOCOL_VIOLATION: Text("规约违例", "protocol violation"),
+        STOP_ASKED: Text("停止报文", "stop message"),
+        VEHICLE_FAULT_STATE: Text("车辆报告故障状态", "the vehicle reports a fault state"),
+        VEHICLE_ATTEMPT: Text("重新连接", "attempt to connect"),
+        VEHICLE_PAUSE: Text("车辆请求暂停", "the vehicle asks for a pause"),
+        VEHICLE_RESUME: Text("车辆恢复充电", "the vehicle ends the pause"),
+        ENERGY_DISAGREES: Text("电量不一致", "energy disagrees"),
+        REGISTER_LOWER: Text("电表读数变小(换表?)", "the meter register is lower than before (meter exchanged?)"),
+        REGISTER_JUMPED: Text("电表读数跳变", "the meter register jumped"),
+        REGISTER_ROLLED_OVER: Text("电表读数翻转", "the meter register rolled over"),
+        REGISTER_RESUMED: Text("电表读数恢复正常", "the meter register is plausible again"),
+        INTERNAL_ERROR: Text("程序内部错误,输出已断开", "program error, outputs opened"),
+        RECORDS_OMITTED: Text("记录暂缺,仅计数", "records left out while the recorder was away"),
+        RECORDS_MISSING: Text("记录缺失", "records are missing"),
+        READINGS_DAMAGED: Text("读数文件损坏,已另存", "the readings file was damaged and moved aside"),
+    }
 )
-"""All events."""
+"""All events, with what they say."""

@@ -4,7 +4,11 @@ A kind says what a record holds; its keys are the classes of ``agent.vocabulary.
 keeps its name: ledgers of five years and platforms read it.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from drivers.text import Text
 
 # Streams, most urgent first.
 STREAM_ALARM: Final = "alarm"
@@ -34,37 +38,52 @@ POWER_QUALITY: Final = "power_quality"
 POWER_QUALITY_EVENT: Final = "power_quality_event"
 TELEMETRY: Final = "telemetry"
 
-STREAM_OF: dict[str, str] = {
-    ALARM_RAISED: STREAM_ALARM,
-    ALARM_CLEARED: STREAM_ALARM,
-    SESSION_STARTED: STREAM_SESSION,
-    SESSION_VEHICLE: STREAM_SESSION,
-    SESSION_PROGRESS: STREAM_SESSION,
-    SESSION_ENDED: STREAM_SESSION,
-    SESSION_SIGNED: STREAM_SESSION,
-    STATE: STREAM_STATE,
-    EVENT: STREAM_EVENT,
-    COMMAND: STREAM_EVENT,
-    AUDIT: STREAM_EVENT,
-    REGISTER_SNAPSHOT: STREAM_EVENT,
-    POWER_QUALITY: STREAM_EVENT,
-    POWER_QUALITY_EVENT: STREAM_EVENT,
-    TELEMETRY: STREAM_TELEMETRY,
-}
-"""The stream of each kind."""
 
-KINDS = tuple(STREAM_OF)
-"""All kinds of records."""
+class Kind(NamedTuple):
+    """What the table says of a kind."""
+
+    stream: str
+    text: Text
+    since: str = "0.1.0"
+    """Version of the agent that brought it."""
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        ALARM_RAISED: Kind(STREAM_ALARM, Text("故障", "fault")),
+        ALARM_CLEARED: Kind(STREAM_ALARM, Text("故障恢复", "cleared")),
+        SESSION_STARTED: Kind(STREAM_SESSION, Text("充电开始,已落盘", "session started, durable")),
+        SESSION_VEHICLE: Kind(STREAM_SESSION, Text("车辆", "vehicle")),
+        SESSION_PROGRESS: Kind(STREAM_SESSION, Text("充电进程", "progress")),
+        SESSION_ENDED: Kind(STREAM_SESSION, Text("充电结束", "session ended")),
+        SESSION_SIGNED: Kind(STREAM_SESSION, Text("充电记录已签名", "session signed")),
+        STATE: Kind(STREAM_STATE, Text("状态", "state")),
+        EVENT: Kind(STREAM_EVENT, Text("事件", "event")),
+        COMMAND: Kind(STREAM_EVENT, Text("命令", "command")),
+        AUDIT: Kind(STREAM_EVENT, Text("现场操作", "work at the pile")),
+        REGISTER_SNAPSHOT: Kind(STREAM_EVENT, Text("刻钟示数", "register at the quarter of an hour")),
+        POWER_QUALITY: Kind(STREAM_EVENT, Text("电能质量(10 分钟)", "power quality, ten minutes")),
+        POWER_QUALITY_EVENT: Kind(STREAM_EVENT, Text("电压暂降、暂升、中断", "voltage sag, swell or interruption")),
+        TELEMETRY: Kind(STREAM_TELEMETRY, Text("遥测", "telemetry")),
+    }
+)
+"""All kinds of records, with stream and meaning."""
 
 
 def stream_of(kind: str) -> str:
     """The stream of a kind; a kind that is not in the table (of a newer field process) is numbered with the events."""
-    return STREAM_OF.get(kind, STREAM_EVENT)
+    known = KINDS.get(kind)
+    return STREAM_EVENT if known is None else known.stream
 
 
 # Audits: what a person did to the pile (key ``audit`` of an audit record).
 METER_UNIT_PROVEN: Final = "meter_unit_proven"
 METER_EXCHANGED: Final = "meter_exchanged"
 
-AUDITS = (METER_UNIT_PROVEN, METER_EXCHANGED)
+AUDITS: Mapping[str, Text] = MappingProxyType(
+    {
+        METER_UNIT_PROVEN: Text("电表单位已核实", "unit of the meter proven"),
+        METER_EXCHANGED: Text("更换电表", "meter exchanged"),
+    }
+)
 """All audits."""

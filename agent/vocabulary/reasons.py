@@ -193,7 +193,7 @@ REFUSALS: Mapping[str, Text] = MappingProxyType(
 
 PERMISSION_REASONS: Mapping[str, Text] = MappingProxyType(
     {
-        NO_VALUE: Text("缺少有效读数", "no valid reading of"),
+        NO_VALUE: Text("没有读数", "no value of"),
         RECORDER_NOT_READY: Text("记录进程未就绪", "the recorder is not ready"),
         NO_POWER_MODULE: Text("没有可用的功率模块", "no power module answers"),
         NOT_PLUGGED: Text("未插枪", "no vehicle is plugged in"),
@@ -222,3 +222,20 @@ class Reason(msgspec.Struct, frozen=True, array_like=True, gc=False):
 def joined(reasons: Iterable[Reason]) -> str:
     """Several reasons as one text, with commas between."""
     return ", ".join(reason.text for reason in reasons)
+
+
+_WHOLE = frozenset({BAD_ARGUMENTS, REGISTER_DIFFERS, DISPLAY_TOO_SMALL, SERIAL_DIFFERS, OLD_END_BELOW})
+"""Codes that are always alone and whose detail may hold commas."""
+
+
+def parsed(text: str) -> tuple[Reason, ...]:
+    """The reasons of a text as ``joined`` writes it. Also reads what earlier releases recorded."""
+    code, colon, detail = text.partition(": ")
+    if colon and code in _WHOLE:
+        return (Reason(code, detail),)
+    found = []
+    for part in text.split(","):
+        code, _, detail = part.strip().partition(": ")
+        if code:
+            found.append(Reason(code, detail))
+    return tuple(found)

@@ -11,8 +11,8 @@ class Record(msgspec.Struct, tag_field="type", tag="record", frozen=True, gc=Fal
     """One thing that must be kept. ``number`` counts from 1 without gaps within one ``boot_id``.
 
     ``boot_id`` names the run of the process that made the record, ``at_s`` is monotonic seconds of that process,
-    ``wall_ms`` UTC milliseconds with their quality (``agent.vocabulary.states.CLOCK_QUALITIES``), ``session`` the session
-    it belongs to. The body of each kind is in ``agent.vocabulary.bodies``.
+    ``wall_ms`` UTC milliseconds with their quality (``CLOCK_QUALITIES``), ``session`` the session it belongs to. The
+    body of each kind is in ``agent.vocabulary.bodies``.
     """
 
     boot_id: str
@@ -39,6 +39,19 @@ class LedgerEntry(NamedTuple):
     """The body exactly as stored, hashed and sent: JSON, keys sorted, without spaces."""
     previous_hash: bytes
     hash: bytes
+
+
+class MeterInLedger(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the ledger knows of the meter of one connector."""
+
+    proof: str = ""
+    """What the last proof of the energy unit was made for; empty if there is none."""
+    register_end_wh: int | None = None
+    """Register at the end of the last session or after the exchange of the meter; None if neither is known."""
+
+
+NO_METER = MeterInLedger()
+"""The ledger knows nothing of the meter."""
 
 
 def parsed(text: str) -> dict[str, Any]:

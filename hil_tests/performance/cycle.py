@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.field.assembly import wiring_of
+from agent.field.assembly import build_hardware
 from drivers.inputs_outputs.waveshare import RelayBoard
 from drivers.line.owner import LineOwner
 from drivers.modbus import codec
@@ -45,8 +45,7 @@ def _poll_round(master: LineOwner, board: RelayBoard, reply: bytes) -> Callable[
 
 
 def _poll_costs(folder: Path, count: int) -> Summary:
-    site = reference_site(folder)
-    board = RelayBoard(wiring_of(site.board), 1, 0.02)
+    (board,) = build_hardware(reference_site(folder)).connectors[0].outputs.boards
     master = LineOwner(115200)
     master.attach(1, board.timing)
     body = bytes((1, codec.READ_DISCRETE_INPUTS, 1, 0b0000_0111))

@@ -24,7 +24,8 @@ from agent.field.loop import FieldLoop
 from agent.field.server import FieldServer
 from agent.link.messages import Hello
 from agent.north.process import NorthProcess
-from agent.settings.load import Site, load_site
+from agent.settings.load import load_site
+from agent.settings.site import Site
 from hil_tests.performance.asyncio_selector import AsyncioSelector
 from hil_tests.performance.flags import Flags, Slot
 from hil_tests.performance.rearm import ChargingCore, QuietLine, Rearming

@@ -136,7 +136,7 @@ class QuietLine:
 
     def __init__(self, loop: FieldLoop, hardware: Hardware, line: ModbusLine, now_s: float) -> None:
         self._loop = loop
-        self._board = hardware.relay_board
+        self._board = hardware.connectors[0].outputs
         devices = list(line.devices.values())
         self._due_s = min(device.next_due(now_s) for device in devices)
         self._moment = Moment(

@@ -7,9 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.link.messages import RecordMessage
 from agent.records.ledger import Ledger
-from agent.uplink.service import Uplink
+from agent.uplink.mqtt import pile_connection
+from agent.uplink.service import Identity, Uplink
+from agent.vocabulary.messages import Topics
+from agent.vocabulary.record import Record
+from agent.vocabulary.states import ROLE_CHARGER
 from hil_tests.performance.broker import broker
 from hil_tests.performance.report import Figure, not_measured
 from hil_tests.performance.samples import summarise
@@ -22,12 +25,12 @@ _BOOT = "0" * 32
 _DRAIN_TIMEOUT_S = 120.0
 
 
-def messages(kind: str, session: str | None = None) -> Iterator[RecordMessage]:
+def messages(kind: str, session: str | None = None) -> Iterator[Record]:
     """Records of a size that a charge makes, numbered from 1."""
     number = 0
     while True:
         number += 1
-        yield RecordMessage(
+        yield Record(
             boot_id=_BOOT,
             number=number,
             kind=kind,
@@ -100,9 +103,12 @@ def _drain(folder: Path, count: int) -> Figure:
         try:
             for _ in range(count // 500):
                 ledger.append([next(source) for _ in range(500)])
-            uplink = Uplink(
-                site.settings, boot_id=_BOOT, version="bench", source=ledger, selector=selector, draw=random.random
+            settings = site.settings
+            identity = Identity(_BOOT, "bench", Topics(settings.pile.operator_id, settings.pile.id), {1: ROLE_CHARGER})
+            connection = pile_connection(
+                settings.uplink, settings.pile.id, identity.topics, _BOOT, selector=selector, draw=random.random
             )
+            uplink = Uplink(identity, connection, ledger, window=settings.uplink.window)
             deadline_s = time.monotonic() + _DRAIN_TIMEOUT_S
             begin_s = 0.0
             while uplink.pending:
@@ -110,10 +116,10 @@ def _drain(folder: Path, count: int) -> Figure:
                 if now_s > deadline_s:
                     return not_measured(GROUP, name, "1/s", f"{uplink.pending} left, uplink {uplink.state}")
                 uplink.turn(now_s, time.time_ns() // 1_000_000, clock_set=True)
-                if not begin_s and uplink.connection.connected:
+                if not begin_s and connection.connected:
                     begin_s = now_s
                 for _, mask in selector.select(max(0.0, min(0.1, uplink.next_due(now_s) - now_s))):
-                    uplink.connection.ready(mask, time.monotonic())
+                    connection.ready(mask, time.monotonic())
             rate = count / (time.monotonic() - begin_s)
             uplink.stop(time.monotonic())
         finally:

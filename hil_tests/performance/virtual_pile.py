@@ -15,8 +15,9 @@ from agent.control.chassis.commands import CommandInput
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
-from agent.field.parameters import control_parameters
-from agent.settings.load import Site, load_site
+from agent.field.parameters import connector_parameters
+from agent.settings.load import load_site
+from agent.settings.site import Site
 from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.power.infypower import InfyPower
@@ -60,7 +61,8 @@ class VirtualPile:
         unfiltered: Collection[str] = (),
     ) -> None:
         self.now_s = BEGIN_S
-        self.parameters: ControlParameters = control_parameters(site, boot_id=boot_id, version=version)
+        (connector,) = site.connectors
+        self.parameters: ControlParameters = connector_parameters(site, connector, boot_id=boot_id, version=version)
         if unfiltered:
             faults = dict(self.parameters.faults)
             for fault_id in unfiltered:
@@ -68,11 +70,11 @@ class VirtualPile:
             self.parameters = replace(self.parameters, faults=faults)
         self.core = core_class(self.parameters, self.now_s)
         self.relays = RelayBoard()
-        self.stage = PowerStage(site.profile.module_count)
+        self.stage = PowerStage(connector.groups[0].module_count)
         self.plant = Plant(load_wiring(), self.relays, self.stage)
         self.vehicle = Vehicle(load_profile(vehicle_profile))
         self.records: list[Record] = []
-        self._modules = InfyPower(site.profile.module_count, 0.1)
+        self._modules = InfyPower(connector.groups[0].module_count, 0.1)
         self.core.on_vehicle_port(is_open=True)
 
     def plug_and_start(self) -> None:
@@ -164,7 +166,13 @@ class VirtualPile:
         backlog = Backlog(self.parameters.maximum_backlog, self.parameters.boot_id)
         for record in self.records:
             backlog.add(
-                record.kind, record.at_s, record.wall_ms, record.wall_quality, record.session, dict(record.body)
+                record.kind,
+                record.at_s,
+                record.wall_ms,
+                record.wall_quality,
+                record.session,
+                record.body,
+                connector=record.connector,
             )
         self.core.chassis.backlog = backlog
 

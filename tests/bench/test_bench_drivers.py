@@ -21,19 +21,19 @@ from drivers.meters.register_map import load_register_map
 from drivers.power.infypower import InfyPower
 from drivers.reading import Reading
 from hil_tests.bench.runner import Bench, start_bench
-from hil_tests.bench.wiring import BOARD_FILE
+from hil_tests.bench.wiring import WIRING_FILE
 
 pytestmark = pytest.mark.bench
 
 LONGEST_S = 20.0
-METER_FILE = BOARD_FILE.parents[1] / "meters" / "acrel-djsf1352-rn.toml"
+METER_FILE = WIRING_FILE.parents[1] / "meters" / "acrel-djsf1352-rn.toml"
 
 
 class Drivers:
     """All drivers of the field side in one plain loop."""
 
     def __init__(self, bench: Bench) -> None:
-        sheet = tomllib.loads(BOARD_FILE.read_text(encoding="utf-8"))
+        sheet = tomllib.loads(WIRING_FILE.read_text(encoding="utf-8"))
         outputs = {name: OutputWiring(entry["channel"], entry["timed"]) for name, entry in sheet["outputs"].items()}
         inputs = {name: InputWiring(entry["channel"], entry["active_low"]) for name, entry in sheet["inputs"].items()}
         analog = {

@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.link.framing import Decoder, encode
 from agent.link.messages import Attach, Command, CommandReply, Hello, Message, StatusMessage, StatusRequest, ToField
+from agent.vocabulary.reasons import Reason
 
 Answer = Callable[[Command], list[Message]]
 
@@ -92,7 +93,7 @@ class FakeField:
             return [StatusMessage(status)]
         if isinstance(message, Command):
             # An answer to somebody else's command comes first: a client must not take it for its own.
-            return [CommandReply("somebody-else", "rejected", "expired"), *self.answer(message)]
+            return [CommandReply("another-client", "rejected", (Reason("expired"),)), *self.answer(message)]
         assert isinstance(message, Attach)
         return []
 

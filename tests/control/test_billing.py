@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.control.metering.billing import ROUNDING_RULE, Bill, Billing, BillingTariff, Slice
-from agent.records.canonical import Record, canonical_json
 from agent.records.recovery import recovered_end
+from agent.vocabulary.record import Record
 
 
 def wall_ms(hour: int, minute: int = 0, second: int = 0, millisecond: int = 0, day: int = 9) -> int:
@@ -212,14 +212,14 @@ def test_a_bill_closed_from_the_record_is_the_bill_of_the_control(
         register_wh, at_ms = register_wh + energy_wh, at_ms + elapsed_ms
         if made.sample(register_wh, at_ms):
             records.append(_record(len(records) + 1, "session_progress", at_ms, {"register_wh": register_wh}))
-    body, _ = recovered_end(records, register_wh=register_wh, last_wall_ms=at_ms, stop_reason="power_lost")
-    bill = made.bill().as_record()
+    end = recovered_end(records, register_wh=register_wh, last_wall_ms=at_ms, stop_reason="power_lost")
+    body: dict[str, object] = {**end.body}
+    bill: dict[str, object] = {**made.bill().as_record()}
     assert {name: body[name] for name in bill} == bill
 
 
 def _record(number: int, kind: str, at_ms: int, data: dict[str, object]) -> Record:
-    body = canonical_json(data)
-    return Record(number, "session", number, "b", number, kind, 0.0, at_ms, "synced", 1, "s", body, b"", b"")
+    return Record("b", number, kind, 0.0, at_ms, "synced", 1, "s", data)
 
 
 @pytest.mark.parametrize(

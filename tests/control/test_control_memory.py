@@ -6,31 +6,33 @@ from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import Answers, CommandInput, Reply
 from agent.vocabulary.record import Record
 
+_BODY = {"event": "records_omitted", "count": 1}
+
 
 def filled(count: int, maximum: int = 40) -> Backlog:
-    backlog = Backlog(maximum)
+    backlog = Backlog(maximum, "boot")
     for _ in range(count):
-        backlog.add("event", 1.0, 2, "synced", None, {})
+        backlog.add("event", 1.0, 2, "synced", None, _BODY, connector=1)
     return backlog
 
 
 def test_numbers_count_from_one_without_gaps() -> None:
     backlog = filled(3)
-    assert [draft.number for draft in backlog.pending()] == [1, 2, 3]
+    assert [record.number for record in backlog.pending()] == [1, 2, 3]
     assert (backlog.last_number, backlog.acknowledged) == (3, 0)
 
 
 def test_what_is_added_is_what_is_kept() -> None:
     backlog = filled(1)
-    draft = backlog.add("state", 5.0, 6, "holdover", "s", {"a": 1})
-    assert draft == Record("", 2, "state", 5.0, 6, "holdover", 1, "s", {"a": 1})
-    assert backlog.pending()[-1] is draft
+    record = backlog.add("event", 5.0, 6, "holdover", "s", _BODY, connector=2)
+    assert record == Record("boot", 2, "event", 5.0, 6, "holdover", 2, "s", _BODY)
+    assert backlog.pending()[-1] is record
 
 
 def test_what_is_durable_is_forgotten() -> None:
     backlog = filled(5)
     backlog.acknowledge(3)
-    assert [draft.number for draft in backlog.pending()] == [4, 5]
+    assert [record.number for record in backlog.pending()] == [4, 5]
     backlog.acknowledge(2)
     assert backlog.acknowledged == 3
     backlog.acknowledge(5)

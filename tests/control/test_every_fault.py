@@ -12,6 +12,7 @@ from agent.control.dc.steps import STEPS
 from agent.control.dc.view import View
 from agent.control.dc.wants import Wants
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
 from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
@@ -31,7 +32,7 @@ class Scene:
     settle_s: float = 2.0
     no_reconnect: bool = False
     """New handshakes are used up: the fault acts as the catalogue says."""
-    limits: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
     """Limits of the judge that are shortened so that a test can wait for them."""
 
 
@@ -200,6 +201,11 @@ SCENES: dict[str, Scene] = {
     "bms_not_ready": Scene("precharge", _not_ready, 0.2),
     "bms_limits_violated": Scene("charging", _cool_limits, 1.0),
     "vehicle_bus_lost": Scene("charging", lambda world: world.core.on_vehicle_port(is_open=False), 1.2),
+    "vehicle_bus_off": Scene("charging", lambda world: world.core.on_vehicle_bus_state(BusState.OFF), 0.7),
+    "vehicle_bus_error_passive": Scene(
+        "charging", lambda world: world.core.on_vehicle_bus_state(BusState.PASSIVE), 5.2
+    ),
+    "module_bus_off": Scene("charging", lambda world: world.core.on_module_bus_state(BusState.OFF), 0.7),
     "auxiliary_supply_fault": Scene("charging", override(auxiliary_voltage_v=10.7), 0.7),
     "meter_lost": Scene("charging", missing("meter_energy_wh"), 10.2),
     "meter_abnormal": Scene("charging", override(meter_energy_wh=1000), 0.1),

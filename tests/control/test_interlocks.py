@@ -19,6 +19,7 @@ from agent.control.safety.requirements import safety_inputs
 from agent.control.safety.rules import EVENT_FAULTS, FAULT_IDS, RULES, VEHICLE_FINDINGS, is_plugged
 from agent.control.safety.situation import Situation
 from agent.vocabulary.reasons import Reason
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import TIME_LIMITS
 from drivers.reading import Quality
 
@@ -45,7 +46,8 @@ def test_before_anything_is_known_the_situation_says_nothing_that_helps() -> Non
         now_s=1.0, started_at_s=2.0, in_session=False, record_durable=False, lock_required=False,
         vehicle_expected=False, contactors_wanted=False, contactors_wanted_since_s=0.0, before_insulation_test=False,
         auxiliary_wanted_since_s=None, voltage_ceiling_v=None, current_envelope_a=None, current_expected_since_s=None,
-        vehicle_port_open=True, battery_limits_violated=False, recorder_ready_at_s=None, uplink_lost=False,
+        vehicle_port_open=True, vehicle_bus_state=BusState.UNKNOWN, module_bus_state=BusState.UNKNOWN,
+        battery_limits_violated=False, recorder_ready_at_s=None, uplink_lost=False,
         clock_unset=False, discharged_side=True, events=frozenset(),
     )  # fmt: skip
     assert Situation(now_s=1.0, started_at_s=2.0) == nothing_wanted
@@ -372,6 +374,11 @@ def test_flags_of_the_situation(flag: str, fault: str) -> None:
 
 def test_the_vehicle_bus_is_lost_with_its_port() -> None:
     assert case(vehicle_port_open=False).conditions() == ("vehicle_bus_lost",)
+    assert case(vehicle_bus_state=BusState.OFF).conditions() == ("vehicle_bus_off",)
+    assert case(vehicle_bus_state=BusState.PASSIVE).conditions() == ("vehicle_bus_error_passive",)
+    assert case(module_bus_state=BusState.OFF).conditions() == ("module_bus_off",)
+    for state in (BusState.ACTIVE, BusState.WARNING, BusState.UNKNOWN):
+        assert case(vehicle_bus_state=state, module_bus_state=state).conditions() == ()
     assert Situation(now_s=0.0, started_at_s=0.0).vehicle_port_open
 
 

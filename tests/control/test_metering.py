@@ -11,10 +11,10 @@ from agent.control.metering.findings import METER_FINDINGS
 from agent.control.metering.meter import (
     FrozenRegister,
     Metering,
-    MeterInLedger,
     days_left,
     verification_findings,
 )
+from agent.vocabulary.record import MeterInLedger
 from drivers.meters.register_form import RegisterForm
 
 DUE = date(2027, 5, 1)

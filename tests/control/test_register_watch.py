@@ -7,8 +7,8 @@ from control_world import World
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.control.metering.meter import MeterInLedger
 from agent.control.metering.register_watch import Judgement, RegisterWatch, Verdict, flowed_wh, judge, lag_wh
+from agent.vocabulary.record import MeterInLedger
 from drivers.meters.register_form import RegisterForm
 
 POWER_W = 60_000.0

@@ -11,11 +11,12 @@ import pytest
 from agent.control.dc.core import ControlCore, Outputs
 from agent.field import base_loop
 from agent.field import loop as field_loop
-from agent.field.assembly import Hardware, build_hardware
-from agent.field.lines import CanLine
+from agent.field.assembly import ConnectorHardware, GroupHardware, Hardware, build_hardware
+from agent.field.can_lines import CanLine
 from agent.field.loop import FieldLoop
-from agent.field.parameters import control_parameters
+from agent.field.parameters import connector_parameters
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
 from drivers.gbt27930.charger.dialogue import Phase
 from drivers.gbt27930.messages.table import MESSAGES, encode, identifier_of
@@ -34,6 +35,15 @@ class Port:
         self.sent: list[tuple[float, CanFrame]] = []
         self.clock: Clock
         self.gone = False
+        self.counters = CanCounters()
+        self.state = BusState.UNKNOWN
+        self.restarts_by_opening = False
+
+    def is_ready(self, now_s: float) -> bool:
+        return True
+
+    def tick(self, now_s: float) -> None:
+        """Nothing to ask."""
 
     def fileno(self) -> int:
         return DESCRIPTOR
@@ -132,12 +142,14 @@ class Bench:
         self.clock = Clock(self.port)
         for module in (base_loop, field_loop):
             monkeypatch.setattr(module, "time", self.clock)
-        parameters = control_parameters(site, boot_id="0" * 32, version="test")
+        parameters = connector_parameters(site, site.connectors[0], boot_id="0" * 32, version="test")
         self.core = CountingCore(parameters, self.clock.now_s)
         line = Line("vehicle", "slcan", "can0", 250_000)
         line.port = self.port
         built = build_hardware(site)
-        hardware = Hardware([], line, line, built.relay_board, built.power_stage)
+        (connector,) = built.connectors
+        group = GroupHardware("A", connector.groups[0].rated, line, connector.groups[0].stage)
+        hardware = Hardware([], [line], [ConnectorHardware(1, line, connector.outputs, [group])], {})
         self.loop = FieldLoop(
             self.core,
             parameters,
@@ -226,7 +238,7 @@ def test_a_dense_bus_is_fetched_and_a_calm_one_wakes_the_loop_again(bench: Bench
         bench.arrive(foreign, number / 1900)
     bench.core.steps = bench.clock.waits = 0
     bench.run(1.0)
-    line = bench.loop.hardware.vehicle_line
+    line = bench.loop.hardware.connectors[0].vehicle_line
     assert line.frames_in == 1900
     assert bench.core.point.charger.counters["frames_in"] >= 1900
     assert bench.core.steps <= 105, "the cycle, and nothing for frames that mean nothing"
@@ -272,7 +284,7 @@ def test_a_line_that_comes_back_before_the_next_fetch_is_watched_once(bench: Ben
     for number in range(20):
         bench.arrive(CanFrame(0x1812F557, bytes(8)), number / 1900)
     bench.run(0.005)
-    line = bench.loop.hardware.vehicle_line
+    line = bench.loop.hardware.connectors[0].vehicle_line
     line.lost(PortError("gone", "can0", "Plug it in."), bench.clock.now_s)
     bench.clock.now_s += 2.0
     bench.loop.open_lines()

@@ -15,11 +15,11 @@ from agent.link.messages import (
     Hello,
     Message,
     RecorderHealth,
-    RecordMessage,
     StatusMessage,
     StatusRequest,
     ToField,
 )
+from agent.vocabulary.record import Record
 
 MESSAGES: list[Message] = [
     Attach("recorder"),
@@ -44,8 +44,10 @@ def test_what_goes_in_comes_out(message: Message) -> None:
 
 
 def test_a_record_survives_with_all_its_parts() -> None:
-    message = RecordMessage("b", 1, "state", 1.5, 10**12, "synced", 1, None, {"reasons": ["a"], "n": -1})
-    assert from_field().feed(encode(message)) == [message]
+    message = Record("b", 1, "state", 1.5, 10**12, "synced", 1, None, {"reasons": ["a"], "n": -1})
+    (back,) = from_field().feed(encode(message))
+    assert isinstance(back, Record)
+    assert back == message
 
 
 @given(st.lists(st.integers(1, 40)))

@@ -28,10 +28,10 @@ from agent.link.messages import (
     Message,
     ReadingsMessage,
     RecorderHealth,
-    RecordMessage,
     ToField,
 )
 from agent.settings.schema import Settings
+from agent.vocabulary.record import Record
 
 ROOT = Path(__file__).parents[2]
 OPERATOR = "123456789"
@@ -59,17 +59,11 @@ def free_port() -> int:
 def settings_for(folder: Path, port: int, **uplink: Any) -> Settings:
     """Settings of a pile whose files are in ``folder`` and whose broker listens on ``port``."""
     document = {
-        "schema": 1,
+        "schema": 2,
         "pile": {"id": PILE, "operator_id": OPERATOR, "profile": "dc-60kw"},
         "paths": {"state": str(folder / "state"), "runtime": str(folder / "run")},
         "bus": {"modbus": [], "can": []},
-        "connector": {
-            "vehicle_bus": "vehicle",
-            "meter": {"bus": "meter"},
-            "insulation_monitor": {"bus": "meter"},
-            "inputs_outputs": {"bus": "io"},
-            "power_stage": {"bus": "modules"},
-        },
+        "connector": [{"vehicle_bus": "vehicle"}],
         "uplink": {"host": "127.0.0.1", "port": port, "tls": False, "keep_alive_s": 5, **uplink},
         "record": {"minimum_free_mb": 10},
     }
@@ -200,6 +194,11 @@ class Platform:
         self._client.disconnect()
 
 
+def body_of(kind: str, number: int) -> dict[str, Any]:
+    """A body that tells one record from the next."""
+    return {"state": f"n{number}"} if kind in ("telemetry", "state") else {}
+
+
 class Field:
     """The field process's end of the link: keeps records until they are acknowledged, sends them again."""
 
@@ -211,7 +210,7 @@ class Field:
         self.health: list[RecorderHealth] = []
         self.commands: list[Command] = []
         self.answer_with: tuple[str, ...] = ("accepted",)
-        self._pending: list[RecordMessage] = []
+        self._pending: list[Record] = []
         self._number = 0
         self._lock = threading.RLock()
         self._connection: socket.socket | None = None
@@ -258,9 +257,9 @@ class Field:
             elif isinstance(message, Command):
                 self.commands.append(message)
                 for result in self.answer_with:
-                    self._send(CommandReply(message.id, result, "", "s1"))
+                    self._send(CommandReply(message.id, result, (), "s1"))
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message | Record) -> None:
         if self._connection is not None:
             with contextlib.suppress(OSError):
                 self._connection.sendall(encode(message))
@@ -278,7 +277,7 @@ class Field:
         with self._lock:
             for _ in range(count):
                 self._number += 1
-                message = RecordMessage(
+                message = Record(
                     self.boot_id,
                     self._number,
                     kind,
@@ -287,7 +286,7 @@ class Field:
                     "synced",
                     1,
                     session,
-                    {"n": self._number} if body is None else body,
+                    body_of(kind, self._number) if body is None else body,
                 )
                 self._pending.append(message)
                 self._send(message)

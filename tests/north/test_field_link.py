@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from agent.link.framing import encode
-from agent.link.messages import Hello, RecorderHealth, RecordMessage
+from agent.link.messages import Hello, RecorderHealth
 from agent.north.field_link import FieldLink
+from agent.vocabulary.record import Record
 
 HELLO = Hello("boot", "P1", "1", 1_700_000_000_000)
-RECORD = RecordMessage("boot", 1, "session_started", 1.0, 1_700_000_000_000, "synced", 1, "s1", {"register_wh": 5})
+RECORD = Record("boot", 1, "session_started", 1.0, 1_700_000_000_000, "synced", 1, "s1", {"register_wh": 5})
 
 
 @pytest.mark.parametrize("peer_has_read", [False, True])

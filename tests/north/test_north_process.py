@@ -283,9 +283,9 @@ def test_a_session_left_open_is_closed_from_the_meter(site: World) -> None:
     with LedgerReader(site.north.state) as reader:
         assert reader.sessions()[0]["status"] == "open", "the same field process still charges"
     field = site.new_field("field-b")
-    eventually(lambda: field.health and field.health[-1].open_session == "s1")
+    eventually(lambda: field.health and field.health[-1].open_sessions == {1: "s1"})
     field.readings(meter_energy_wh=1600)
-    eventually(lambda: field.health[-1].open_session is None)
+    eventually(lambda: field.health[-1].open_sessions == {})
     with LedgerReader(site.north.state) as reader:
         session = reader.session("s1")
         assert reader.verify().problems == []

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from agent.link.messages import Acknowledge, Hello, ReadingsMessage, RecordMessage
+from agent.link.messages import Acknowledge, Hello, ReadingsMessage
 from agent.north import recorder as module
 from agent.north.recorder import Recorder
 from agent.records.errors import LedgerDamagedError, LedgerError
 from agent.records.ledger import FILE_NAME, Ledger
 from agent.records.reader import LedgerReader
+from agent.vocabulary.record import Record
 
 WALL_MS = 1_800_000_000_000
 _TARIFF = {
@@ -43,9 +44,7 @@ class Bench:
     def record(
         self, number: int, kind: str = "state", body: dict[str, Any] | None = None, session: str | None = None
     ) -> None:
-        message = RecordMessage(
-            "field-a", number, kind, self.now_s, WALL_MS + number * 1000, "synced", 1, session, body or {}
-        )
+        message = Record("field-a", number, kind, self.now_s, WALL_MS + number * 1000, "synced", 1, session, body or {})
         self.recorder.on_record(message)
 
     def register(self, energy_wh: int) -> None:
@@ -59,7 +58,17 @@ class Bench:
 
     def open_session(self) -> str | None:
         """The session that waits to be closed."""
-        return self.recorder.open_session
+        return self.recorder.open_sessions.get(1)
+
+    def proof(self, connector: int = 1) -> str:
+        """What the ledger knows of the proof of a meter."""
+        known = self.recorder.meters.get(connector)
+        return "" if known is None else known.proof
+
+    def register_end_wh(self, connector: int = 1) -> int | None:
+        """What the ledger knows of the last register of a meter."""
+        known = self.recorder.meters.get(connector)
+        return None if known is None else known.register_end_wh
 
     def kinds(self) -> list[tuple[str, dict[str, Any]]]:
         with LedgerReader(self.state) as reader:
@@ -140,12 +149,12 @@ def test_what_a_dead_field_process_left_waits_for_the_disk(bench: Bench, monkeyp
     bench.turn()
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "append", full)
-        bench.record(1, "event", {"event": "last words"})
+        bench.record(1, "event", {"event": "internal_error", "error": "last words"})
         assert bench.turn() == []
         bench.hello("field-b")
         assert bench.turn() == []
     bench.turn(10.0)
-    assert ("event", {"event": "last words"}) in bench.kinds()
+    assert ("event", {"event": "internal_error", "error": "last words"}) in bench.kinds()
 
 
 def test_more_than_can_wait_is_asked_for_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,18 +328,18 @@ def test_the_last_proof_of_the_meter_s_unit_is_known_at_once_and_after_a_restart
     bench = Bench(tmp_path)
     bench.hello()
     bench.turn()
-    assert bench.recorder.meter_proof == ""
-    bench.record(1, "audit", {"audit": "meter_exchanged", "proof": "x"})
+    assert bench.proof() == ""
+    bench.record(1, "audit", {"audit": "meter_exchanged", "by": "x"})
     bench.turn()
-    assert bench.recorder.meter_proof == ""
+    assert bench.proof() == ""
     for number, proof in ((2, "m/1/1"), (3, "m/2/1")):
         bench.record(number, "audit", {"audit": "meter_unit_proven", "proof": proof})
         bench.turn()
-        assert bench.recorder.meter_proof == proof
+        assert bench.proof() == proof
     bench.recorder.close()
     again = Bench(tmp_path, boot_id="north-2")
     again.turn()
-    assert again.recorder.meter_proof == "m/2/1"
+    assert again.proof() == "m/2/1"
     again.recorder.close()
 
 
@@ -338,10 +347,10 @@ def test_a_proof_that_cannot_be_read_is_trouble_and_no_proof(bench: Bench, monke
     def broken(*_: Any) -> Any:
         raise LedgerError("disk gone")
 
-    monkeypatch.setattr(Ledger, "last_audit", broken)
+    monkeypatch.setattr(Ledger, "last_audits", broken)
     bench.record(1, "audit", {"audit": "meter_unit_proven", "proof": "p"})
     bench.turn()
-    assert bench.recorder.meter_proof == ""
+    assert bench.proof() == ""
     assert bench.reason() == "disk gone"
 
 
@@ -353,9 +362,9 @@ def test_where_the_meter_stood_at_the_end_of_the_last_session(tmp_path: Path) ->
     def known_after(number: int, kind: str, body: dict[str, Any], session: str | None = None) -> int | None:
         bench.record(number, kind, body, session)
         bench.turn()
-        return bench.recorder.register_end_wh
+        return bench.register_end_wh()
 
-    assert bench.recorder.register_end_wh is None
+    assert bench.register_end_wh() is None
     # A refused start has no register of its own.
     refused = {"result": "refused", "register_end_wh": 0}
     assert known_after(1, "session_ended", refused, "s1") is None
@@ -371,7 +380,7 @@ def test_where_the_meter_stood_at_the_end_of_the_last_session(tmp_path: Path) ->
     bench.recorder.close()
     again = Bench(tmp_path, boot_id="north-2")
     again.turn()
-    assert again.recorder.register_end_wh == 90
+    assert again.register_end_wh() == 90
     again.recorder.close()
 
 
@@ -382,4 +391,66 @@ def test_a_session_closed_from_the_record_counts_as_well(bench: Bench) -> None:
     bench.hello("field-b")
     bench.register(1300)
     bench.turn()
-    assert bench.recorder.register_end_wh == 1300
+    assert bench.register_end_wh() == 1300
+
+
+# Several connectors.
+
+
+def _two(state: Path, boot_id: str = "north-1") -> Bench:
+    bench = Bench(state, boot_id)
+    bench.recorder = Recorder(state, 10 << 20, boot_id, "machine-1", (1, 2))
+    bench.hello()
+    bench.turn()
+    return bench
+
+
+def _of(bench: Bench, connector: int, number: int, kind: str, body: dict[str, Any], session: str | None = None) -> None:
+    wall_ms = WALL_MS + number * 1000
+    bench.recorder.on_record(Record("field-a", number, kind, bench.now_s, wall_ms, "synced", connector, session, body))
+    bench.turn()
+
+
+def _shows(bench: Bench, connector: int, energy_wh: int) -> None:
+    message = ReadingsMessage(bench.now_s, WALL_MS, "synced", connector, None, {"meter_energy_wh": energy_wh})
+    bench.recorder.on_readings(message, bench.now_s)
+
+
+def _started(register_wh: int) -> dict[str, Any]:
+    return {"register_wh": register_wh, "tariff": _TARIFF, "started_wall_ms": WALL_MS + 1000}
+
+
+def test_each_session_is_closed_with_the_register_of_its_own_connector(tmp_path: Path) -> None:
+    bench = _two(tmp_path)
+    _of(bench, 1, 1, "session_started", _started(1000), "s1")
+    _of(bench, 2, 2, "session_started", _started(50_000), "s2")
+    bench.recorder.on_detached()
+    bench.hello("field-b")
+    bench.turn(1.0)
+    assert bench.recorder.open_sessions == {1: "s1", 2: "s2"}
+    _shows(bench, 2, 50_400)
+    bench.turn(1.0)
+    assert bench.recorder.open_sessions == {1: "s1"}, "the other meter has not answered yet"
+    assert bench.recorder.next_due() < float("inf")
+    bench.turn(30.0)
+    assert bench.recorder.open_sessions == {}
+    bench.recorder.close()
+    with LedgerReader(tmp_path) as reader:
+        ends = {row["session"]: row for row in reader.records("session_ended")}
+    assert {session: row["connector"] for session, row in ends.items()} == {"s1": 1, "s2": 2}
+    assert (ends["s2"]["body"]["energy_wh"], ends["s2"]["body"]["register_source"]) == (400, "meter")
+    assert (ends["s1"]["body"]["energy_wh"], ends["s1"]["body"]["register_source"]) == (0, "last_record")
+
+
+def test_proof_and_last_register_belong_to_one_connector(tmp_path: Path) -> None:
+    bench = _two(tmp_path)
+    _of(bench, 1, 1, "audit", {"audit": "meter_unit_proven", "proof": "first"})
+    _of(bench, 2, 2, "session_started", _started(10), "s2")
+    _of(bench, 2, 3, "session_ended", {"register_end_wh": 700, "register_source": "meter"}, "s2")
+    assert (bench.proof(1), bench.proof(2)) == ("first", "")
+    assert (bench.register_end_wh(1), bench.register_end_wh(2)) == (None, 700)
+    _of(bench, 2, 4, "audit", {"audit": "meter_unit_proven", "proof": "second"})
+    _of(bench, 1, 5, "audit", {"audit": "meter_exchanged", "new": {"register_start_wh": 3}})
+    assert (bench.proof(1), bench.proof(2)) == ("first", "second")
+    assert (bench.register_end_wh(1), bench.register_end_wh(2)) == (3, 700)
+    bench.recorder.close()

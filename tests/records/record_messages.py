@@ -2,10 +2,15 @@
 
 from typing import Any
 
-from agent.link.messages import RecordMessage
+from agent.vocabulary.record import Record
 
 WALL_MS = 1_800_000_000_000
 """15 January 2027, 08:00 UTC."""
+
+
+def body_of(kind: str, number: int) -> dict[str, Any]:
+    """A body that tells one record from the next."""
+    return {"state": f"n{number}"} if kind in ("telemetry", "state") else {}
 
 
 def message(
@@ -16,9 +21,9 @@ def message(
     body: dict[str, Any] | None = None,
     boot_id: str = "boot-a",
     wall_ms: int | None = None,
-) -> RecordMessage:
+) -> Record:
     """One record as the field process sends it."""
-    return RecordMessage(
+    return Record(
         boot_id,
         number,
         kind,
@@ -27,5 +32,5 @@ def message(
         "synced",
         1,
         session,
-        {"n": number} if body is None else body,
+        body_of(kind, number) if body is None else body,
     )

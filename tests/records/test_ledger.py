@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from record_messages import WALL_MS, message
 
-from agent.records.canonical import Record, canonical_json, follows
+from agent.records.canonical import COLUMNS, canonical_json, entry_of, follows, row_of
 from agent.records.errors import LedgerError
-from agent.records.ledger import FILE_NAME, Ledger, stream_of
+from agent.records.ledger import FILE_NAME, Ledger
 from agent.records.reader import LedgerReader
 from agent.records.schema import MIGRATIONS, migrate
+from agent.vocabulary.kinds import stream_of
 
 
 @pytest.fixture
@@ -26,8 +27,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def test_a_repeated_record_is_kept_once(ledger: Ledger) -> None:
     first = ledger.append([message(1), message(2)])
     again = ledger.append([message(1), message(2), message(3)])
-    assert [record.number for record in first] == [1, 2]
-    assert [record.number for record in again] == [3]
+    assert [entry.record.number for entry in first] == [1, 2]
+    assert [entry.record.number for entry in again] == [3]
     assert ledger.append([message(2), message(3)]) == []
     assert ledger.last_number("boot-a") == 3
     assert ledger.last_number("boot-b") is None
@@ -185,30 +186,41 @@ def test_cursors_move_forward_only_and_survive(tmp_path: Path) -> None:
     ledger.close()
 
 
+@pytest.mark.any_body("values that no table allows")
 def test_unwritable_values_do_not_stop_the_record(ledger: Ledger) -> None:
     body = {"a": math.nan, "b": math.inf, "c": b"\x01\x02", "d": [1.5, {"e": -math.inf}]}
-    (record,) = ledger.append([message(1, body=body)])
-    assert record.data == {"a": None, "b": None, "c": "0102", "d": [1.5, {"e": None}]}
+    ledger.append([message(1, body=body)])
+    (entry,) = ledger.after("tele", 0, 1)
+    assert entry.record.body == {"a": None, "b": None, "c": "0102", "d": [1.5, {"e": None}]}
 
 
 def test_the_canonical_form_is_the_documented_one() -> None:
     import hashlib
 
-    record = Record(1, "tele", 1, "b", 7, "telemetry", 1.5, 99, "synced", 1, None, '{"a":1}', bytes(32), b"")
+    entry = entry_of((1, "tele", 1, "b", 7, "telemetry", 1.5, 99, "synced", 1, None, '{"a":1}', bytes(32), b""))
     text = '[1,1,"tele",1,"b",7,"telemetry",1500000,99,"synced",1,null]\n{"a":1}'
     expected = hashlib.sha256(bytes(32) + text.encode()).digest()
-    assert follows(record._replace(hash=expected), bytes(32))
+    assert follows(entry._replace(hash=expected), bytes(32))
     assert canonical_json({"b": "中", "a": 0.1}) == '{"a":0.1,"b":"中"}'
 
 
-@pytest.mark.parametrize("field", [name for name in Record._fields if name != "hash"])
-def test_every_field_is_protected(ledger: Ledger, field: str) -> None:
-    (record,) = ledger.append([message(1, "state", session="s")])
-    value = getattr(record, field)
-    changed = value + 1 if isinstance(value, int | float) else value + (b"x" if isinstance(value, bytes) else "x")
-    assert follows(record, bytes(32))
-    fields: dict[str, Any] = {**record._asdict(), field: changed}
-    assert not follows(Record(**fields), bytes(32))
+@pytest.mark.parametrize("column", [name for name in COLUMNS if name != "hash"])
+def test_every_column_is_protected(ledger: Ledger, column: str) -> None:
+    (entry,) = ledger.append([message(1, "state", session="s")])
+    row = dict(zip(COLUMNS, row_of(entry), strict=True))
+    value = row[column]
+    assert follows(entry_of(list(row.values())), bytes(32))
+    row[column] = value + 1 if isinstance(value, int | float) else value + (b"x" if isinstance(value, bytes) else "x")
+    assert not follows(entry_of(list(row.values())), bytes(32))
+
+
+@pytest.mark.parametrize("text", [None, 5, b"\xff", "", "{", "[1]", "[" * 100_000])
+def test_a_damaged_body_is_no_body_and_does_not_follow(ledger: Ledger, text: Any) -> None:
+    (entry,) = ledger.append([message(1)])
+    row = dict(zip(COLUMNS, row_of(entry), strict=True))
+    damaged = entry_of(list({**row, "body": text}.values()))
+    assert damaged.record.body == {}
+    assert not follows(damaged, bytes(32))
 
 
 def test_former_answers_are_found_by_command_id(ledger: Ledger) -> None:

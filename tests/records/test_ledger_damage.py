@@ -51,8 +51,8 @@ def test_damage_is_noticed_and_the_file_is_kept(tmp_path: Path, damage: str) -> 
 
 def test_a_changed_body_is_noticed(tmp_path: Path) -> None:
     content = _filled(tmp_path)
-    offset = content.index(b'{"n":42}')
-    _overwrite(tmp_path / FILE_NAME, offset, b'{"n":43}')
+    offset = content.index(b'{"state":"n42"}')
+    _overwrite(tmp_path / FILE_NAME, offset, b'{"state":"n43"}')
     ledger = Ledger(tmp_path, WALL_MS)
     assert ledger.damage is not None
     assert ledger.damage.reason == "record 42 does not follow from the one before it"
@@ -62,8 +62,8 @@ def test_a_changed_body_is_noticed(tmp_path: Path) -> None:
 
 def test_an_old_changed_body_is_found_by_verify(tmp_path: Path) -> None:
     content = _filled(tmp_path, 600)
-    offset = content.index(b'{"n":42}')
-    _overwrite(tmp_path / FILE_NAME, offset, b'{"n":43}')
+    offset = content.index(b'{"state":"n42"}')
+    _overwrite(tmp_path / FILE_NAME, offset, b'{"state":"n43"}')
     Ledger(tmp_path, WALL_MS).close()
     with LedgerReader(tmp_path) as reader:
         assert reader.verify().problems == ["record 42 was changed or does not follow from the one before it"]
@@ -79,7 +79,7 @@ def test_a_removed_record_is_found_by_verify(tmp_path: Path) -> None:
     with LedgerReader(tmp_path) as reader:
         problems = reader.verify().problems
     assert problems[0] == "record 42 is missing"
-    assert "record 43: number 43 is out of order in tele" in problems
+    assert "record 43: number 43 is out of sequence in tele" in problems
 
 
 def test_two_damages_in_one_second_keep_both_files(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_two_damages_in_one_second_keep_both_files(tmp_path: Path) -> None:
 def test_what_stands_only_in_the_log_is_kept_too(tmp_path: Path) -> None:
     _filled(tmp_path)
     ledger = Ledger(tmp_path, WALL_MS)
-    ledger.append([message(51, body={"only": "in the log"})])
+    ledger.append([message(51, body={"state": "in the log"})])
     log = (tmp_path / f"{FILE_NAME}-wal").read_bytes()
     assert b"in the log" in log
     ledger.close()

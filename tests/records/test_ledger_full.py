@@ -58,7 +58,7 @@ def narrow(tmp_path: Path) -> Iterator[Narrow]:
 def _append_until_error(ledger: Ledger, number: int) -> tuple[int, LedgerError]:
     for candidate in range(number, number + 5000):
         try:
-            ledger.append([message(candidate, body={"filler": "x" * 500})])
+            ledger.append([message(candidate, body={"state": "x" * 500})])
         except LedgerError as error:
             return candidate, error
     raise AssertionError("the disk never became full")
@@ -72,7 +72,7 @@ def test_full_disk(narrow: Narrow) -> None:
     assert "disk full" in str(error) or "input/output" in str(error)
     assert not isinstance(error, LedgerDamagedError)
     with pytest.raises(LedgerError):
-        ledger.append([message(number, body={"filler": "x" * 500})])
+        ledger.append([message(number, body={"state": "x" * 500})])
     assert ledger.last_number("boot-a") == number - 1
     narrow.empty()
     ledger.reopen()

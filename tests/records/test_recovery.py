@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from record_messages import WALL_MS, message
 
 from agent.control.metering.billing import Bill, Billing, BillingTariff
-from agent.link.messages import RecordMessage
-from agent.records.canonical import Record, canonical_json
 from agent.records.recovery import recovered_end, unreadable_end
+from agent.vocabulary.check import problems
+from agent.vocabulary.record import Record
 
 _RATES = ("sharp", "peak", "flat", "valley")
 _TARIFF = BillingTariff(
@@ -23,23 +24,14 @@ _TARIFF = BillingTariff(
 )
 
 
-def _record(source: RecordMessage) -> Record:
-    return Record(
-        source.number,
-        "session",
-        source.number,
-        source.boot_id,
-        source.number,
-        source.kind,
-        source.at_s,
-        source.wall_ms,
-        source.wall_quality,
-        source.connector,
-        source.session,
-        canonical_json(source.body),
-        b"",
-        b"",
-    )
+def _recovered(records: list[Record], **arguments: Any) -> tuple[dict[str, Any], list[Any]]:
+    """As ``recovered_end``; what it gives fits the table."""
+    end = recovered_end(records, **arguments)
+    body = {**end.body}
+    assert problems("session_ended", body) == []
+    for event in end.events:
+        assert problems("event", {**event}) == []
+    return body, list(end.events)
 
 
 def _charge(steps: list[tuple[int, int]], *, every: int) -> tuple[Bill, list[Record], int]:
@@ -57,7 +49,7 @@ def _charge(steps: list[tuple[int, int]], *, every: int) -> tuple[Bill, list[Rec
         "tariff": _TARIFF.as_record(),
         "started_wall_ms": wall_ms,
     }
-    records = [_record(message(1, "session_started", session="s", body=started, wall_ms=wall_ms))]
+    records = [message(1, "session_started", session="s", body=started, wall_ms=wall_ms)]
     for seconds, energy_wh in steps:
         wall_ms += seconds * 1000
         register_wh += energy_wh
@@ -65,9 +57,7 @@ def _charge(steps: list[tuple[int, int]], *, every: int) -> tuple[Bill, list[Rec
         if billing.sample(register_wh, wall_ms) or waited >= every:
             waited = 0
             body = {"register_wh": register_wh, "rate": billing.rate, "soc_percent": 40 + len(records)}
-            records.append(
-                _record(message(len(records) + 1, "session_progress", session="s", body=body, wall_ms=wall_ms))
-            )
+            records.append(message(len(records) + 1, "session_progress", session="s", body=body, wall_ms=wall_ms))
     return billing.finish(register_wh, wall_ms), records, wall_ms
 
 
@@ -77,7 +67,7 @@ _STEPS = st.lists(st.tuples(st.integers(1, 900), st.integers(0, 5000)), min_size
 @given(_STEPS)
 def test_the_bill_equals_the_uninterrupted_one(steps: list[tuple[int, int]]) -> None:
     bill, records, wall_ms = _charge(steps, every=15)
-    body, events = recovered_end(
+    body, events = _recovered(
         records, register_wh=bill.register_end_wh, last_wall_ms=wall_ms, stop_reason="control_restarted"
     )
     assert {key: body[key] for key in bill.as_record()} == bill.as_record()
@@ -91,8 +81,8 @@ def test_an_interrupted_session_pays_exactly_what_the_register_says(
 ) -> None:
     _, records, _ = _charge(steps, every=60)
     known = records[: kept + 1]
-    last_wh = known[-1].data["register_wh"]
-    body, _ = recovered_end(known, register_wh=last_wh + since_wh, last_wall_ms=0, stop_reason="power_lost")
+    last_wh = known[-1].body["register_wh"]
+    body, _ = _recovered(known, register_wh=last_wh + since_wh, last_wall_ms=0, stop_reason="power_lost")
     assert body["energy_wh"] == last_wh + since_wh - 1_000_000
     assert sum(part["energy_wh"] for part in body["slices"]) == body["energy_wh"]
     assert body["ended_wall_ms"] == known[-1].wall_ms
@@ -101,7 +91,7 @@ def test_an_interrupted_session_pays_exactly_what_the_register_says(
 
 def test_a_silent_meter_leaves_the_last_known_register() -> None:
     bill, records, _ = _charge([(20, 500), (20, 500)], every=15)
-    body, events = recovered_end(records, register_wh=None, last_wall_ms=0, stop_reason="power_lost")
+    body, events = _recovered(records, register_wh=None, last_wall_ms=0, stop_reason="power_lost")
     assert body["register_end_wh"] == bill.register_end_wh
     assert body["register_source"] == "last_record"
     assert events == []
@@ -109,7 +99,7 @@ def test_a_silent_meter_leaves_the_last_known_register() -> None:
 
 def test_a_register_that_went_back_is_told_and_not_billed() -> None:
     bill, records, _ = _charge([(20, 500), (20, 500)], every=15)
-    body, events = recovered_end(records, register_wh=5, last_wall_ms=0, stop_reason="power_lost")
+    body, events = _recovered(records, register_wh=5, last_wall_ms=0, stop_reason="power_lost")
     assert body["register_end_wh"] == bill.register_end_wh
     assert body["register_source"] == "last_record"
     assert events == [{"event": "register_lower", "session": "s", "former_wh": bill.register_end_wh, "register_wh": 5}]
@@ -123,8 +113,8 @@ def test_what_else_is_known_of_the_session() -> None:
         ("alarm_raised", {"fault": "uplink_lost", "action": "log"}),
     ]
     for kind, body in extra:
-        records.append(_record(message(len(records) + 1, kind, session="s", body=body, wall_ms=WALL_MS + 41_000)))
-    body, _ = recovered_end(records, register_wh=None, last_wall_ms=WALL_MS + 43_000, stop_reason="power_lost")
+        records.append(message(len(records) + 1, kind, session="s", body=body, wall_ms=WALL_MS + 41_000))
+    body, _ = _recovered(records, register_wh=None, last_wall_ms=WALL_MS + 43_000, stop_reason="power_lost")
     assert body["vin"] == "LTEST000000000001"
     assert body["faults"] == ["door_open"]
     assert (body["soc_start_percent"], body["soc_end_percent"]) == (41, 42)
@@ -139,21 +129,22 @@ def test_what_else_is_known_of_the_session() -> None:
 
 
 def test_a_start_record_without_tariff_is_refused() -> None:
-    records = [_record(message(1, "session_started", session="s", body={"register_wh": 5}))]
+    records = [message(1, "session_started", session="s", body={"register_wh": 5})]
     with pytest.raises(KeyError):
         recovered_end(records, register_wh=9, last_wall_ms=0, stop_reason="power_lost")
     body = unreadable_end(records, stop_reason="power_lost", problem="no tariff")
+    assert problems("session_ended", {**body}) == []
     assert (body["energy_wh"], body["amount_e4"], body["problem"]) == (0, 0, "no tariff")
 
 
 def _with_meter(records: list[Record], **meter: int) -> list[Record]:
     """The same charge, whose start names the meter's form and the pile's power."""
-    body = {**records[0].data, "meter": meter, "maximum_power_w": 60_000}
-    return [records[0]._replace(body=canonical_json(body)), *records[1:]]
+    body = {**records[0].body, "meter": meter, "maximum_power_w": 60_000}
+    return [replace(records[0], body=body), *records[1:]]
 
 
-def _close(records: list[Record], register_wh: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    return recovered_end(records, register_wh=register_wh, last_wall_ms=records[-1].wall_ms, stop_reason="power_lost")
+def _close(records: list[Record], register_wh: int) -> tuple[dict[str, Any], list[Any]]:
+    return _recovered(records, register_wh=register_wh, last_wall_ms=records[-1].wall_ms, stop_reason="power_lost")
 
 
 _BEGIN_WH = 1_000_000
@@ -194,7 +185,7 @@ def test_progress_across_the_end_of_the_register() -> None:
     _, records, _ = _charge([(10, 100), (10, 100), (10, 100)], every=1)
     modulus_wh = _BEGIN_WH + 150
     rolled = [
-        record._replace(body=canonical_json({**record.data, "register_wh": record.data["register_wh"] % modulus_wh}))
+        replace(record, body={**record.body, "register_wh": record.body["register_wh"] % modulus_wh})
         for record in _with_meter(records, register_modulus_wh=modulus_wh)
     ]
     body, events = _close(rolled, 160)
@@ -214,7 +205,7 @@ def _followed(*more: tuple[str, dict[str, Any]], metered: bool) -> list[Record]:
         started |= {"register_wh": 1_000, "tariff": _TARIFF.as_record()}
     bodies = [("session_started", started), *more]
     return [
-        _record(message(number, kind, session="s", body=body, wall_ms=WALL_MS + 1000 * number))
+        message(number, kind, session="s", body=body, wall_ms=WALL_MS + 1000 * number)
         for number, (kind, body) in enumerate(bodies, 1)
     ]
 
@@ -235,7 +226,7 @@ def test_a_followed_charge_without_a_meter_is_closed_with_what_was_heard(reason:
         *_ALARMS,
         metered=False,
     )
-    body, events = recovered_end(records, register_wh=5_000, last_wall_ms=WALL_MS + 60_000, stop_reason=reason)
+    body, events = _recovered(records, register_wh=5_000, last_wall_ms=WALL_MS + 60_000, stop_reason=reason)
     assert events == []
     assert body == {
         "role": "monitor",
@@ -259,7 +250,7 @@ def test_a_followed_charge_without_a_meter_is_closed_with_what_was_heard(reason:
 
 def test_a_followed_charge_with_a_meter_is_closed_with_its_register() -> None:
     records = _followed(("session_progress", {"register_wh": 1_200, "soc_percent": 40}), *_ALARMS, metered=True)
-    body, events = recovered_end(records, register_wh=1_500, last_wall_ms=WALL_MS, stop_reason="power_lost")
+    body, events = _recovered(records, register_wh=1_500, last_wall_ms=WALL_MS, stop_reason="power_lost")
     assert events == []
     assert (body["role"], body["energy_source"], body["stop_reason"]) == ("monitor", "meter", "listener_lost")
     assert (body["energy_wh"], body["register_source"], body["faults"]) == (500, "meter", ["bms_fault"])
@@ -267,6 +258,6 @@ def test_a_followed_charge_with_a_meter_is_closed_with_its_register() -> None:
 
 def test_a_charge_of_our_own_keeps_its_words() -> None:
     _, records, last_ms = _charge([(10, 50)], every=1)
-    body, _ = recovered_end(records, register_wh=None, last_wall_ms=last_ms, stop_reason="power_lost")
+    body, _ = _recovered(records, register_wh=None, last_wall_ms=last_ms, stop_reason="power_lost")
     assert body["stop_reason"] == "power_lost"
     assert "role" not in body

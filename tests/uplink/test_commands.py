@@ -8,12 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.uplink.commands import Answer, CommandGate, Order, read_watermarks
+from agent.vocabulary.reasons import Reason
 
 NOW_MS = 1_800_000_000_000
 
 
-def _gate(former: dict[str, Answer] | None = None) -> CommandGate:
-    return CommandGate((former or {}).get)
+def _answer(command_id: str, result: str, code: str = "", session: str | None = None) -> Answer:
+    return Answer(command_id, result, (Reason(code),) if code else (), session)
+
+
+def _gate(former: dict[str, Answer] | None = None, connectors: tuple[int, ...] = (1,)) -> CommandGate:
+    return CommandGate((former or {}).get, connectors)
 
 
 def _start(**changes: Any) -> bytes:
@@ -41,7 +46,7 @@ def test_a_start_goes_through() -> None:
         ({"name": "explode"}, "unknown_command"),
         ({"name": ""}, "malformed"),
         ({"name": None}, "malformed"),
-        ({"c": 2}, "unknown_connector"),
+        ({"c": 2}, "no_such_connector"),
         ({"c": 0}, "malformed"),
         ({"c": "1"}, "malformed"),
         ({"args": []}, "malformed"),
@@ -58,12 +63,12 @@ def test_a_start_goes_through() -> None:
     ],
 )
 def test_what_is_wrong_is_rejected_by_name(changes: dict[str, Any], code: str) -> None:
-    assert _take(_start(**changes)) == Answer("c1", "rejected", code)
+    assert _take(_start(**changes)) == _answer("c1", "rejected", code)
 
 
 @pytest.mark.parametrize("identity", ["", "x" * 65, "a b", "a\nb", "中", None, 5, [], {}])
 def test_an_id_that_is_none_is_not_repeated_back(identity: Any) -> None:
-    assert _take(_start(id=identity)) == Answer("", "rejected", "malformed")
+    assert _take(_start(id=identity)) == _answer("", "rejected", "malformed")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +98,7 @@ def test_rubbish_is_rejected(payload: bytes) -> None:
 
 
 def test_size() -> None:
-    assert _take(b" " * 4097) == Answer("", "rejected", "too_large")
+    assert _take(b" " * 4097) == _answer("", "rejected", "too_large")
     assert read_watermarks(b" " * 4097, {}) is None
 
 
@@ -125,31 +130,48 @@ def test_a_stop_passes_with_any_clock_and_age() -> None:
 
 
 def test_a_start_needs_a_clock() -> None:
-    assert _take(_start(), clock_set=False) == Answer("c1", "rejected", "clock_unset")
+    assert _take(_start(), clock_set=False) == _answer("c1", "rejected", "clock_unset")
 
 
 def test_a_repeated_id_acts_once_and_gets_the_newest_answer() -> None:
     gate = _gate()
     assert isinstance(gate.take(_start(), NOW_MS, clock_set=True), Order)
-    assert gate.take(_start(), NOW_MS, clock_set=True) == Answer("c1", "accepted", "in_progress")
-    gate.remember(Answer("c1", "accepted", "", "s1"))
-    assert gate.take(_start(), NOW_MS, clock_set=True) == Answer("c1", "accepted", "", "s1")
-    gate.remember(Answer("c1", "done", "local", "s1"))
-    gate.remember(Answer("c1", "accepted", "", "s1"))
-    assert gate.take(_start(), NOW_MS + 10**9, clock_set=False) == Answer("c1", "done", "local", "s1")
+    assert gate.take(_start(), NOW_MS, clock_set=True) == _answer("c1", "accepted", "in_progress")
+    gate.remember(_answer("c1", "accepted", "", "s1"))
+    assert gate.take(_start(), NOW_MS, clock_set=True) == _answer("c1", "accepted", "", "s1")
+    gate.remember(_answer("c1", "done", "local", "s1"))
+    gate.remember(_answer("c1", "accepted", "", "s1"))
+    assert gate.take(_start(), NOW_MS + 10**9, clock_set=False) == _answer("c1", "done", "local", "s1")
     # Also with another content: the id counts.
-    assert gate.take(_start(name="stop"), NOW_MS, clock_set=True) == Answer("c1", "done", "local", "s1")
+    assert gate.take(_start(name="stop"), NOW_MS, clock_set=True) == _answer("c1", "done", "local", "s1")
+
+
+@pytest.mark.parametrize("name", ["start", "stop"])
+def test_the_connector_may_be_left_out_only_where_there_is_one(name: str) -> None:
+    payload = _start(name=name, c=...)
+    for number in (1, 3):
+        order = _gate(connectors=(number,)).take(payload, NOW_MS, clock_set=True)
+        assert isinstance(order, Order)
+        assert order.connector == number
+    two = _gate(connectors=(1, 2))
+    assert two.take(payload, NOW_MS, clock_set=True) == _answer("c1", "rejected", "connector_missing")
+    for number in (1, 2):
+        order = two.take(_start(id=f"c-{number}", name=name, c=number), NOW_MS, clock_set=True)
+        assert isinstance(order, Order)
+        assert order.connector == number
+    third = two.take(_start(id="c-3", name=name, c=3), NOW_MS, clock_set=True)
+    assert third == _answer("c-3", "rejected", "no_such_connector")
 
 
 def test_a_rejection_is_remembered_too() -> None:
     gate = _gate()
     gate.take(_start(exp=...), NOW_MS, clock_set=True)
-    assert gate.take(_start(), NOW_MS, clock_set=True) == Answer("c1", "rejected", "no_expiry")
+    assert gate.take(_start(), NOW_MS, clock_set=True) == _answer("c1", "rejected", "no_expiry")
 
 
 def test_the_record_knows_older_ids() -> None:
-    gate = _gate({"c1": Answer("c1", "rejected", "door_open")})
-    assert gate.take(_start(), NOW_MS, clock_set=True) == Answer("c1", "rejected", "door_open")
+    gate = _gate({"c1": _answer("c1", "rejected", "door_open")})
+    assert gate.take(_start(), NOW_MS, clock_set=True) == _answer("c1", "rejected", "door_open")
 
 
 def test_the_memory_is_bounded() -> None:

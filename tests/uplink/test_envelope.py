@@ -3,30 +3,28 @@
 import json
 import socket
 import ssl
-from typing import NamedTuple
 
 import msgspec
 import pytest
 
 from agent.settings.schema import Uplink
-from agent.uplink.envelope import MAXIMUM_BYTES, Topics, birth, envelope, farewell, response
+from agent.uplink.envelope import birth, envelope, farewell, response
 from agent.uplink.mqtt import explained
+from agent.vocabulary.messages import MAXIMUM_BYTES, Topics
+from agent.vocabulary.reasons import Reason
+from agent.vocabulary.record import LedgerEntry, Record, parsed
+
+_TEXT = '{"amount_e4":12300,"text":"中"}'
 
 
-class _Stored(NamedTuple):
-    stream: str = "session"
-    seq: int = 2**40
-    boot_id: str = "b"
-    kind: str = "session_ended"
-    wall_ms: int = 1_800_000_000_123
-    wall_quality: str = "holdover"
-    connector: int = 1
-    session: str | None = "s1"
-    body: str = '{"amount_e4":12300,"text":"中"}'
+def _entry(text: str = _TEXT, session: str | None = "s1") -> LedgerEntry:
+    wall_ms = 1_800_000_000_123
+    record = Record("b", 7, "session_ended", 1.0, wall_ms, "holdover", 1, session, parsed(text))
+    return LedgerEntry(9, "session", 2**40, record, text, b"", b"")
 
 
 def test_an_envelope_has_the_agreed_keys() -> None:
-    assert json.loads(envelope(_Stored(), resent=True)) == {
+    assert json.loads(envelope(_entry(), resent=True)) == {
         "v": 1,
         "s": "session",
         "q": 2**40,
@@ -39,18 +37,18 @@ def test_an_envelope_has_the_agreed_keys() -> None:
         "sid": "s1",
         "d": {"amount_e4": 12300, "text": "中"},
     }
-    assert "sid" not in json.loads(envelope(_Stored(session=None), resent=False))
+    assert "sid" not in json.loads(envelope(_entry(session=None), resent=False))
 
 
 def test_an_oversized_body_does_not_hold_up_the_stream() -> None:
-    fitting = _Stored(body=json.dumps({"x": "y" * 60_000}))
+    fitting = _entry(text=json.dumps({"x": "y" * 60_000}))
     assert json.loads(envelope(fitting, resent=False))["d"]["x"]
     for size in (65_000, 66_000, 1_000_000):
         body = json.dumps({"x": "y" * size})
-        message = envelope(_Stored(body=body), resent=False)
+        message = envelope(_entry(text=body), resent=False)
         assert len(message) <= MAXIMUM_BYTES
     assert json.loads(message)["d"] == {"oversize_bytes": len(body)}
-    assert json.loads(envelope(fitting, resent=False, maximum_bytes=1000))["d"] == {"oversize_bytes": len(fitting.body)}
+    assert json.loads(envelope(fitting, resent=False, maximum_bytes=1000))["d"] == {"oversize_bytes": len(fitting.text)}
 
 
 def test_topics() -> None:
@@ -76,11 +74,12 @@ def test_an_answer_goes_where_it_is_wanted() -> None:
 
 
 def test_response_birth_and_will() -> None:
-    assert json.loads(response("c1", "rejected", "expired", session=None, wall_ms=5, boot_id="n")) == {
+    assert json.loads(response("c1", "rejected", [Reason("expired")], session=None, wall_ms=5, boot_id="n")) == {
         "v": 1,
         "id": "c1",
         "result": "rejected",
         "code": "expired",
+        "reasons": [{"code": "expired"}],
         "t": 5,
         "b": "n",
     }
@@ -89,15 +88,23 @@ def test_response_birth_and_will() -> None:
             boot_id="n",
             ledger_id="l",
             version="1",
-            role="monitor",
+            connectors={2: "charger", 1: "monitor"},
             wall_ms=5,
             unacknowledged={"tele": (3, 9)},
             watermarks={"tele": 2},
         )
     )
     assert content["role"] == "monitor"
+    assert content["connectors"] == {"1": "monitor", "2": "charger"}
     assert content["unacknowledged"] == {"tele": [3, 9]}
     assert json.loads(farewell(boot_id="n", graceful=False)) == {"v": 1, "online": False, "b": "n", "graceful": False}
+
+
+def test_code_and_detail_of_a_reason_are_apart() -> None:
+    reasons = [Reason("no value", "cc1_voltage_v"), Reason("door_open")]
+    content = json.loads(response("c1", "rejected", reasons, session="s", wall_ms=5, boot_id="n"))
+    assert content["code"] == "no value: cc1_voltage_v, door_open"
+    assert content["reasons"] == [{"code": "no value", "detail": "cc1_voltage_v"}, {"code": "door_open"}]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.uplink.backoff import Allowance, Backoff
-from agent.uplink.outbox import PRIORITIES, Outbox, Wanted
+from agent.uplink.outbox import Outbox, Wanted
+from agent.vocabulary.kinds import STREAMS
 
 
 def _outbox(window: int = 10, **cursors: int) -> Outbox:
-    return Outbox({name: cursors.get(name, 0) for name in PRIORITIES}, window)
+    return Outbox({name: cursors.get(name, 0) for name in STREAMS}, window)
 
 
 def test_the_most_urgent_stream_first() -> None:
@@ -113,15 +114,15 @@ def test_whatever_happens_the_cursor_never_passes_what_was_not_taken(
     events: list[tuple[str, int]], window: int
 ) -> None:
     outbox = _outbox(window)
-    last = dict.fromkeys(PRIORITIES, 0)
-    taken: dict[str, set[int]] = {name: set() for name in PRIORITIES}
-    cursors = dict.fromkeys(PRIORITIES, 0)
+    last = dict.fromkeys(STREAMS, 0)
+    taken: dict[str, set[int]] = {name: set() for name in STREAMS}
+    cursors = dict.fromkeys(STREAMS, 0)
     in_flight: list[tuple[int, str, int]] = []
     message_id, now_s = 0, 0.0
     for what, number in events:
         now_s += number
         if what == "record":
-            last[PRIORITIES[number % 5]] += 1 + number % 3
+            last[STREAMS[number % 5]] += 1 + number % 3
         elif what == "send":
             wanted = outbox.wanted(last, now_s)
             if wanted is not None:

@@ -1,4 +1,4 @@
-"""Decodes one recording: reads it, lets an observer follow it, and shows what was asked for."""
+"""Decodes one recording: reads it, lets an observer follow it, and shows the requested parts."""
 
 import sys
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SESSIONS_AT_MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command was asked for."""
+    """The options of the command."""
 
     file: Path
     channel: str | None
@@ -119,7 +119,7 @@ def _damage_text(speak: BmsSpeaker, recording: Recording) -> list[str]:
             pick(
                 f"{recording.path}:{count} 处不可读,已跳过（首处:{damage}）",
                 f"{recording.path}: {count} {'line' if count == 1 else 'lines'} cannot be read and "
-                f"{'was' if count == 1 else 'were'} left out (first: {damage})",
+                f"{'was' if count == 1 else 'were'} skipped (first: {damage})",
             )
         ]
     return [

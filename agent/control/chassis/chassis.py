@@ -16,6 +16,7 @@ from agent.control.safety.fault_register import ActiveFault, FaultRegister
 from agent.settings.catalogue import Fault
 from agent.vocabulary import events, kinds, reasons
 from agent.vocabulary.record import Record
+from drivers.can.state import BusState
 from drivers.reading import Reading
 
 _RESET_WINDOW_S = 2.0
@@ -88,6 +89,7 @@ class Chassis:
         self.uplink_state = "off"
         self.recorder_ready_at_s: float | None = None
         self.vehicle_port_open = True
+        self.vehicle_bus_state = BusState.UNKNOWN
         self._session_essential = session_essential
         self._faults = FaultRegister(parameters.faults)
         self._reset_until_s = float("-inf")
@@ -134,7 +136,7 @@ class Chassis:
     # Records.
 
     def record(
-        self, kind: str, body: dict[str, Any], session_id: str | None = None, *, essential: bool = False
+        self, kind: str, body: Mapping[str, Any], session_id: str | None = None, *, essential: bool = False
     ) -> None:
         """Number a record; ``session_id`` if it is not that of the running session.
 

@@ -19,7 +19,6 @@ from agent.control.dc.power_share import PowerShare
 from agent.control.dc.reactions import react, situation_of
 from agent.control.dc.session import ChargeSession
 from agent.control.dc.steps import STEPS
-from agent.control.metering.meter import NO_METER, MeterInLedger
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.control.safety import gate, rules
 from agent.control.safety.fault_register import ActiveFault
@@ -27,8 +26,9 @@ from agent.control.safety.gate import SetPoint
 from agent.control.safety.permission import Permission, permission
 from agent.settings.catalogue import Fault
 from agent.vocabulary import kinds
-from agent.vocabulary.record import Record
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.reading import Reading
 
 _MOVES_PER_EVALUATION = 4
@@ -110,6 +110,14 @@ class ControlCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.chassis.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.chassis.vehicle_bus_state = state
+
+    def on_module_bus_state(self, state: BusState) -> None:
+        """The error state of the module bus' controller, as last reported."""
+        self.point.module_bus_state = state
 
     def set_power_share(self, share: PowerShare | None) -> None:
         """The connector's part of the power of the pile from now on; None: no limit but its own."""

@@ -3,6 +3,7 @@
 Steps never see it; they get a ``View`` and return ``Wants``. Outputs change only through ``release``.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from agent.control.chassis.chassis import Chassis
@@ -24,6 +25,7 @@ from agent.control.safety.permission import BLOCKING_ACTIONS, Permission
 from agent.control.safety.rules import EVENT_FAULTS
 from agent.control.safety.situation import Situation
 from agent.vocabulary import kinds, reasons, states
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.dialogue import Charger, ChargerLimits
 
 _ALL_OFF = gate.Asked(contactors=False, set_point=gate.OFF)
@@ -56,6 +58,7 @@ class ChargePoint:
         self.metering = Metering(parameters)
         self.quarter_hours = QuarterHours(parameters.tariff.utc_offset_minutes)
         self.power_quality = None if parameters.power_quality is None else PowerQuality(parameters.power_quality)
+        self.module_bus_state = BusState.UNKNOWN
         self.renew_dialogue()
 
     @property
@@ -107,7 +110,7 @@ class ChargePoint:
         """Faults in force that refuse a start."""
         return [item.fault.id for item in self.chassis.active if item.fault.action in BLOCKING_ACTIONS]
 
-    def record(self, kind: str, body: dict[str, Any]) -> None:
+    def record(self, kind: str, body: Mapping[str, Any]) -> None:
         """Number a record of this connector."""
         self.chassis.record(kind, body)
 

@@ -34,6 +34,8 @@ def situation_of(point: ChargePoint) -> Situation:
         current_envelope_a=point.envelope.highest_a(now_s),
         current_expected_since_s=memory.current_expected_since_s if charging else None,
         vehicle_port_open=chassis.vehicle_port_open,
+        vehicle_bus_state=chassis.vehicle_bus_state,
+        module_bus_state=point.module_bus_state,
         battery_limits_violated=charging and battery_limits_violated(point.charger.vehicle, point.parameters),
         recorder_ready_at_s=chassis.recorder_ready_at_s,
         uplink_lost=chassis.uplink_lost,

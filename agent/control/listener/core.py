@@ -17,12 +17,12 @@ from agent.control.listener import following, recording
 from agent.control.listener.parameters import MonitorParameters
 from agent.control.listener.point import FollowedPoint
 from agent.control.listener.session import FollowedSession, reported_timeouts, side_of
-from agent.control.metering.meter import NO_METER, MeterInLedger
 from agent.control.safety.fault_register import ActiveFault
 from agent.settings.catalogue import Fault
 from agent.vocabulary import events, kinds, reasons, states
-from agent.vocabulary.record import Record
+from agent.vocabulary.record import NO_METER, MeterInLedger, Record
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.observer.observer import Observation, Severity
 from drivers.gbt27930.observer.observer import Session as Observed
@@ -112,6 +112,10 @@ class MonitorCore:
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
         self.chassis.vehicle_port_open = is_open
+
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+        self.chassis.vehicle_bus_state = state
 
     def on_acknowledging(self, acknowledging: bool) -> None:
         """Whether the CAN interface is known to acknowledge frames although it should only listen."""
@@ -224,6 +228,7 @@ class MonitorCore:
         around.clock_unset = chassis.wall_quality == states.CLOCK_UNSET
         around.uplink_lost = chassis.uplink_lost
         around.vehicle_port_open = chassis.vehicle_port_open
+        around.vehicle_bus_state = chassis.vehicle_bus_state
         observed = None if session is None else session.observed
         present = listener_faults.conditions(chassis.image, observed, around, self.parameters, now_s)
         present += sorted({*chassis.events, *point.held()}.difference(present))

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.vocabulary.bodies import BillBody, SliceBody, TariffBody
+
 ROUNDING_RULE = "half-up-per-slice"
 _SLOT_MS = 1_800_000
 _SLOTS_PER_DAY = 48
@@ -37,7 +39,7 @@ class BillingTariff:
         local_ms = wall_ms + self.utc_offset_minutes * 60_000
         return self.slots[(local_ms // _SLOT_MS) % _SLOTS_PER_DAY]
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> TariffBody:
         """The form in which the tariff is kept with the session, so that a bill can be rebuilt."""
         return {
             "id": self.id,
@@ -82,7 +84,7 @@ class Slice:
         """Service amount, 0.0001 yuan."""
         return _divide_half_up(self.energy_wh * self.price_service_e5, 10_000)
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> SliceBody:
         """The form in which the slice stands in the record."""
         return {
             "start_wall_ms": self.start_wall_ms,
@@ -118,21 +120,20 @@ class Bill:
         total_e4 = sum(part.electricity_e4 + part.service_e4 for part in self.slices)
         return _divide_half_up(total_e4, 100) * 100
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> BillBody:
         """The form in which the bill stands in the record: energy = end - start + rollovers * modulus."""
-        shown_wh, rolled = self.register_end_wh, {}
-        if self.modulus_wh is not None and shown_wh >= self.modulus_wh:
-            rollovers, shown_wh = divmod(shown_wh, self.modulus_wh)
-            rolled = {"register_rollovers": rollovers, "register_modulus_wh": self.modulus_wh}
-        return {
+        body: BillBody = {
             "register_start_wh": self.register_start_wh,
-            "register_end_wh": shown_wh,
-            **rolled,
+            "register_end_wh": self.register_end_wh,
             "energy_wh": self.energy_wh,
             "slices": [part.as_record() for part in self.slices],
             "amount_e4": self.amount_e4,
             "rounding": ROUNDING_RULE,
         }
+        if self.modulus_wh is not None and self.register_end_wh >= self.modulus_wh:
+            body["register_rollovers"], body["register_end_wh"] = divmod(self.register_end_wh, self.modulus_wh)
+            body["register_modulus_wh"] = self.modulus_wh
+        return body
 
 
 @dataclass(slots=True)

@@ -1,26 +1,12 @@
 """What is watched about the billing meter besides its readings: verification, unit, a register that stands still."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from agent.control.metering.meter_parameters import MeterParameters
 from agent.control.metering.register_watch import RegisterWatch
 from agent.settings.catalogue import Fault, threshold_of
 from drivers.meters.register_form import RegisterForm
-
-
-@dataclass(frozen=True, slots=True)
-class MeterInLedger:
-    """What the recorder tells of the meter from the ledger."""
-
-    proof: str = ""
-    """What the last proof of the energy unit was made for; empty if there is none."""
-    register_end_wh: int | None = None
-    """Where the meter stood at the end of the last session or at its exchange; None if neither is in the ledger."""
-
-
-NO_METER = MeterInLedger()
 
 _DAY_MS = 86_400_000
 _EPOCH_DAY = 719_163

@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.control.metering.meter import Metering
 from agent.vocabulary import kinds, reasons
+from agent.vocabulary.event_bodies import MeterExchanged, MeterUnitProven
 
 _PROVEN_TIMES = 20
 """A proof needs a register of so many tolerances: then a unit that is ten times too large or too small is seen."""
@@ -24,7 +25,7 @@ class RefusedError(Exception):
     """The command is refused; the text is the reason."""
 
 
-def prove(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def prove(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> MeterUnitProven:
     """Compare the display with the register. Returns the audit record of a proven unit.
 
     Raises RefusedError with the reason.
@@ -34,7 +35,7 @@ def prove(metering: Metering, register_now: RegisterNow, arguments: Mapping[str,
     return body
 
 
-def exchange(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def exchange(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> MeterExchanged:
     """The audit record of an exchanged meter, with the end of the old and the start of the new.
 
     Raises RefusedError with the reason.
@@ -64,7 +65,7 @@ def _known(arguments: Mapping[str, Any], names: frozenset[str]) -> None:
         raise RefusedError(f"{reasons.BAD_ARGUMENTS}: unknown argument {unknown[0]}")
 
 
-def _proof(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _proof(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> MeterUnitProven:
     _known(arguments, frozenset({"display_mwh", "display_step_mwh", "by"}))
     display_mwh, display_step_mwh = _whole(arguments, "display_mwh", 0), _whole(arguments, "display_step_mwh", 1)
     by = _text(arguments, "by", needed=False)
@@ -88,7 +89,7 @@ def _proof(metering: Metering, register_now: RegisterNow, arguments: Mapping[str
     }
 
 
-def _exchange(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _exchange(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> MeterExchanged:
     _known(arguments, frozenset({"old_serial", "old_end_wh", "serial", "new_start_wh", "by", "reason"}))
     old_end_wh, new_start_wh = _whole(arguments, "old_end_wh", 0), _whole(arguments, "new_start_wh", 0)
     old_serial, serial = _text(arguments, "old_serial"), _text(arguments, "serial")

@@ -12,6 +12,7 @@ from agent.control.power_quality.limits import GRID_FINDINGS
 from agent.control.safety.requirements import SafetyParameters
 from agent.control.safety.situation import Situation
 from agent.settings.catalogue import threshold_of
+from drivers.can.state import BusState
 
 Rule = Callable[[ProcessImage, Situation, SafetyParameters], bool]
 
@@ -201,6 +202,13 @@ def _vehicle_bus_lost(image: ProcessImage, situation: Situation, parameters: Saf
     return not situation.vehicle_port_open
 
 
+def _bus(name: str, state: BusState) -> Rule:
+    def rule(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
+        return getattr(situation, name) is state
+
+    return rule
+
+
 RULES: tuple[tuple[str, Rule], ...] = (
     ("emergency_stop", _is("emergency_stop_pressed")),
     ("door_open", _is("door_open")),
@@ -226,6 +234,9 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("recorder_absent", _recorder_absent),
     ("recorder_lost", _recorder_lost),
     ("vehicle_bus_lost", _vehicle_bus_lost),
+    ("vehicle_bus_off", _bus("vehicle_bus_state", BusState.OFF)),
+    ("vehicle_bus_error_passive", _bus("vehicle_bus_state", BusState.PASSIVE)),
+    ("module_bus_off", _bus("module_bus_state", BusState.OFF)),
     ("bms_limits_violated", _flag("battery_limits_violated")),
     ("current_absent", _current_absent),
     ("uplink_lost", _flag("uplink_lost")),

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from drivers.can.state import BusState
+
 _NONE: frozenset[str] = frozenset()
 
 
@@ -33,6 +35,8 @@ class Situation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Highest set point of the recent past; None while there is none."""
     current_expected_since_s: float | None = None
     vehicle_port_open: bool = True
+    vehicle_bus_state: BusState = BusState.UNKNOWN
+    module_bus_state: BusState = BusState.UNKNOWN
     battery_limits_violated: bool = False
     recorder_ready_at_s: float | None = None
     """When the recorder last said that it takes records; a recorder that says it cannot is as good as none."""

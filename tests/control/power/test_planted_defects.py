@@ -1,4 +1,4 @@
-"""Proof that the tests on the plant can fail: each defect of this table, planted in the logic, is found by its story."""
+"""Proof that the tests on the plant can fail: each defect of this table, planted in the logic, is found."""
 
 import importlib
 import inspect
@@ -33,7 +33,7 @@ def _vehicles_of_two_voltages() -> None:
 
 
 def _frozen_low_sensor() -> None:
-    """The group's sensor freezes at 0 V before a charge; the group comes back charged and must not be taken for dead."""
+    """The group's sensor freezes at 0 V before a charge; the group returns charged and must not count as dead."""
     plant = Plant()
     assert plant.run(10.0, lambda p: p.state("A") == ("joined", 1))
     plant.groups["A"].sensor = "stuck"
@@ -138,8 +138,8 @@ DEFECTS = {
     ),
     "opens under load": Defect(
         "allocation",
-        'is True:\n            self._enter("opening", view)\n        elif self._stayed_s(view) > self._numbers.unloading',
-        'is not 5:\n            self._enter("opening", view)\n        elif self._stayed_s(view) > self._numbers.unloading',
+        'is True:\n            self._enter("opening", view)\n        elif self._stayed_s(view) > self._numbers.',
+        'is not 5:\n            self._enter("opening", view)\n        elif self._stayed_s(view) > self._numbers.',
         _unloaded_before_opening,
     ),
     "waits for ever for a current that stays": Defect(
@@ -275,6 +275,6 @@ def test_a_planted_defect_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -
         defect.story()
 
 
-@pytest.mark.parametrize("story", sorted({d.story for d in DEFECTS.values()}, key=lambda s: s.__name__))
+@pytest.mark.parametrize("story", {defect.story: None for defect in DEFECTS.values()})
 def test_every_story_passes_without_a_defect(story: Callable[[], None]) -> None:
     story()
