@@ -10,8 +10,9 @@ import click
 
 from agent.cli.bms.commands import bms
 from agent.cli.client import FieldClient, NotRunningError
+from agent.cli.complaints import complaint, say_error
 from agent.cli.context import Context, json_option, print_json, reading
-from agent.cli.main import (
+from agent.cli.exits import (
     CONFIG_VARIABLE,
     DEFAULT_CONFIG,
     EXIT_FAILED,
@@ -21,7 +22,7 @@ from agent.cli.main import (
 )
 from agent.cli.meter.commands import meter
 from agent.cli.screen import Screen
-from agent.cli.service import complaint, run_service, say_error, version
+from agent.cli.service import run_service, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
 from agent.settings.load import load_site

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from agent.cli.client import FieldClient, NotRunningError
-from agent.cli.main import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_WRONG
-from agent.cli.service import complaint, say_error
+from agent.cli.complaints import complaint, say_error
+from agent.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_WRONG
 from agent.cli.words import Speaker
 from agent.settings.load import load_site
 from agent.settings.problems import SettingsError

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.make_safe_plan import NothingToOpenError, PinsTarget, Target, find_targets
 from agent.settings.problems import SettingsError
 from drivers.errors import PortError
@@ -91,7 +91,7 @@ def _open(target: Target) -> Port:
 
 def run_make_safe(config: Path, language: Language) -> int:
     """Open the outputs of every board and say what came of it. Returns the exit code: the worst of all boards."""
-    from agent.cli.service import complaint, say_error
+    from agent.cli.complaints import complaint, say_error
 
     try:
         plan = find_targets(config)
@@ -117,7 +117,7 @@ def run_make_safe(config: Path, language: Language) -> int:
 
 
 def _make_board_safe(target: Target | PinsTarget, language: Language) -> bool:
-    from agent.cli.service import say_error
+    from agent.cli.complaints import say_error
 
     where = target.model.chip_label if isinstance(target, PinsTarget) else target.port
     try:

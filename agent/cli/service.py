@@ -5,8 +5,9 @@ import re
 import sys
 from pathlib import Path
 
+from agent.cli.complaints import complaint, say_error
+from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.logs import log_to_stderr
-from agent.cli.main import EXIT_FAILED, EXIT_WRONG
 from agent.settings.load import load_site
 from agent.settings.problems import SettingsError
 from agent.settings.site import Site
@@ -28,24 +29,6 @@ def version() -> str:
         return "unknown"
     found = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)
     return found.group(1) if found else "unknown"
-
-
-def complaint(error: SettingsError, language: Language) -> list[str]:
-    """The errors of a file: one line per error, then their number."""
-    lines = [problem.line(language) for problem in error.problems]
-    count = len(lines)
-    if language == "zh":
-        return [*lines, f"{error.path}:{count} 处错误,未启动任何进程"]
-    return [*lines, f"{error.path}: {count} {'error' if count == 1 else 'errors'}; nothing was started"]
-
-
-def say_error(*lines: str) -> None:
-    """Write lines to standard error; a closed one is no reason to fail."""
-    try:
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
-        sys.stderr.flush()
-    except OSError:
-        pass
 
 
 def run_service(name: str, config: str, language: str) -> int:

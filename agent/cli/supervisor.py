@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
-from agent.cli.service import say_error, service_command
+from agent.cli.complaints import say_error
+from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
+from agent.cli.service import service_command
 from drivers.text import Language
 
 _PR_SET_PDEATHSIG = 1

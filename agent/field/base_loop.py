@@ -59,8 +59,13 @@ class OpenSession(Protocol):
 class Core(Protocol):
     """What the loop asks of the core of any role."""
 
-    image: ProcessImage
-    backlog: Backlog
+    @property
+    def image(self) -> ProcessImage:
+        """The process image."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """Records that are not yet durable."""
 
     @property
     def session(self) -> OpenSession | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
-from agent.control.dc.steps.context import Demand
+from agent.control.safety.gate import OFF
 from agent.field.assembly import LOCK, Hardware
 from agent.field.base_loop import BaseLoop
 from agent.field.can_lines import CanLine
@@ -50,7 +50,7 @@ class FieldLoop(BaseLoop[ControlCore]):
         self._outputs = connector.outputs
         self._can_line = connector.vehicle_line
         self._module_line, self._stage = group.line, group.stage
-        self._demand = Demand()
+        self._set_point = OFF
         self._relays: dict[str, bool] = {}
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class FieldLoop(BaseLoop[ControlCore]):
         super().close()
 
     def _step(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
-        self._apply(self.core.step(now_s, wall_ms, wall_quality), now_s)
+        self._apply(self.core.evaluate(now_s, wall_ms, wall_quality), now_s)
         self._next_reply_s = self.core.reply_due_s()
 
     def _reply(self, now_s: float) -> None:
@@ -77,7 +77,7 @@ class FieldLoop(BaseLoop[ControlCore]):
         if frames:
             self._write_can(self._can_line, frames, now_s)
         self._next_reply_s = self.core.reply_due_s()
-        self._edge = self._edge or self.core.wants_step
+        self._edge = self._edge or self.core.wants_evaluation
 
     def _report_buses(self) -> None:
         super()._report_buses()
@@ -111,11 +111,11 @@ class FieldLoop(BaseLoop[ControlCore]):
                 self._outputs.set_output(name, on, now_s)
             self._relays = outputs.relays
             self._run_lines(now_s, force=True)
-        demand = outputs.demand
-        self._stage.set_point(demand.voltage_v, demand.current_a, demand.on)
-        if demand.on is not self._demand.on:
+        set_point = outputs.set_point
+        self._stage.set_point(set_point.voltage_v, set_point.current_a, set_point.on)
+        if set_point.on is not self._set_point.on:
             self._run_power_stage(now_s)
-        self._demand = demand
+        self._set_point = set_point
         if outputs.frames:
             self._write_can(self._can_line, outputs.frames, now_s)
         self._hand_over(outputs.records, outputs.replies)
@@ -140,5 +140,5 @@ class FieldLoop(BaseLoop[ControlCore]):
             "outputs": self._relays,
             **super().status(now_s),
             "modules": {str(address): entry for address, entry in self._stage.status().items()},
-            "vehicle_protocol": self.core.charger.status(),
+            "vehicle_protocol": self.core.point.charger.status(),
         }

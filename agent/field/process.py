@@ -50,7 +50,9 @@ class _Notifier:
 class _Core(Protocol):
     """What running and ending asks of the core of any role."""
 
-    backlog: "Backlog"
+    @property
+    def backlog(self) -> "Backlog":
+        """Records that are not yet durable."""
 
     @property
     def state(self) -> str:
@@ -124,7 +126,7 @@ def _begin_charger(
     # The first evaluation comes before the drivers are even loaded: nothing is energised from here on. What an
     # earlier process had closed opens by itself when its pulses end, and is written open as soon as the line is.
     now_s = time.monotonic()
-    relays = core.step(now_s, *WallClock().read(now_s)).relays
+    relays = core.evaluate(now_s, *WallClock().read(now_s)).relays
     if any(relays.values()):
         raise RuntimeError(f"the first evaluation wants outputs: {relays}")
     _LOG.info("first cycle evaluated, outputs off; boot %s", boot_id)

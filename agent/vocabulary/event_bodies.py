@@ -31,13 +31,13 @@ class ChargerLimits(TypedDict):
 
 
 class Insulation(TypedDict):
-    """The insulation test of this session: resistances at the test voltage."""
+    """The insulation test of this session: resistances at the test voltage; none by the profile, none in the record."""
 
     event: Literal["insulation"]
-    plus_kohm: Annotated[Kohm, say("正极对地电阻", "resistance of the positive pole to earth")]
-    minus_kohm: Annotated[Kohm, say("负极对地电阻", "resistance of the negative pole to earth")]
+    plus_kohm: NotRequired[Annotated[Kohm, say("正极对地电阻", "resistance of the positive pole to earth")]]
+    minus_kohm: NotRequired[Annotated[Kohm, say("负极对地电阻", "resistance of the negative pole to earth")]]
     voltage_dv: Annotated[DeciV, say("试验电压", "test voltage")]
-    ohm_per_v: Annotated[OhmPerV, say("较小电阻除以电压", "the lower resistance divided by the voltage")]
+    ohm_per_v: NotRequired[Annotated[OhmPerV, say("较小电阻除以电压", "the lower resistance divided by the voltage")]]
 
 
 class VehicleStop(TypedDict):

@@ -20,7 +20,7 @@ import msgspec
 from drivers.can import messages
 from drivers.can.error_frames import is_overrun, state_in
 from drivers.can.frame import CanFrame
-from drivers.can.port import LATEST_SEND_S
+from drivers.can.limits import LATEST_SEND_S
 from drivers.can.stamps import DeviceStamps
 from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError

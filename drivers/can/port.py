@@ -7,10 +7,6 @@ from drivers.can.interfaces import CAN_INTERFACES, VIRTUAL
 from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
 
-LATEST_SEND_S = 0.1
-"""A frame is handed to the adapter within this time after ``send`` has taken it, or never. Own: the shortest period of
-GB/T 27930 is 50 ms, and what is older has been replaced by the next one."""
-
 
 class CanPort(Protocol):
     """One open CAN line. No call ever waits. Every call but ``close`` raises PortError once the line has gone."""

@@ -23,7 +23,7 @@ def _step_costs(pile: VirtualPile, count: int) -> Summary:
     for turn in range(count + _WARM_UP):
         pile.feed()
         begin_ns = time.perf_counter_ns()
-        outputs = pile.core.step(pile.now_s, pile.wall_ms, "synced")
+        outputs = pile.core.evaluate(pile.now_s, pile.wall_ms, "synced")
         cost_ns = time.perf_counter_ns() - begin_ns
         pile.obey(outputs)
         if turn >= _WARM_UP:

@@ -46,9 +46,9 @@ class WatchedCore(ControlCore):
     flags: ClassVar[Flags]
     was_closed = False
 
-    def step(self, now_s: float, wall_ms: int, wall_quality: str) -> Outputs:
+    def evaluate(self, now_s: float, wall_ms: int, wall_quality: str) -> Outputs:
         """See ControlCore."""
-        outputs = super().step(now_s, wall_ms, wall_quality)
+        outputs = super().evaluate(now_s, wall_ms, wall_quality)
         closed = outputs.relays["contactor_k1"]
         if self.was_closed and not closed:
             self.flags.put(Slot.DECIDED_NS, time.monotonic_ns())

@@ -106,7 +106,7 @@ class VirtualPile:
     def turn(self) -> Outputs:
         """One cycle of the pile and of the world around it."""
         self.feed()
-        outputs = self.core.step(self.now_s, self.wall_ms, "synced")
+        outputs = self.core.evaluate(self.now_s, self.wall_ms, "synced")
         self.obey(outputs)
         return outputs
 
@@ -156,8 +156,8 @@ class VirtualPile:
         """Relays, power stage and vehicle take what the core has decided."""
         for name, on in outputs.relays.items():
             self.relays.write_single(self.plant.wiring.outputs[name], _COIL_ON if on else _COIL_OFF, self.now_s)
-        demand = outputs.demand
-        self._modules.set_point(demand.voltage_v, demand.current_a, demand.on)
+        set_point = outputs.set_point
+        self._modules.set_point(set_point.voltage_v, set_point.current_a, set_point.on)
         for frame in outputs.frames:
             self.vehicle.receive(_arrived(frame, self.now_s), self.now_s)
         self.records += outputs.records
@@ -175,7 +175,7 @@ class VirtualPile:
                 record.body,
                 connector=record.connector,
             )
-        self.core.backlog = backlog
+        self.core.chassis.backlog = backlog
 
     def _let_vehicle_live(self, now_s: float) -> None:
         plant, vehicle = self.plant, self.vehicle

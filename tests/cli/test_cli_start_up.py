@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from cli_pile import Pile
 
+from agent.cli.exits import default_language
 from agent.cli.logs import StderrHandler
-from agent.cli.main import default_language, plain_service
+from agent.cli.main import plain_service
 
 ROOT = Path(__file__).parents[2]
 

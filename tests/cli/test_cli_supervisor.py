@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.supervisor import CONTROL_END_S, NORTH_END_S, Process, Supervisor
 
 ROOT = Path(__file__).parents[2]

@@ -10,6 +10,8 @@ import pytest
 from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 
 from agent.control.dc.steps import STEPS
+from agent.control.dc.view import View
+from agent.control.dc.wants import Wants
 from agent.control.power.allocation import FAULT_IDS as ALLOCATION_FAULTS
 from agent.control.power.manager import INCOMER_OVERLOAD, SHARE_EXPIRED
 from drivers.can.frame import CanFrame
@@ -87,7 +89,7 @@ def _heat(celsius: float) -> Callable[[World], object]:
 
 
 def _cool_limits(world: World) -> None:
-    bcp = world.core.charger.vehicle.bcp
+    bcp = world.core.point.charger.vehicle.bcp
     assert bcp is not None
     bcp.values["maximum_temperature_c"] = -30
 
@@ -99,7 +101,7 @@ def _not_ready(world: World) -> None:
 
 def _inrush(world: World) -> None:
     """The readings of the moment of closing, by hand: the model of the plant does not show its peak."""
-    while not world.core.relays_wanted["contactors"]:
+    while not world.core.point.held.contactors:
         world.step()
     world.override["module_current_a"] = 20.5
 
@@ -119,7 +121,7 @@ def _brm_of_2011(world: World) -> None:
 
 
 def _freeze_bcs(world: World, **changed: Any) -> None:
-    bcs = world.core.charger.vehicle.bcs
+    bcs = world.core.point.charger.vehicle.bcs
     assert bcs is not None
     values = {**bcs.values, **changed}
     world.vehicle.bms._values["BCS"] = lambda _: values
@@ -262,14 +264,14 @@ def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, mon
     if fault_id == "internal_error":
         monkeypatch.setattr(USED_STEPS, {**STEPS, "charging": _raise_once(STEPS["charging"])})
     if scene.no_reconnect:
-        world.core.reconnects_since_plug = LONGEST_RECONNECTS
+        world.core.point.reconnects_since_plug = LONGEST_RECONNECTS
     scene.spoil(world)
     end_s = world.now_s + scene.within_s
     while fault_id not in world.log.alarms():
         assert world.now_s < end_s, f"{fault_id} does not come: {world.log.alarms()}"
         world.step()
     assert world.outputs is not None
-    relays, demand = world.outputs.relays, world.outputs.demand
+    relays, demand = world.outputs.relays, world.outputs.set_point
     raised = next(record for record in world.log.kind("alarm_raised") if record.body["fault"] == fault_id)
     assert (raised.body["level"], raised.body["action"]) == (fault.level, fault.action)
     if fault.action == "open":
@@ -296,7 +298,7 @@ def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, mon
     elif fault.action == "derate":
         world.run(0.1)
         assert world.core.state == "charging"
-        assert world.core.limit.by == "temperature"
+        assert world.core.point.limit.by == "temperature"
         assert demand.on
     elif scene.state != "idle":
         world.run(0.5)
@@ -304,13 +306,13 @@ def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, mon
         assert world.core.session is not None
 
 
-def _raise_once(step: Callable[[Any], None]) -> Callable[[Any], None]:
+def _raise_once(step: Callable[[View], Wants]) -> Callable[[View], Wants]:
     left = [RuntimeError("broken on purpose")]
 
-    def broken(core: Any) -> None:
+    def broken(view: View) -> Wants:
         if left:
             raise left.pop()
-        step(core)
+        return step(view)
 
     return broken
 
@@ -336,7 +338,7 @@ def test_the_emergency_stop_in_every_state(state: str) -> None:
     world.run(0.06)
     assert world.outputs is not None
     assert not world.outputs.relays["contactor_k1"]
-    assert not world.outputs.demand.on
+    assert not world.outputs.set_point.on
     assert "emergency_stop" in world.log.alarms()
     if had_session:
         body = world.run_to_end(30.0)

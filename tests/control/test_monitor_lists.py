@@ -69,7 +69,7 @@ def test_a_port_that_was_never_opened_is_lost() -> None:
     core = MonitorCore(parameters_with(), BEGIN_S)
     core.on_recorder(ready=True, uplink="off", at_s=BEGIN_S)
     for step in range(30):
-        core.step(BEGIN_S + 0.05 * step, 0, "synced")
+        core.evaluate(BEGIN_S + 0.05 * step, 0, "synced")
     assert [item.fault.id for item in core.active_faults] == ["vehicle_bus_lost"]
 
 

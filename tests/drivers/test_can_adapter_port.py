@@ -13,7 +13,8 @@ import pytest
 from drivers.can import adapter_port
 from drivers.can.adapter_port import Adapter, AdapterPort
 from drivers.can.frame import CanFrame
-from drivers.can.port import LATEST_SEND_S, open_can_port
+from drivers.can.limits import LATEST_SEND_S
+from drivers.can.port import open_can_port
 from drivers.can.state import BusState
 from drivers.errors import PortError
 

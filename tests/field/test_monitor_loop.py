@@ -151,10 +151,10 @@ def test_a_lost_line_is_told_to_the_core(wires: Wires) -> None:
     loop = wires.loop
     loop.open_lines()
     loop.turn()
-    assert wires.core.around.vehicle_port_open
+    assert wires.core.chassis.vehicle_port_open
     loop._vehicle_line.lost(PortError("gone", "x", "look"), time.monotonic())
     loop._after_read(loop._vehicle_line)
-    assert not wires.core.around.vehicle_port_open
+    assert not wires.core.chassis.vehicle_port_open
 
 
 def test_status_without_a_session(wires: Wires) -> None:

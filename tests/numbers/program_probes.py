@@ -125,7 +125,7 @@ class Scene(World):
 
     def decide(self) -> Any:
         outputs = super().decide()
-        wanted = outputs.demand
+        wanted = outputs.set_point
         self.trace.append((dict(outputs.relays), wanted.voltage_v, wanted.current_a, wanted.on, self.core.state))
         return outputs
 
@@ -187,7 +187,7 @@ def _stop(world: World) -> None:
 
 def _silent_time_outs(world: World) -> None:
     """The dialogue never gives up by itself: the longest stay of the step is left."""
-    charger = world.core.charger
+    charger = world.core.point.charger
     events = charger.events
     world.vehicle_mute = True
     object.__setattr__(charger, "events", lambda: [each for each in events() if each.kind is not EventKind.TIMEOUT])
@@ -216,7 +216,7 @@ def _leak(share: float) -> Look:
         seen = []
         for ohm_per_v in (limit * (1.0 - share), limit * (1.0 + share)):
             world = Scene(edition=edition).until("insulation")
-            kohm = ohm_per_v * world.core.memory.test_voltage_v / 1000.0
+            kohm = ohm_per_v * world.core.point.memory.test_voltage_v / 1000.0
             world.override.update(insulation_plus_kohm=kohm)
             world.run(6.0)
             seen.append(world.log.alarms())
@@ -229,7 +229,7 @@ def _test_voltage(edition: Edition, tolerance: float) -> Any:
     seen = []
     for off in (0.9 * tolerance, 1.1 * tolerance):
         world = Scene(edition=edition).until("insulation")
-        world.override.update(outside_voltage_v=world.core.memory.test_voltage_v * (1.0 - off))
+        world.override.update(outside_voltage_v=world.core.point.memory.test_voltage_v * (1.0 - off))
         world.run(6.0)
         seen.append(len(world.log.events("insulation")))
     return seen
@@ -240,7 +240,7 @@ def _battery_voltage(edition: Edition, tolerance: float) -> Any:
     seen = []
     for off in (0.9 * tolerance, 1.1 * tolerance):
         world = Scene(edition=edition).until("precharge")
-        bcp = world.core.charger.vehicle.bcp
+        bcp = world.core.point.charger.vehicle.bcp
         assert bcp is not None
         world.override.update(outside_voltage_v=bcp.values["battery_voltage_v"] * (1.0 - off))
         world.run(1.0)
@@ -255,7 +255,7 @@ def _below_battery(edition: Edition, limit_v: float) -> Any:
         world = Scene(edition=edition).until("precharge")
         world.run(0.1)
         world.override.update(outside_voltage_v=350.0, inside_voltage_v=0.0)
-        bcp = world.core.charger.vehicle.bcp
+        bcp = world.core.point.charger.vehicle.bcp
         assert bcp is not None
         world.override.update(outside_voltage_v=bcp.values["battery_voltage_v"])
         world.run(0.2)
@@ -321,8 +321,8 @@ def _pause(seconds: float, back_s: float = 0.0) -> Look:
         _vehicle("permit off")(world)
         world.run(4.0)
         if back_s:
-            assert world.core.memory.paused_since_s is not None
-            world.core.memory.paused_since_s -= back_s
+            assert world.core.point.memory.paused_since_s is not None
+            world.core.point.memory.paused_since_s -= back_s
         world.step_s = 0.1
         world.run(seconds)
         return world.outcome()

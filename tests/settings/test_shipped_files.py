@@ -7,7 +7,7 @@ import pytest
 
 from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.faults import FAULT_IDS
-from agent.control.safety.requirements import SAFETY_INPUTS, START_INPUTS
+from agent.control.safety.requirements import FULL_INPUTS
 from agent.control.safety.rules import EVENT_FAULTS, RULES
 from agent.settings import catalogue, schema
 from agent.settings.files import (
@@ -173,8 +173,8 @@ def test_every_fault_of_a_monitor_is_in_the_catalogue() -> None:
 def test_every_board_delivers_what_the_interlocks_ask_for() -> None:
     wired = {*catalogue.DISCRETE_INPUTS, *catalogue.ANALOG_INPUTS}
     assert wired <= set(SIGNALS)
-    others = {name for name in START_INPUTS if name.startswith(("meter_", "insulation_", "module_", "recorder_"))}
-    assert {*SAFETY_INPUTS, *START_INPUTS} - others <= wired
+    others = {name for name in FULL_INPUTS if name.startswith(("meter_", "insulation_", "module_", "recorder_"))}
+    assert set(FULL_INPUTS) - others <= wired
 
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "piles").glob("*.toml")), ids=lambda path: path.stem)

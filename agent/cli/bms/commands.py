@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli.complaints import say_error
 from agent.cli.context import Context, connector_option, json_option, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_WRONG
-from agent.cli.service import say_error
+from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from drivers.can import CAN_INTERFACES
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from agent.cli.bms.files import Recording, RecordingError, open_recording
 from agent.cli.bms.plot_data import Course
 from agent.cli.bms.view import begin_text, heard_line, observation_line, show_foreign, show_session
 from agent.cli.bms.words import BmsSpeaker
-from agent.cli.main import EXIT_OK
+from agent.cli.complaints import say_error
+from agent.cli.exits import EXIT_OK
 from agent.cli.screen import Screen
-from agent.cli.service import say_error
 from drivers.gbt27930.charger.phases import Edition
 from drivers.gbt27930.observer.observer import Observer, Session, Severity
 from drivers.text import Language, Text

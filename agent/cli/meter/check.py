@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from agent.cli.context import print_json
-from agent.cli.main import EXIT_OK, EXIT_WRONG
+from agent.cli.exits import EXIT_OK, EXIT_WRONG
 from agent.cli.meter.words import CONFIDENCE, KINDS, PROTOCOLS
 from agent.cli.screen import Screen
 from agent.settings.files import data_folder, find_data_file

@@ -7,11 +7,11 @@ from typing import NoReturn
 
 import click
 
+from agent.cli.complaints import complaint, say_error
 from agent.cli.context import Context, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.meter.bus import Bus, LineSettings
 from agent.cli.meter.guard import site_or_none, who_uses
-from agent.cli.service import complaint, say_error
 from agent.settings.files import data_folder, find_data_file
 from agent.settings.meter_map import load_meter_map
 from agent.settings.problems import SettingsError, did_you_mean

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.complaints import say_error
 from agent.cli.context import Context, json_option, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.meter.options import target_options
-from agent.cli.service import say_error
 
 if TYPE_CHECKING:
     from agent.cli.meter.setting import Change

@@ -9,7 +9,7 @@ import click
 
 from agent.cli.client import NotRunningError
 from agent.cli.context import Context, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_OK
+from agent.cli.exits import EXIT_FAILED, EXIT_OK
 from agent.vocabulary import reasons
 
 _UNITS_MWH = {"Wh": 1_000, "kWh": 1_000_000, "MWh": 1_000_000_000}

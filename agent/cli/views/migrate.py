@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
-from agent.cli.service import complaint, say_error
+from agent.cli.complaints import complaint, say_error
+from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.settings.migration.plan import make_plan, write_plan
 from agent.settings.problems import SettingsError
 from drivers.text import Language, Text

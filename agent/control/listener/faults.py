@@ -7,9 +7,9 @@ and that the input is missing is a fault of its own.
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.control.chassis.envelope import CurrentEnvelope
 from agent.control.chassis.image import ProcessImage
 from agent.control.chassis.vehicle_faults import FAULT_OF_FINDING, faults_of_findings
-from agent.control.dc.envelope import CurrentEnvelope
 from agent.control.listener.parameters import MonitorParameters
 from agent.settings.catalogue import threshold_of
 from drivers.can.state import BusState

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from agent.control.chassis.image import ProcessImage
 from agent.control.metering.findings import METER_FINDINGS
 from agent.control.power_quality.limits import GRID_FINDINGS
-from agent.control.safety.requirements import SAFETY_INPUTS, SafetyParameters
+from agent.control.safety.requirements import SafetyParameters
 from agent.control.safety.situation import Situation
 from agent.settings.catalogue import threshold_of
 from drivers.can.state import BusState
@@ -38,7 +38,7 @@ def _older_than(name: str, fault_id: str) -> Rule:
 
 
 def _inputs_lost(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
-    lost = image.stale(SAFETY_INPUTS, situation.now_s)
+    lost = image.stale(parameters.safety_inputs, situation.now_s)
     if situation.now_s - situation.started_at_s <= parameters.start_up_grace_s and not situation.in_session:
         # The grace is for first readings: what has been there and is gone is lost.
         lost = [name for name in lost if image.age_s(name, situation.now_s) is not None]
@@ -244,6 +244,15 @@ RULES: tuple[tuple[str, Rule], ...] = (
 )
 """Fault id and the rule that finds its cause. Faults found by the sequence itself are not here (``EVENT_FAULTS``)."""
 
+SILENT_WITHOUT = {
+    "auxiliary_supply_fault": "auxiliary_voltage_v",
+    "insulation_monitor_lost": "insulation_plus_kohm",
+    "meter_lost": "meter_energy_wh",
+    "power_stage_lost": "module_voltage_v",
+}
+"""Rules about a missing value, and the input whose absence from the profile makes them silent. The other rules find
+nothing in an input that has no value."""
+
 EVENT_FAULTS = frozenset(
     {
         "insulation_fault",
@@ -303,9 +312,17 @@ def is_plugged(image: ProcessImage, now_s: float, parameters: SafetyParameters) 
     return None
 
 
+def _demanded(fault_id: str, parameters: SafetyParameters) -> bool:
+    """Not a rule about an input that the pile does not have."""
+    needed = SILENT_WITHOUT.get(fault_id)
+    return needed is None or needed in parameters.start_inputs
+
+
 def conditions(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> tuple[str, ...]:
     """The fault ids whose cause is present now, each once, in the order of the table (the same on every run)."""
     found = [fault_id for fault_id, rule in RULES if rule(image, situation, parameters)]
+    if found:
+        found = [fault_id for fault_id in found if _demanded(fault_id, parameters)]
     if situation.events:
         found += sorted(situation.events.difference(found))
     if situation.vehicle_findings:

@@ -1,8 +1,11 @@
 """The highest set point of the recent past: what a measured current may be compared with."""
 
+from operator import itemgetter
+
 _WINDOW_S = 4.0
 """A set point counts for the over-current rule this long: the slowest current reading may be 3 s old."""
 _MAXIMUM_ENTRIES = 256
+_CURRENT = itemgetter(1)
 
 
 class CurrentEnvelope:
@@ -33,4 +36,4 @@ class CurrentEnvelope:
         horizon_s = now_s - _WINDOW_S
         while len(entries) > 1 and entries[0][0] < horizon_s:
             del entries[0]
-        return max((current_a for _, current_a in entries), default=None)
+        return max(map(_CURRENT, entries), default=None)
