@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e conformance bench mutation fuzz diagram messages meters install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e conformance bench mutation fuzz diagram messages uplink meters install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,11 +69,15 @@ fuzz: venv ## look for frames that break the vehicle protocol (5 minutes; ARGS="
 	@scripts/prepare fuzz
 	@$(PY) tests/fuzz/fuzz_run.py $(ARGS)
 
-diagram: venv ## write the state diagram in docs/architecture.md anew
+diagram: venv ## write the state diagram, the numbers of the sequence and docs/faults.md
 	@$(PY) scripts/state_diagram.py
+	@$(PY) scripts/fault_document.py
 
 messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc anew from the message table
 	@$(PY) scripts/messages.py
+
+uplink: venv ## write docs/uplink.md and the JSON Schema of the uplink
+	@$(PY) scripts/uplink_documents.py
 
 meters: venv ## write docs/meters.md and the schema of meter maps anew
 	@$(PY) scripts/meter_documents.py

@@ -33,12 +33,12 @@ _FAULTS_HEAD = """\
 
 <!-- Written by scripts/fault_document.py; change config/faults.toml, not this file. -->
 
-What the agent can find wrong, what it then does, and what to look at. `pile-agent faults` shows those in force.
+Every fault that the agent detects, its action, and the remedy. `pile-agent faults` shows the present faults.
 本表列出所有故障、动作和处理方法;`pile-agent faults` 显示当前故障。
 
 - **level**: 1 personal safety, 2 equipment safety, 3 notice. 级别:1 人身安全,2 设备安全,3 提示。
-- **action**: `open` contactors open at once; `stop` the charge ends in order; `inhibit` no start; `derate` less
-  current; `log` only recorded. 动作:立即断开、有序停止、禁止启动、降流、仅记录。
+- **action**: `open` contactors open at once; `stop` the charge ends normally; `inhibit` no start; `derate` less
+  current; `log` only recorded. 动作:立即断开、正常停止、禁止启动、降流、仅记录。
 - **clears**: `self` by itself; `unplug` also needs the plug pulled; `local` also needs `pile-agent reset` at the pile.
   恢复:自动、拔枪后、现场复位(`pile-agent reset`)。
 - **limit**: the value that acts; where the editions of GB/T 27930 and GB/T 18487.1 differ, both. Its name leads to its

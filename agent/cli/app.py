@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,8 +10,9 @@ import click
 
 from agent.cli.bms.commands import bms
 from agent.cli.client import FieldClient, NotRunningError
+from agent.cli.complaints import complaint, say_error
 from agent.cli.context import Context, json_option, print_json, reading
-from agent.cli.main import (
+from agent.cli.exits import (
     CONFIG_VARIABLE,
     DEFAULT_CONFIG,
     EXIT_FAILED,
@@ -21,11 +22,11 @@ from agent.cli.main import (
 )
 from agent.cli.meter.commands import meter
 from agent.cli.screen import Screen
-from agent.cli.service import complaint, run_service, say_error, version
+from agent.cli.service import run_service, version
 from agent.cli.words import Speaker
 from agent.link.messages import CommandReply
-from agent.settings.load import load_any_site
-from agent.settings.problems import SettingsError
+from agent.settings.load import load_site
+from agent.settings.problems import Problem, SettingsError
 from agent.vocabulary import reasons
 from drivers.text import Language
 
@@ -116,6 +117,17 @@ def make_safe(context: Context) -> None:
     sys.exit(run_service("make-safe", context.config, context.language))
 
 
+def _as_json(problems: Sequence[Problem], language: Language) -> list[dict[str, str]]:
+    return [
+        {
+            "place": problem.place,
+            "what": problem.what.in_(language),
+            "hint": problem.hint.in_(language),
+        }
+        for problem in problems
+    ]
+
+
 @app.command()
 @click.argument("file", required=False, type=click.Path())
 @json_option
@@ -123,32 +135,46 @@ def make_safe(context: Context) -> None:
 def check(context: Context, file: str | None, as_json: bool) -> None:
     """Check the site file and all it refers to.
 
-    FILE, or else the file of --config. One message a mistake, or what would run.
+    FILE, or else the file of --config. One message a mistake, or what would run. Bit rate and state of the CAN
+    interfaces that this machine has are compared with the file.
     """
+    from agent.cli.kernel_links import link_problems
     from agent.cli.views.check import show_check
 
     path = Path(file or context.config)
     try:
-        site = load_any_site(path)
+        site = load_site(path)
+        wrong, notes = link_problems(site.settings.bus.can)
+        if wrong:
+            raise SettingsError(str(path), wrong)
     except SettingsError as error:
         if as_json:
-            problems = [
-                {
-                    "place": problem.place,
-                    "what": problem.what.in_(context.language),
-                    "hint": problem.hint.in_(context.language),
-                }
-                for problem in error.problems
-            ]
-            print_json({"file": str(path), "ok": False, "problems": problems})
+            print_json({"file": str(path), "ok": False, "problems": _as_json(error.problems, context.language)})
         else:
             for line in complaint(error, context.language):
                 click.echo(line)
         sys.exit(EXIT_WRONG)
     if as_json:
-        print_json({"file": str(path), "ok": True, "problems": []})
+        print_json({"file": str(path), "ok": True, "problems": [], "notes": _as_json(notes, context.language)})
     else:
         show_check(Screen(), Speaker(context.language, site.faults), site)
+        for note in notes:
+            click.echo(note.line(context.language))
+
+
+@app.command()
+@click.argument("file", required=False, type=click.Path())
+@click.option("--write", is_flag=True, help="Write it; what is replaced stays beside it as FILE.schema1.")
+@click.pass_obj
+def migrate(context: Context, file: str | None, write: bool) -> None:
+    """Convert a site file of layout 1 (`schema = 1`) to layout 2.
+
+    FILE, or else the file of --config. Shows the new file and changes nothing; own boards and profiles beside it are
+    converted as well. A file that is wrong is left as it is.
+    """
+    from agent.cli.views.migrate import run_migrate
+
+    sys.exit(run_migrate(Path(file or context.config), context.language, write=write))
 
 
 @app.command()
@@ -196,12 +222,12 @@ def start(
     arguments = {name: value for name, value in wishes.items() if value is not None}
     try:
         with context.client() as client:
-            reply = client.command("start", arguments)
+            reply = client.command(reasons.START, arguments)
             if as_json and not wait:
                 print_json(_reply_document(reply))
             elif not as_json:
-                _tell_reply(context, "start", reply)
-            if reply.result == "rejected" or reply.session is None:
+                _tell_reply(context, reasons.START, reply)
+            if reply.result == reasons.REJECTED or reply.session is None:
                 if as_json and wait:
                     print_json(_reply_document(reply))
                 sys.exit(EXIT_FAILED)
@@ -233,7 +259,7 @@ def _follow(context: Context, client: FieldClient, session: str, as_json: bool) 
         from agent.cli.views.record import show_sessions
 
         show_sessions(Screen(), context.speak, [ended], context.utc_offset_minutes)
-    sys.exit(EXIT_OK if ended is not None and ended["result"] == "settled" else EXIT_FAILED)
+    sys.exit(EXIT_OK if ended is not None and ended["result"] == reasons.SETTLED else EXIT_FAILED)
 
 
 def _ended(context: Context, session: str) -> Mapping[str, Any] | None:
@@ -260,7 +286,7 @@ def stop(context: Context, as_json: bool) -> None:
     """End the charge in order and wait until it is over."""
     try:
         with context.client() as client:
-            reply = client.command("stop")
+            reply = client.command(reasons.STOP)
             if reply.result not in reasons.FINAL_RESULTS:
                 reply = client.reply(reply.id, _SESSION_END_S)
     except NotRunningError as error:
@@ -268,8 +294,8 @@ def stop(context: Context, as_json: bool) -> None:
     if as_json:
         print_json(_reply_document(reply))
     else:
-        _tell_reply(context, "stop", reply)
-    sys.exit(EXIT_OK if reply.result == "done" else EXIT_FAILED)
+        _tell_reply(context, reasons.STOP, reply)
+    sys.exit(EXIT_OK if reply.result == reasons.DONE else EXIT_FAILED)
 
 
 @app.command()
@@ -282,14 +308,14 @@ def reset(context: Context, as_json: bool) -> None:
     """
     try:
         with context.client() as client:
-            reply = client.command("reset")
+            reply = client.command(reasons.RESET)
     except NotRunningError as error:
         context.not_running(error, as_json)
     if as_json:
         print_json(_reply_document(reply))
     else:
-        _tell_reply(context, "reset", reply)
-    sys.exit(EXIT_FAILED if reply.result in ("rejected", "failed") else EXIT_OK)
+        _tell_reply(context, reasons.RESET, reply)
+    sys.exit(EXIT_FAILED if reply.result in (reasons.REJECTED, reasons.FAILED) else EXIT_OK)
 
 
 def _reply_document(reply: CommandReply) -> dict[str, Any]:
@@ -298,19 +324,16 @@ def _reply_document(reply: CommandReply) -> dict[str, Any]:
 
 def _tell_reply(context: Context, name: str, reply: CommandReply) -> None:
     pick = context.speak.pick
-    result = {
-        "accepted": pick("已接受", "accepted"),
-        "done": pick("已完成", "done"),
-        "rejected": pick("被拒绝", "rejected"),
-        "failed": pick("失败", "failed"),
-    }.get(reply.result, reply.result)
+    from agent.cli.words import ANSWERS
+
+    result = context.speak.word(ANSWERS, reply.result)
     parts = [f"{name}: {result}"]
     if reply.reason:
         parts.append(context.speak.reason(reply.reason))
     if reply.session:
         parts.append(f"{pick('充电', 'session')} {reply.session}")
     click.echo(", ".join(parts))
-    if reply.result in ("rejected", "failed"):
+    if reply.result in (reasons.REJECTED, reasons.FAILED):
         for hint in context.speak.hints(reply.reason):
             click.echo(f"  {hint}")
 

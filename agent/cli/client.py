@@ -1,4 +1,4 @@
-"""Talks to the running field process over its local socket, as an operator."""
+"""Connection to the running field process over its local socket, as an operator."""
 
 import socket
 import time
@@ -97,7 +97,7 @@ class FieldClient:
                     return found
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
-                raise NotRunningError(self._path, "no answer in time")
+                raise NotRunningError(self._path, "no reply within the time-out")
             self._socket.settimeout(left_s)
             try:
                 data = self._socket.recv(65536)

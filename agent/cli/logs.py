@@ -1,4 +1,4 @@
-"""Log lines on standard error, without ever waiting for whoever reads them."""
+"""Log lines on standard error, without ever waiting for the reader."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ class StderrHandler(logging.Handler):
                 level = _PRIORITIES.get(record.levelno, 6)
                 line = "\n".join(f"<{level}>{part}" for part in line.splitlines())
             if self.dropped:
-                line = f"({self.dropped} lines were lost here)\n{line}"
+                line = f"({self.dropped} lines lost)\n{line}"
             data = line.encode(errors="replace")[: _LONGEST_LINE_BYTES - 1] + b"\n"
             if not any(event & select.POLLOUT for _, event in self._poller.poll(0)):
                 self.dropped += 1

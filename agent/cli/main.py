@@ -4,35 +4,12 @@ The two services start without loading the rest of the command line: the field p
 and megabytes, and it needs neither option parser nor tables.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 
-DEFAULT_CONFIG = "/etc/pile-agent/pile.toml"
-CONFIG_VARIABLE = "PILE_AGENT_CONFIG"
-
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_WRONG = 2
-"""Wrong configuration or usage."""
-EXIT_NOT_RUNNING = 3
-"""The service is not running."""
+from agent.cli.exits import default_config, default_language
 
 _SERVICES = ("control", "agent", "make-safe")
-
-
-def default_config() -> str:
-    """The site file when none is named."""
-    return os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG
-
-
-def default_language() -> str:
-    """``zh`` if the locale of the user says so, else ``en``."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        value = os.environ.get(name)
-        if value:
-            return "zh" if value.lower().startswith("zh") else "en"
-    return "en"
 
 
 def plain_service(arguments: Sequence[str]) -> tuple[str, str, str] | None:

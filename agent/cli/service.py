@@ -5,10 +5,12 @@ import re
 import sys
 from pathlib import Path
 
+from agent.cli.complaints import complaint, say_error
+from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.logs import log_to_stderr
-from agent.cli.main import EXIT_FAILED, EXIT_WRONG
-from agent.settings.load import AnySite, load_any_site
+from agent.settings.load import load_site
 from agent.settings.problems import SettingsError
+from agent.settings.site import Site
 from drivers.errors import PortError
 from drivers.text import Language
 
@@ -29,24 +31,6 @@ def version() -> str:
     return found.group(1) if found else "unknown"
 
 
-def complaint(error: SettingsError, language: Language) -> list[str]:
-    """The errors of a file: one line per error, then their number."""
-    lines = [problem.line(language) for problem in error.problems]
-    count = len(lines)
-    if language == "zh":
-        return [*lines, f"{error.path}:{count} 处错误,未启动任何进程"]
-    return [*lines, f"{error.path}: {count} {'error' if count == 1 else 'errors'}; nothing was started"]
-
-
-def say_error(*lines: str) -> None:
-    """Write lines to standard error; a closed one is no reason to fail."""
-    try:
-        sys.stderr.write("".join(f"{line}\n" for line in lines))
-        sys.stderr.flush()
-    except OSError:
-        pass
-
-
 def run_service(name: str, config: str, language: str) -> int:
     """Run ``control``, ``agent`` or ``make-safe`` until it ends. Returns the exit code."""
     spoken: Language = "zh" if language == "zh" else "en"
@@ -55,7 +39,7 @@ def run_service(name: str, config: str, language: str) -> int:
 
         return run_make_safe(Path(config), spoken)
     try:
-        site = load_any_site(Path(config))
+        site = load_site(Path(config))
     except SettingsError as error:
         say_error(*complaint(error, spoken))
         return EXIT_WRONG
@@ -78,13 +62,13 @@ def _permission_text(error: PermissionError, language: Language) -> str:
     return f"{path}: permission denied; run it as the user of the service, or change the owner of that folder"
 
 
-def _field(site: AnySite) -> int:
+def _field(site: Site) -> int:
     from agent.field.process import run_field
 
     return run_field(site, version=version())
 
 
-def _north(site: AnySite) -> int:
+def _north(site: Site) -> int:
     from agent.north.process import run_north
 
     return run_north(site.settings, version=version())

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
-from agent.cli.service import say_error, service_command
+from agent.cli.complaints import say_error
+from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
+from agent.cli.service import service_command
 from drivers.text import Language
 
 _PR_SET_PDEATHSIG = 1
@@ -23,7 +24,7 @@ _LONGEST_PAUSE_S = 30.0
 _HEALTHY_S = 60.0
 """A process that has run for this long starts again without a pause."""
 CONTROL_END_S = 45.0
-"""The field process ends a charge within 40 s, or gives up and opens."""
+"""The field process ends a charge within 40 s, or opens the contactors."""
 NORTH_END_S = 15.0
 _MAKE_SAFE_S = 10.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -116,7 +117,7 @@ class Supervisor:
         if code != EXIT_WRONG:
             self.world.say(
                 f"{one.name} 进程意外结束({_ending(code)}),{one.pause_s:g} s 后重启",
-                f"the process {one.name} has ended ({_ending(code)}) and starts again in {one.pause_s:g} s",
+                f"process {one.name} ended unexpectedly ({_ending(code)}); restart in {one.pause_s:g} s",
             )
         one.pause_s = min(2 * one.pause_s, _LONGEST_PAUSE_S)
 
@@ -124,7 +125,7 @@ class Supervisor:
         if not self.world.make_safe():
             self.world.say(
                 "继电器板未确认断开;板子会在脉冲停止后约 1 s 自行断开接触器",
-                "the relay board did not confirm; it opens timed relays by itself 1 s after the last pulse",
+                "the relay board did not confirm the opening; its timed relays open 1 s after the last pulse",
             )
 
     def _until_next_start(self, watched: Sequence[Watched]) -> float:
@@ -135,7 +136,7 @@ class Supervisor:
     # The end.
 
     def _end(self) -> int:
-        self.world.say("正在结束:先结束充电", "ending: the charge first (once more to hurry)")
+        self.world.say("正在停止:先结束充电(再按一次立即停止)", "stopping: the charge ends first (again: stop at once)")
         well = self._end_control()
         well = self._end_one(self.north, NORTH_END_S, hurry=False) and well
         return EXIT_OK if well else EXIT_FAILED
@@ -162,7 +163,7 @@ class Supervisor:
                 process.kill()
                 self._wait_for_the_killed(process)
                 one.process, one.exit_code = None, -signal.SIGKILL
-                self.world.say(f"{one.name} 进程被强制结束", f"the process {one.name} was killed")
+                self.world.say(f"{one.name} 进程被强制结束", f"process {one.name} was killed")
                 return False
         one.process, one.exit_code = None, code
         return code == EXIT_OK
@@ -218,7 +219,7 @@ class Machine:
         return self._make_safe()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a signal; True if it asks for the end."""
+        """Wait for a signal; True if it requests a stop."""
         received = signal.sigtimedwait(self._signals, timeout_s)
         return received is not None and received.si_signo in _STOP_SIGNALS
 

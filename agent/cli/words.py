@@ -2,49 +2,41 @@
 
 from collections.abc import Mapping
 
-from agent.control.dc.session import REFUSALS, STOP_REASONS
 from agent.settings.catalogue import Fault
+from agent.vocabulary import reasons, states
+from agent.vocabulary.reasons import Reason, parsed
 from drivers.text import Language, Text
 
-STATES: Mapping[str, Text] = {
-    "idle": Text("空闲", "idle"),
-    "plugged": Text("已插枪", "plugged in"),
-    "locked": Text("已锁枪", "locked"),
-    "handshake": Text("握手", "handshake"),
-    "insulation": Text("绝缘检测", "insulation test"),
-    "recognition": Text("辨识", "recognition"),
-    "parameters": Text("参数配置", "parameters"),
-    "precharge": Text("预充", "precharge"),
-    "charging": Text("充电中", "charging"),
-    "reconnecting": Text("重新握手准备", "reconnecting"),
-    "stopping": Text("停机中", "stopping"),
-    "settled": Text("已结算", "settled"),
-    "faulted": Text("故障", "faulted"),
-}
+STATES = states.STATES
+
+OPEN = "open"
+"""A session that has not ended."""
 
 RESULTS: Mapping[str, Text] = {
-    "settled": Text("正常结算", "settled"),
-    "failed": Text("未正常结束", "failed"),
-    "refused": Text("拒绝启动", "refused"),
-    "open": Text("进行中", "open"),
+    reasons.SETTLED: Text("正常结算", "settled"),
+    reasons.SESSION_FAILED: Text("未正常结束", "failed"),
+    reasons.REFUSED: Text("拒绝启动", "refused"),
+    OPEN: Text("进行中", "open"),
 }
+"""How a session ended; ``open`` is one that has not."""
 
-REASONS: Mapping[str, Text] = {
-    **{name: Text(reason.text_zh, reason.text_en) for name, reason in {**STOP_REASONS, **REFUSALS}.items()},
-    "unknown_command": Text("未知命令", "unknown command"),
-    "no_session": Text("当前没有充电", "no session is running"),
-    "only_at_the_pile": Text("只能在桩上进行", "only a person at the pile may do this"),
-    "register_differs": Text("电表现在的示数不同", "the meter's register shows something else"),
-    "display_too_small": Text("示数太小,看不出单位;至少须有", "too little energy to tell the unit; at least"),
-    "serial_differs": Text(
-        "现场文件中的表号不同(先改 connector.meter.serial_number 并重启)",
-        "the site file names another meter (enter connector.meter.serial_number and restart first)",
-    ),
-    "same_serial": Text("新旧表号相同", "old and new serial number are the same"),
-    "old_end_below": Text("旧表止码低于记录中的最后示数", "the old end is below the last register known"),
-    "start-up": Text("程序刚启动", "the agent has just started"),
+ANSWERS: Mapping[str, Text] = {
+    reasons.ACCEPTED: Text("已接受", "accepted"),
+    reasons.DONE: Text("已完成", "done"),
+    reasons.REJECTED: Text("被拒绝", "rejected"),
+    reasons.FAILED: Text("失败", "failed"),
 }
-"""Why something ended or was refused: the words of the control itself, and those of the other commands."""
+"""How a command was answered."""
+
+ORIGINS: Mapping[str, Text] = {
+    reasons.ORIGIN_LOCAL: Text("就地", "the pile"),
+    reasons.ORIGIN_PLATFORM: Text("平台", "the platform"),
+    reasons.ORIGIN_OBSERVED: Text("他方充电机(本机只监听)", "another maker's charger (this agent only listened)"),
+}
+"""Who started a charge."""
+
+REASONS: Mapping[str, Text] = {**reasons.STOP_REASONS, **reasons.PERMISSION_REASONS, **reasons.REFUSALS}
+"""Why something ended or was refused, besides faults."""
 
 ACTIONS: Mapping[str, Text] = {
     "open": Text("立即断开", "open at once"),
@@ -94,7 +86,7 @@ class Speaker:
 
     def pick(self, chinese: str, english: str) -> str:
         """The one of two texts that the reader understands."""
-        return chinese if self.language == "zh" else english
+        return Text(chinese, english).in_(self.language)
 
     def word(self, table: Mapping[str, Text], key: str) -> str:
         """A word of a table; an unknown key stands for itself."""
@@ -109,37 +101,31 @@ class Speaker:
     def fault(self, fault_id: str) -> str:
         """The text of a fault; an unknown id stands for itself."""
         fault = self.faults.get(fault_id)
-        return fault_id if fault is None else self.pick(fault.text_zh, fault.text_en)
+        return fault_id if fault is None else fault.text.in_(self.language)
 
     def hint(self, fault_id: str) -> str:
         """What to look at when a fault is there; empty for what is no fault."""
         fault = self.faults.get(fault_id)
-        return "" if fault is None else self.pick(fault.hint_zh, fault.hint_en)
+        return "" if fault is None else fault.hint.in_(self.language)
 
-    def reason(self, reason: str) -> str:
-        """Why something ended or was refused, in words: fault ids and key words, several with commas between."""
-        if reason in REASONS:
-            return self.word(REASONS, reason)
-        if reason.startswith("bad_arguments: "):
-            detail = reason.removeprefix("bad_arguments: ")
-            return self.pick(f"参数错误:{detail}", f"wrong argument: {detail}")
-        parts = [self._part(part.strip()) for part in reason.split(",") if part.strip()]
-        return self.pick(";", "; ").join(dict.fromkeys(parts))
+    def reason(self, text: str) -> str:
+        """Why something ended or was refused, in words; ``text`` is a code or several with their details."""
+        return self.pick(";", "; ").join(dict.fromkeys(self._reason(reason) for reason in parsed(text)))
 
-    def _part(self, part: str) -> str:
-        if part in self.faults:
-            return self.fault(part)
-        if part.startswith("no value: "):
-            name = part.removeprefix("no value: ")
-            return self.pick(f"没有读数 {name}", f"no value of {name}")
-        if part.startswith("state "):
-            state = self.word(STATES, part.removeprefix("state "))
-            return self.pick(f"当前状态:{state}", f"the pile is in state {state}")
-        name, colon, detail = part.partition(": ")
-        if colon and name in REASONS:
-            return f"{self.word(REASONS, name)}: {detail}"
-        return self.word(REASONS, part)
+    def _reason(self, reason: Reason) -> str:
+        if reason.code in self.faults:
+            return self.fault(reason.code)
+        words = self.word(REASONS, reason.code)
+        if not reason.detail:
+            return words
+        if reason.code == reasons.NO_VALUE:
+            return f"{words} {reason.detail}"
+        if reason.code == reasons.WRONG_STATE:
+            return f"{words}: {self.word(STATES, reason.detail)}"
+        if reason.code == reasons.REPLUG:
+            return f"{words}: {self.reason(reason.detail)}"
+        return f"{words}: {reason.detail}"
 
-    def hints(self, reason: str) -> list[str]:
+    def hints(self, text: str) -> list[str]:
         """The hints of all faults that a reason names."""
-        return [hint for part in reason.split(",") if (hint := self.hint(part.strip()))]
+        return [hint for reason in parsed(text) if (hint := self.hint(reason.code))]

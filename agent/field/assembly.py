@@ -1,113 +1,143 @@
-"""Builds the lines and the devices from a checked site."""
+"""Builds the lines and the devices from a checked site: shared lines once, then what belongs to each connector."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
-from agent.field.lines import CanLine, ModbusLine
-from agent.field.meters import build_meter
-from agent.settings.catalogue import Board
-from agent.settings.load import Site
-from drivers.inputs_outputs.waveshare import (
-    AnalogBoard,
-    AnalogWiring,
-    InputWiring,
-    OutputWiring,
-    RelayBoard,
-    Wiring,
-)
-from drivers.insulation.aim_d100 import AimD100
+from agent.field.can_lines import CanLine
+from agent.field.devices import board_wires, build_modbus_lines, connector_devices, modbus_board
+from agent.field.lines import ModbusLine
+from agent.field.outputs import PILE, ConnectorOutputs, Names
+from agent.settings.catalogue import Group
+from agent.settings.files import data_folder
+from agent.settings.site import ConnectorOfSite, GroupOfSite, Site
+from drivers.catalogue import POWER_MODULES, build_power_stage, group_plan, load_power_model
+from drivers.contracts import PowerStage
+from drivers.inputs_outputs.modbus_board import ModbusBoard
+from drivers.inputs_outputs.wires import Wires
 from drivers.line.device import Device
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
-from drivers.power.infypower import InfyPower
 
 LOCK = "electronic_lock"
 """The one output that a start or an end of the program leaves as it is: live pins may be behind it."""
 
 
 @dataclass(slots=True)
+class GroupHardware:
+    """A group of power modules and the line that it is on."""
+
+    id: str
+    rated: Group
+    line: CanLine
+    stage: PowerStage
+
+
+@dataclass(slots=True)
+class ConnectorHardware:
+    """What belongs to one connector."""
+
+    number: int
+    vehicle_line: CanLine
+    outputs: ConnectorOutputs
+    groups: list[GroupHardware]
+    """The groups at home here."""
+
+
+@dataclass(slots=True)
 class Hardware:
-    """Everything of one pile that touches a wire."""
+    """Everything of one pile that touches a wire. A line is there once, however many use it."""
 
     modbus_lines: list[ModbusLine]
-    vehicle_line: CanLine
-    module_line: CanLine
-    relay_board: RelayBoard
-    power_stage: InfyPower
-
-    @property
-    def can_lines(self) -> list[CanLine]:
-        """The CAN lines; both names may stand for one line."""
-        return [self.vehicle_line, self.module_line]
-
-
-def wiring_of(board: Board) -> Wiring:
-    """The relay board's wiring in the driver's own form."""
-    return Wiring(
-        outputs={name: OutputWiring(entry.channel, entry.timed) for name, entry in board.outputs.items()},
-        inputs={name: InputWiring(entry.channel, entry.active_low) for name, entry in board.inputs.items()},
-        pulse_100ms=board.relay_board.pulse_100ms,
-        renew_interval_s=board.relay_board.renew_interval_ms / 1000.0,
-        channels=board.relay_board.channels,
-    )
+    can_lines: list[CanLine]
+    connectors: list[ConnectorHardware]
+    routes: Mapping[str, tuple[int, str]]
+    """The name of a reading on its way: connector (0: the whole pile) and signal. One connector has plain names."""
 
 
 def build_hardware(site: Site) -> Hardware:
     """Devices on their lines. Nothing is opened yet."""
     settings = site.settings
-    connector = settings.connector
-    inputs_outputs = connector.inputs_outputs
-    relay_board = RelayBoard(
-        wiring_of(site.board),
-        inputs_outputs.relay_address,
-        inputs_outputs.input_interval_ms / 1000.0,
-        held=(LOCK,),
-    )
-    analog_board = AnalogBoard(
-        {name: AnalogWiring(entry.channel, entry.scale, entry.offset) for name, entry in site.board.analog.items()},
-        inputs_outputs.analog_address,
-        inputs_outputs.analog_interval_ms / 1000.0,
-    )
-    meter = build_meter(connector.meter, site.meter_map)
-    insulation_monitor = AimD100(
-        connector.insulation_monitor.address, connector.insulation_monitor.poll_interval_ms / 1000.0
-    )
-    on_bus: list[tuple[str, Device]] = [
-        (inputs_outputs.bus, relay_board),
-        (inputs_outputs.bus, analog_board),
-        (connector.meter.bus, meter),
-        (connector.insulation_monitor.bus, insulation_monitor),
-    ]
-    for entry, (path, _) in zip(settings.auxiliary_meter, site.auxiliary_maps, strict=True):
-        auxiliary_map = load_register_map(path)
-        on_bus.append(
-            (
-                entry.bus,
-                Meter(
-                    auxiliary_map,
-                    entry.address,
-                    entry.poll_interval_ms / 1000.0,
-                    name=f"{entry.role} meter",
-                    signals=[name for name in auxiliary_map.signals() if name in GRID_SIGNALS],
-                ),
-            )
-        )
-    modbus_lines = [
-        ModbusLine(
-            bus.name,
-            bus.port,
-            bus.baud,
-            bus.parity,
-            bus.stop_bits,
-            [device for name, device in on_bus if name == bus.name],
-        )
-        for bus in settings.bus.modbus
-    ]
+    names = Names(several=len(site.connectors) > 1)
+    boards: dict[str, ModbusBoard] = {}
+    on_bus: list[tuple[str, Device]] = []
+    for board in site.boards:
+        wires = board_wires(site, board, names)
+        boards[board.settings.name] = driver = modbus_board(board, wires, _held(wires))
+        on_bus.append((board.settings.bus or "", driver))
+    for connector in site.connectors:
+        on_bus += [(bus, names.device(connector.number, device)) for bus, device in connector_devices(connector)]
+    on_bus += [(bus, names.device(PILE, device)) for bus, device in _auxiliary_meters(site)]
     can = {bus.name: CanLine(bus.name, bus.interface, bus.channel, bus.bitrate_bps) for bus in settings.bus.can}
     return Hardware(
-        modbus_lines=modbus_lines,
-        vehicle_line=can[connector.vehicle_bus],
-        module_line=can[connector.power_stage.bus],
-        relay_board=relay_board,
-        power_stage=InfyPower(site.profile.module_count, connector.power_stage.command_interval_ms / 1000.0),
+        modbus_lines=build_modbus_lines(site, on_bus),
+        can_lines=list(can.values()),
+        connectors=[_connector(site, connector, boards, names, can) for connector in site.connectors],
+        routes=names.routes,
     )
+
+
+def before(site: Site, group: GroupOfSite) -> int:
+    """How many modules of earlier groups are on the line of a group: addresses go on from group to group."""
+    counts = {each.settings.id: each.module_count for connector in site.connectors for each in connector.groups}
+    count = 0
+    for entry in site.settings.module_group:
+        if entry.id == group.settings.id:
+            break
+        count += counts.get(entry.id, 0) if entry.bus == group.settings.bus else 0
+    return count
+
+
+def _connector(
+    site: Site,
+    connector: ConnectorOfSite,
+    boards: Mapping[str, ModbusBoard],
+    names: Names,
+    can: Mapping[str, CanLine],
+) -> ConnectorHardware:
+    wiring = connector.wiring
+    outputs = {} if wiring is None else wiring.outputs
+    return ConnectorHardware(
+        number=connector.number,
+        vehicle_line=can[connector.settings.vehicle_bus],
+        outputs=ConnectorOutputs(
+            {
+                name: (
+                    boards[connector.boards[wire.board].settings.name],
+                    names.output(connector.number, name),
+                )
+                for name, wire in outputs.items()
+            }
+        ),
+        groups=[_group(group, can, before(site, group)) for group in connector.groups],
+    )
+
+
+def _group(group: GroupOfSite, can: Mapping[str, CanLine], modules_before: int) -> GroupHardware:
+    settings = group.settings
+    model = load_power_model(data_folder() / POWER_MODULES / f"{settings.model}.toml")
+    address = model.first_address + modules_before if settings.address is None else settings.address
+    plan = group_plan(model, group.module_count, address, settings.group_number)
+    stage = build_power_stage(model, plan, settings.command_interval_ms / 1000.0)
+    return GroupHardware(settings.id, group.rated, can[settings.bus], stage)
+
+
+def _held(wires: Wires) -> list[str]:
+    """The locks among the outputs of a board, of whichever connector."""
+    return [name for name in wires.outputs if name.rpartition("/")[2] == LOCK]
+
+
+def _auxiliary_meters(site: Site) -> Iterator[tuple[str, Device]]:
+    for entry, (path, _) in zip(site.settings.auxiliary_meter, site.auxiliary_maps, strict=True):
+        auxiliary_map = load_register_map(path)
+        signals = [name for name in auxiliary_map.signals() if name in GRID_SIGNALS]
+        yield (
+            entry.bus,
+            Meter(
+                auxiliary_map,
+                entry.address,
+                entry.poll_interval_ms / 1000.0,
+                name=f"{entry.role} meter",
+                signals=signals,
+            ),
+        )

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
+from agent.field.can_lines import AnyCanLine
 from agent.field.clock import WallClock
 from agent.field.lines import Line, ModbusLine
 from agent.field.server import Client, FieldServer
@@ -33,6 +34,7 @@ from agent.link.messages import (
 from agent.vocabulary import reasons
 from agent.vocabulary.reasons import Reason, parsed
 from agent.vocabulary.record import NO_METER, MeterInLedger, Record
+from drivers.can.state import BusState
 from drivers.reading import Reading
 
 _LOG = logging.getLogger(__name__)
@@ -57,8 +59,13 @@ class OpenSession(Protocol):
 class Core(Protocol):
     """What the loop asks of the core of any role."""
 
-    image: ProcessImage
-    backlog: Backlog
+    @property
+    def image(self) -> ProcessImage:
+        """The process image."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """Records that are not yet durable."""
 
     @property
     def session(self) -> OpenSession | None:
@@ -79,6 +86,9 @@ class Core(Protocol):
     def on_vehicle_port(self, *, is_open: bool) -> None:
         """The CAN port of the vehicle bus was opened or lost."""
 
+    def on_vehicle_bus_state(self, state: BusState) -> None:
+        """The error state of the vehicle bus' controller, as last reported."""
+
 
 C = TypeVar("C", bound=Core)
 
@@ -92,7 +102,7 @@ class BaseLoop(Generic[C]):
         boot_id: str,
         connector: int,
         lines: Sequence[Line],
-        vehicle_line: Line,
+        vehicle_line: AnyCanLine[Any],
         server: FieldServer,
         selector: selectors.BaseSelector,
         *,
@@ -123,6 +133,7 @@ class BaseLoop(Generic[C]):
         self._next_readings_s = self._started_at_s
         self._edge = False
         self._bool_values: dict[str, bool] = {}
+        self._bus_states: dict[str, BusState] = {}
         self._askers: dict[str, Client] = {}
         self.recorder_health: RecorderHealth | None = None
         self.scheduler = "normal"
@@ -208,7 +219,10 @@ class BaseLoop(Generic[C]):
         for line in self._lines:
             if line.try_open(now_s):
                 self._watch(line)
-        self.core.on_vehicle_port(is_open=self._vehicle_line.is_open)
+            elif not line.is_open:
+                # Lost in its regular call; a descriptor that is closed must not stay in the selector.
+                self._forget(line)
+        self._report_buses()
 
     def close(self) -> None:
         """Everything closed."""
@@ -246,8 +260,19 @@ class BaseLoop(Generic[C]):
     def _after_read(self, line: Line) -> None:
         if not line.is_open:
             self._forget(line)
-            self.core.on_vehicle_port(is_open=self._vehicle_line.is_open)
+            self._report_buses()
             self._edge = True
+        elif isinstance(line, AnyCanLine) and line.bus_state is not self._bus_states.get(line.name):
+            self._report_buses()
+            self._edge = True
+
+    def _report_buses(self) -> None:
+        """Tell the core of the ports and the state of the buses."""
+        for line in self._lines:
+            if isinstance(line, AnyCanLine):
+                self._bus_states[line.name] = line.bus_state
+        self.core.on_vehicle_port(is_open=self._vehicle_line.is_open)
+        self.core.on_vehicle_bus_state(self._vehicle_line.bus_state)
 
     def _deliver(self, name: str, reading: Reading) -> None:
         self.core.on_reading(name, reading)

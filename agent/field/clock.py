@@ -3,9 +3,9 @@
 import ctypes
 import time
 
+from agent.vocabulary.states import CLOCK_HOLDOVER, CLOCK_SYNCED, CLOCK_UNSET, OLDEST_CREDIBLE_WALL_MS
+
 _STA_UNSYNC = 0x0040
-_OLDEST_CREDIBLE_MS = 1_704_067_200_000
-"""1 January 2024: a clock before this was never set."""
 
 
 class _Timex(ctypes.Structure):
@@ -36,6 +36,6 @@ class WallClock:
             result = self._library.adjtimex(ctypes.byref(buffer))
             self._synced = result >= 0 and not buffer.status & _STA_UNSYNC
         wall_ms = time.time_ns() // 1_000_000
-        if wall_ms < _OLDEST_CREDIBLE_MS:
-            return wall_ms, "unset"
-        return wall_ms, "synced" if self._synced else "holdover"
+        if wall_ms < OLDEST_CREDIBLE_WALL_MS:
+            return wall_ms, CLOCK_UNSET
+        return wall_ms, CLOCK_SYNCED if self._synced else CLOCK_HOLDOVER

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from drivers.can.frame import CanFrame
-from drivers.can.port import CanPort, open_can_port
 from drivers.errors import PortError
 from drivers.line.device import Device
 from drivers.line.exchange import Address
@@ -248,66 +246,4 @@ class ModbusLine(Line):
             "taken_share": round(taken, 3),
             "echo": self.master.echoes,
             "devices": devices,
-        }
-
-
-class CanLine(Line):
-    """One CAN line."""
-
-    def __init__(self, name: str, interface: str, channel: str, bitrate_bps: int) -> None:
-        super().__init__(name, channel)
-        self._interface, self._bitrate_bps = interface, bitrate_bps
-        self._port: CanPort | None = None
-        self.frames_in = 0
-        self.frames_out = 0
-        self.frames_refused = 0
-
-    def fileno(self) -> int:
-        """See Line."""
-        return -1 if self._port is None else self._port.fileno()
-
-    def _open(self, now_s: float) -> bool:
-        self._port = open_can_port(self._interface, self.where, self._bitrate_bps)
-        return True
-
-    def close(self, now_s: float) -> None:
-        """See Line."""
-        if self._port is not None:
-            self._port.close()
-            self._port = None
-
-    def read(self, now_s: float) -> list[CanFrame]:
-        """Frames that have arrived."""
-        if self._port is None:
-            return []
-        try:
-            frames = self._port.receive(now_s)
-        except PortError as error:
-            self.lost(error, now_s)
-            return []
-        self.frames_in += len(frames)
-        return frames
-
-    def write(self, frames: Sequence[CanFrame], now_s: float) -> None:
-        """Send frames; what the adapter does not take is counted and left to the protocol's repetition."""
-        if self._port is None:
-            return
-        try:
-            for frame in frames:
-                if self._port.send(frame):
-                    self.frames_out += 1
-                else:
-                    self.frames_refused += 1
-        except PortError as error:
-            self.lost(error, now_s)
-
-    def status(self, now_s: float) -> dict[str, object]:
-        """Counters."""
-        return {
-            "port": self.where,
-            "trouble": self.trouble,
-            "opened": self.opened,
-            "frames_in": self.frames_in,
-            "frames_out": self.frames_out,
-            "frames_refused": self.frames_refused,
         }

@@ -49,7 +49,7 @@ class MonitorLoop(BaseLoop[MonitorCore]):
         self.core.on_acknowledging(self._listening.acknowledging is Acknowledging.YES)
 
     def _step(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
-        outputs = self.core.step(now_s, wall_ms, wall_quality)
+        outputs = self.core.evaluate(now_s, wall_ms, wall_quality)
         self._hand_over(outputs.records, outputs.replies)
 
     def _read_line(self, line: Line, now_s: float) -> int:

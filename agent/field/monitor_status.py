@@ -4,25 +4,26 @@ from typing import Any
 
 from agent.control.listener.core import MonitorCore
 from agent.control.listener.recording import vehicle_values
+from agent.vocabulary import reasons, states
 
 
 def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]:
     """What the core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
-    session = core.session
+    session, point = core.session, core.point
     bill = None if session is None or session.billing is None else session.billing.bill()
     return {
         "pile_id": core.parameters.pile_id,
         "boot_id": core.parameters.boot_id,
         "version": core.parameters.version,
         "connector": core.parameters.connector,
-        "role": "monitor",
+        "role": states.ROLE_LISTENER,
         "uptime_s": round(uptime_s, 1),
         "state": core.state,
-        "state_since_s": round(now_s - core.state_since_s, 2),
-        "stage": core.stage.value,
+        "state_since_s": round(now_s - point.state_since_s, 2),
+        "stage": point.observer.stage.value,
         "session": None if session is None else session.id,
         "stop_reason": None if session is None else session.stop_reason,
-        "shutting_down": core.shutting_down,
+        "shutting_down": core.chassis.shutting_down,
         "faults": [
             {
                 "id": item.fault.id,
@@ -35,10 +36,10 @@ def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]
         ],
         "may_start": False,
         "may_energise": False,
-        "start_blockers": ["monitor_only"],
-        "energise_blockers": ["monitor_only"],
+        "start_blockers": [reasons.MONITOR_ONLY],
+        "energise_blockers": [reasons.MONITOR_ONLY],
         "values": core.image.snapshot(now_s),
-        "bms": vehicle_values(core),
+        "bms": vehicle_values(point),
         "energy_wh": None if session is None else session.energy_wh,
         "energy_source": None if session is None else session.energy_source,
         "amount_e4": None if bill is None else bill.amount_e4,

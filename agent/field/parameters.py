@@ -4,7 +4,9 @@ from agent.control.dc.parameters import ControlParameters
 from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import EventLimits, Limit, PowerQualityParameters
 from agent.settings.catalogue import threshold_of
-from agent.settings.load import Site
+from agent.settings.schema import Meter
+from agent.settings.site import ConnectorOfSite, Site
+from drivers.meters.register_form import RegisterForm
 
 
 def _least(*values: float | None) -> float:
@@ -37,44 +39,50 @@ def _power_quality(site: Site) -> PowerQualityParameters | None:
     return None
 
 
-def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlParameters:
-    """What the control core must know. Site limits tighten the profile and the catalogue, never loosen them."""
-    settings, profile, tariff = site.settings, site.profile, site.tariff
-    connector, limits, faults = settings.connector, settings.limits, site.faults
-    due = connector.meter.verification_due
+def billing_tariff(site: Site) -> BillingTariff:
+    """The tariff in the form of the bill."""
+    tariff = site.tariff
+    return BillingTariff(
+        id=tariff.id,
+        version=tariff.version,
+        electricity_e5={name: rate.electricity_e5 for name, rate in tariff.rates.items()},
+        service_e5={name: rate.service_e5 for name, rate in tariff.rates.items()},
+        slots=tuple(tariff.slots),
+        utc_offset_minutes=site.settings.tariff.utc_offset_minutes,
+    )
+
+
+def ratings_of(site: Site, connector: ConnectorOfSite) -> tuple[float, float]:
+    """Most power (W) and current (A) of a connector: the profile's, tightened by the site. Groups have their own."""
+    profile, settings = site.profile, connector.settings
+    power_w = _least(profile.maximum_power_w, settings.maximum_power_w)
+    return power_w, _least(profile.maximum_current_a, settings.maximum_current_a)
+
+
+def connector_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str, version: str) -> ControlParameters:
+    """What the core of one connector must know. Site limits tighten profile and catalogue, never loosen them."""
+    settings, profile = site.settings, site.profile
+    limits, faults, meter = settings.limits, site.faults, connector.settings.meter
+    maximum_power_w, maximum_current_a = ratings_of(site, connector)
+    due = None if meter is None else meter.verification_due
     return ControlParameters(
         pile_id=settings.pile.id,
         boot_id=boot_id,
         version=version,
         connector=connector.number,
-        maximum_power_w=_least(profile.maximum_power_w, connector.maximum_power_w),
-        maximum_voltage_v=_least(profile.maximum_voltage_v, connector.maximum_voltage_v),
+        maximum_power_w=maximum_power_w,
+        maximum_voltage_v=_least(profile.maximum_voltage_v, connector.settings.maximum_voltage_v),
         minimum_voltage_v=profile.minimum_voltage_v,
-        maximum_current_a=_least(profile.maximum_current_a, connector.maximum_current_a),
+        maximum_current_a=maximum_current_a,
         minimum_current_a=profile.minimum_current_a,
-        tariff=BillingTariff(
-            id=tariff.id,
-            version=tariff.version,
-            electricity_e5={name: rate.electricity_e5 for name, rate in tariff.rates.items()},
-            service_e5={name: rate.service_e5 for name, rate in tariff.rates.items()},
-            slots=tuple(tariff.slots),
-            utc_offset_minutes=settings.tariff.utc_offset_minutes,
-        ),
+        tariff=billing_tariff(site),
         faults=faults,
-        edition=connector.edition,
+        edition=connector.settings.edition,
         charger_number=settings.pile.charger_number,
-        meter={
-            "model": connector.meter.model,
-            "address": connector.meter.number or connector.meter.address,
-            "serial_number": connector.meter.serial_number,
-            "certificate_number": connector.meter.certificate_number,
-            "accuracy_class": connector.meter.accuracy_class,
-            "verification_due": "" if due is None else due.isoformat(),
-            "energy_unit_wh": f"{connector.meter.energy_unit_wh:g}",
-        },
-        register_form=site.register_form,
+        meter={} if meter is None else meter_in_record(meter),
+        register_form=connector.register_form or RegisterForm(),
         verification_due_day=None if due is None else due.toordinal(),
-        refuse_after_verification_due=connector.meter.refuse_after_verification_due,
+        refuse_after_verification_due=meter is not None and meter.refuse_after_verification_due,
         power_quality=_power_quality(site),
         recorder_lost_stop_s=_least(threshold_of(faults, "recorder_lost"), limits.recorder_lost_stop_s),
         start_time_limit_s=limits.start_time_limit_s,
@@ -83,3 +91,17 @@ def control_parameters(site: Site, *, boot_id: str, version: str) -> ControlPara
         over_temperature_c=_least(threshold_of(faults, "over_temperature"), limits.connector_temperature_stop_c),
         temperature_derate_c=_least(threshold_of(faults, "temperature_high"), limits.connector_temperature_derate_c),
     )
+
+
+def meter_in_record(meter: Meter) -> dict[str, str | int]:
+    """The billing meter as the record shows it."""
+    due = meter.verification_due
+    return {
+        "model": meter.model,
+        "address": meter.number or meter.address,
+        "serial_number": meter.serial_number,
+        "certificate_number": meter.certificate_number,
+        "accuracy_class": meter.accuracy_class,
+        "verification_due": "" if due is None else due.isoformat(),
+        "energy_unit_wh": f"{meter.energy_unit_wh:g}",
+    }

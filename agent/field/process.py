@@ -14,7 +14,8 @@ import sdnotify
 
 from agent.field import realtime
 from agent.field.clock import WallClock
-from agent.settings.load import AnySite, MonitorSite, Site
+from agent.settings.site import ConnectorOfSite, Site
+from drivers.errors import PortError
 
 if TYPE_CHECKING:
     from agent.control.chassis.backlog import Backlog
@@ -49,7 +50,9 @@ class _Notifier:
 class _Core(Protocol):
     """What running and ending asks of the core of any role."""
 
-    backlog: "Backlog"
+    @property
+    def backlog(self) -> "Backlog":
+        """Records that are not yet durable."""
 
     @property
     def state(self) -> str:
@@ -67,7 +70,7 @@ class _Core(Protocol):
         """End what runs in order and begin nothing."""
 
 
-def run_field(site: AnySite, *, version: str) -> int:
+def run_field(site: Site, *, version: str) -> int:
     """Run until SIGTERM or SIGINT, which ends a charge in order first. Returns the exit code."""
     settings = site.settings
     boot_id = os.urandom(16).hex()
@@ -79,8 +82,8 @@ def run_field(site: AnySite, *, version: str) -> int:
     stop_requests = _StopRequests()
     # Not epoll: it counts its time-out in whole milliseconds, and a request may be due in a third of one.
     selector = selectors.SelectSelector()
-    begin = _begin_monitor if isinstance(site, MonitorSite) else _begin_charger
-    core, loop = begin(site, boot_id, version, restarted, selector)
+    begin = _begin_monitor if site.kind == "listener" else _begin_charger
+    core, loop = begin(site, _only(site), boot_id, version, restarted, selector)
     loop.open_lines()
     loop.scheduler = realtime.set_priority(settings.control.real_time_priority)
     if settings.control.lock_memory:
@@ -99,18 +102,31 @@ def run_field(site: AnySite, *, version: str) -> int:
     return 0
 
 
+def _only(site: Site) -> ConnectorOfSite:
+    """The connector that this process drives. Raises PortError where there are several: none is left out silently."""
+    if len(site.connectors) > 1 or len(site.connectors[0].groups) > 1:
+        hint = "Give each connector a controller and a site file of its own."
+        raise PortError("this version runs one connector with one group of modules", str(site.path), hint)
+    return site.connectors[0]
+
+
 def _begin_charger(
-    site: Any, boot_id: str, version: str, restarted: bool, selector: selectors.BaseSelector
+    site: Site,
+    connector: ConnectorOfSite,
+    boot_id: str,
+    version: str,
+    restarted: bool,
+    selector: selectors.BaseSelector,
 ) -> "tuple[_Core, BaseLoop[Any]]":
     from agent.control.dc.core import ControlCore
-    from agent.field.parameters import control_parameters
+    from agent.field.parameters import connector_parameters
 
-    parameters = control_parameters(site, boot_id=boot_id, version=version)
+    parameters = connector_parameters(site, connector, boot_id=boot_id, version=version)
     core = ControlCore(parameters, time.monotonic(), restarted=restarted)
     # The first evaluation comes before the drivers are even loaded: nothing is energised from here on. What an
     # earlier process had closed opens by itself when its pulses end, and is written open as soon as the line is.
     now_s = time.monotonic()
-    relays = core.step(now_s, *WallClock().read(now_s)).relays
+    relays = core.evaluate(now_s, *WallClock().read(now_s)).relays
     if any(relays.values()):
         raise RuntimeError(f"the first evaluation wants outputs: {relays}")
     _LOG.info("first cycle evaluated, outputs off; boot %s", boot_id)
@@ -118,15 +134,20 @@ def _begin_charger(
 
 
 def _begin_monitor(
-    site: Any, boot_id: str, version: str, restarted: bool, selector: selectors.BaseSelector
+    site: Site,
+    connector: ConnectorOfSite,
+    boot_id: str,
+    version: str,
+    restarted: bool,
+    selector: selectors.BaseSelector,
 ) -> "tuple[_Core, BaseLoop[Any]]":
     from agent.control.listener.core import MonitorCore
     from agent.field.monitor_assembly import build_monitor_loop, monitor_parameters
 
-    parameters = monitor_parameters(site, boot_id=boot_id, version=version)
+    parameters = monitor_parameters(site, connector, boot_id=boot_id, version=version)
     core = MonitorCore(parameters, time.monotonic(), restarted=restarted)
     _LOG.info("listening only, nothing is driven and nothing sent; boot %s", boot_id)
-    return core, build_monitor_loop(site, parameters, core, selector)
+    return core, build_monitor_loop(site, connector, parameters, core, selector)
 
 
 def _build_loop(

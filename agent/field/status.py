@@ -4,11 +4,13 @@ from typing import Any
 
 from agent.control.dc.core import ControlCore
 from agent.control.dc.machine import START_FROM_STATES
+from agent.control.dc.vehicle import vehicle_values
 
 
 def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]:
     """What the core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
     session = core.session
+    point, chassis = core.point, core.chassis
     bill = session.billing.bill() if session is not None else None
     return {
         "pile_id": core.parameters.pile_id,
@@ -17,11 +19,11 @@ def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]
         "connector": core.parameters.connector,
         "uptime_s": round(uptime_s, 1),
         "state": core.state,
-        "state_since_s": round(now_s - core.memory.entered_at_s, 2),
-        "stage": core.memory.stage,
+        "state_since_s": round(now_s - point.memory.entered_at_s, 2),
+        "stage": point.memory.sub_step,
         "session": None if session is None else session.id,
         "stop_reason": None if session is None else session.stop_reason,
-        "shutting_down": core.shutting_down,
+        "shutting_down": chassis.shutting_down,
         "faults": [
             {
                 "id": item.fault.id,
@@ -34,20 +36,20 @@ def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]
         ],
         "may_start": core.permission.start and session is None and core.state in START_FROM_STATES,
         "may_energise": core.permission.energise,
-        "start_blockers": list(core.permission.start_reasons),
-        "energise_blockers": list(core.permission.energise_reasons),
+        "start_blockers": [reason.text for reason in core.permission.start_reasons],
+        "energise_blockers": [reason.text for reason in core.permission.energise_reasons],
         "values": core.image.snapshot(now_s),
-        "bms": dict(core.vehicle_values()),
+        "bms": vehicle_values(point.charger),
         "limit": {
-            "voltage_v": round(core.limit.voltage_v, 1),
-            "current_a": round(core.limit.current_a, 1),
-            "power_w": round(core.limit.power_w),
-            "by": core.limit.by,
+            "voltage_v": round(point.limit.voltage_v, 1),
+            "current_a": round(point.limit.current_a, 1),
+            "power_w": round(point.limit.power_w),
+            "by": point.limit.by,
         },
         "setpoint": {
-            "voltage_v": round(core.demand.voltage_v, 1),
-            "current_a": round(core.demand.current_a, 1),
-            "on": core.demand.on,
+            "voltage_v": round(point.held.set_point.voltage_v, 1),
+            "current_a": round(point.held.set_point.current_a, 1),
+            "on": point.held.set_point.on,
         },
         "energy_wh": None if bill is None else bill.energy_wh,
         "amount_e4": None if bill is None else bill.amount_e4,

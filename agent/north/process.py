@@ -22,7 +22,7 @@ from agent.north.field_link import FieldLink
 from agent.north.recorder import Recorder
 from agent.north.signer import Signer
 from agent.records.errors import LedgerError
-from agent.settings.schema import AnySettings
+from agent.settings.schema import Settings
 from agent.uplink.commands import Answer, Order, rejected
 from agent.uplink.mqtt import MqttConnection, pile_connection
 from agent.uplink.service import Identity, Uplink
@@ -30,7 +30,7 @@ from agent.vocabulary import reasons
 from agent.vocabulary.messages import Topics
 from agent.vocabulary.reasons import Reason
 from agent.vocabulary.record import Record
-from agent.vocabulary.states import CLOCK_UNSET, OLDEST_CREDIBLE_WALL_MS
+from agent.vocabulary.states import CLOCK_UNSET, OLDEST_CREDIBLE_WALL_MS, ROLE_CHARGER, ROLE_LISTENER
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,15 +50,17 @@ def machine_boot_id() -> str:
         return ""
 
 
-def connectors_of(settings: AnySettings) -> dict[int, str]:
+def connectors_of(settings: Settings) -> dict[int, str]:
     """Role of each connector by number."""
-    return {settings.connector.number: settings.connector.role}
+    # The word on the wire is the one that platforms know; the site file says listener.
+    words = {"charger": ROLE_CHARGER, "listener": ROLE_LISTENER}
+    return {each.number: words[each.kind] for each in settings.connector}
 
 
 class NorthProcess:
     """Puts recorder, field link, signer and uplink together around one selector."""
 
-    def __init__(self, settings: AnySettings, *, version: str) -> None:
+    def __init__(self, settings: Settings, *, version: str) -> None:
         self._settings = settings
         self._state = Path(settings.paths.state)
         self._selector = selectors.DefaultSelector()
@@ -327,7 +329,7 @@ class NorthProcess:
         self._woken.close()
 
 
-def run_north(settings: AnySettings, *, version: str = "0") -> int:
+def run_north(settings: Settings, *, version: str = "0") -> int:
     """Run the north process until SIGTERM or SIGINT. Returns the exit code: 0, it ended in order."""
     process = NorthProcess(settings, version=version)
 

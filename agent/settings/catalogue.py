@@ -1,4 +1,4 @@
-"""The shipped data files that a site file refers to: ratings, wiring, tariffs, faults."""
+"""The shipped data files that a site file refers to: ratings, boards, wiring, tariffs, faults."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,65 +6,67 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from agent.settings.schema import Identifier, Section
+from agent.settings.schema import CONNECTORS, SCHEMA, GroupId, Identifier, Section
+from drivers.text import Text
+
+SignalName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+
+
+class Sensors(Section, frozen=True, kw_only=True):
+    """What a pile must have and what it may have: signals of the wiring, ``meter``, ``insulation_monitor``.
+
+    A signal in neither list must not be wired: the profile says what the pile is.
+    """
+
+    required: list[str] = field(default_factory=list)
+    optional: list[str] = field(default_factory=list)
+
+
+class Group(Section, frozen=True, kw_only=True):
+    """A group of power modules that is switched as one. ``connector`` is its home: that is what it feeds at rest."""
+
+    id: GroupId
+    connector: Annotated[int, Meta(ge=1, le=CONNECTORS)]
+    module_count: Annotated[int, Meta(ge=1, le=60)]
+    maximum_power_w: Annotated[int, Meta(ge=1000, le=1000000)]
+    maximum_current_a: Annotated[float, Meta(ge=1, le=1000)]
+
+
+class Allocation(Section, frozen=True, kw_only=True):
+    """Contactors (both poles, one output) that join a group to a connector.
+
+    A group without any is wired to its home. A group with one has one to its home too.
+    """
+
+    group: GroupId
+    connector: Annotated[int, Meta(ge=1, le=CONNECTORS)]
+    output: SignalName
+    feedback: SignalName
 
 
 class PileProfile(Section, frozen=True, kw_only=True):
-    """Ratings of a pile, a file in config/piles."""
+    """Ratings of a pile, a file in config/piles.
 
-    schema: Annotated[int, Meta(ge=1, le=1)]
+    ``maximum_power_w`` is that of the whole pile; voltages and currents are those of each connector.
+    """
+
+    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
     id: Identifier
     description: str
     kind: Literal["dc"]
-    maximum_power_w: Annotated[int, Meta(ge=1000, le=1000000)]
+    connectors: Annotated[int, Meta(ge=1, le=CONNECTORS)]
+    maximum_power_w: Annotated[int, Meta(ge=1000, le=4000000)]
     maximum_voltage_v: Annotated[float, Meta(ge=50, le=1500)]
     minimum_voltage_v: Annotated[float, Meta(ge=0, le=1000)]
     maximum_current_a: Annotated[float, Meta(ge=1, le=1000)]
     minimum_current_a: Annotated[float, Meta(ge=0, le=100)]
-    module_count: Annotated[int, Meta(ge=1, le=60)]
+    sensors: Sensors
+    group: Annotated[list[Group], Meta(min_length=1)]
+    allocation: list[Allocation] = field(default_factory=list)
 
-
-class RelayBoard(Section, frozen=True, kw_only=True):
-    """The relay board of a wiring."""
-
-    channels: Annotated[int, Meta(ge=1, le=32)]
-    pulse_100ms: Annotated[int, Meta(ge=2, le=20, description="length of a timed pulse, units of 100 ms")]
-    renew_interval_ms: Annotated[int, Meta(ge=50, le=1000, description="time between two renewals of a pulse")]
-
-
-class Output(Section, frozen=True, kw_only=True):
-    """One relay."""
-
-    channel: Annotated[int, Meta(ge=0, le=31)]
-    timed: bool
-
-
-class DiscreteInput(Section, frozen=True, kw_only=True):
-    """One discrete input."""
-
-    channel: Annotated[int, Meta(ge=0, le=31)]
-    active_low: bool
-
-
-class AnalogInput(Section, frozen=True, kw_only=True):
-    """One analogue input: value = raw * scale + offset."""
-
-    channel: Annotated[int, Meta(ge=0, le=7)]
-    scale: float
-    offset: float
-
-
-class Board(Section, frozen=True, kw_only=True):
-    """A wiring, a file in config/boards."""
-
-    schema: Annotated[int, Meta(ge=1, le=1)]
-    id: Identifier
-    description: str
-    source: str
-    relay_board: RelayBoard
-    outputs: dict[str, Output]
-    inputs: dict[str, DiscreteInput]
-    analog: dict[str, AnalogInput]
+    def groups_of(self, connector: int) -> list[Group]:
+        """The groups at home at a connector."""
+        return [group for group in self.group if group.connector == connector]
 
 
 REQUIRED_OUTPUTS = (
@@ -75,14 +77,14 @@ REQUIRED_OUTPUTS = (
     "discharge",
     "insulation_monitor",
 )
-"""Relays that every wiring must have."""
+"""Relays that the wiring of a connector that charges must have."""
 OPTIONAL_OUTPUTS = ("fan", "fault_lamp")
 TIMED_OUTPUTS = ("contactor_k1", "contactor_k2")
-"""Relays that the board itself must open when the program has died."""
+"""Relays that the board itself must open when the program has died; the contactors that join groups as well."""
+PILE_INPUTS = ("emergency_stop_pressed", "door_open", "smoke_detected")
+"""Contacts of the pile: each is wired once and acts on every connector."""
 DISCRETE_INPUTS = (
-    "emergency_stop_pressed",
-    "door_open",
-    "smoke_detected",
+    *PILE_INPUTS,
     "contactor_k1_closed",
     "contactor_k2_closed",
     "lock_locked",
@@ -95,7 +97,10 @@ ANALOG_INPUTS = (
     "connector_temperature_minus_c",
     "auxiliary_voltage_v",
 )
-"""Signals that every wiring must deliver: without them the interlocks refuse everything."""
+DEVICES = ("meter", "insulation_monitor")
+"""Devices of a connector that a profile may ask for like a sensor."""
+LISTENER_INPUTS = PILE_INPUTS
+"""Contacts that a connector which is only followed may have."""
 
 
 RateName = Literal["sharp", "peak", "flat", "valley"]
@@ -150,6 +155,16 @@ class Fault(Section, frozen=True, kw_only=True):
     hint_zh: str
     hint_en: str
 
+    @property
+    def text(self) -> Text:
+        """What the fault is."""
+        return Text(self.text_zh, self.text_en)
+
+    @property
+    def hint(self) -> Text:
+        """What to look at when it is there."""
+        return Text(self.hint_zh, self.hint_en)
+
 
 class FaultCatalogue(Section, frozen=True, kw_only=True):
     """config/faults.toml."""
@@ -200,26 +215,3 @@ def fault_table(catalogue: FaultCatalogue) -> dict[str, Fault]:
         if fault.id in WITH_THRESHOLD:
             threshold_of(table, fault.id)
     return table
-
-
-__all__ = [
-    "ANALOG_INPUTS",
-    "DISCRETE_INPUTS",
-    "OPTIONAL_OUTPUTS",
-    "REQUIRED_OUTPUTS",
-    "TIMED_OUTPUTS",
-    "WITH_THRESHOLD",
-    "AnalogInput",
-    "Board",
-    "DiscreteInput",
-    "Fault",
-    "FaultCatalogue",
-    "Output",
-    "PileProfile",
-    "Rate",
-    "RateName",
-    "RelayBoard",
-    "TariffTable",
-    "fault_table",
-    "threshold_of",
-]

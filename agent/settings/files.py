@@ -9,20 +9,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent.settings.catalogue import (
-    ANALOG_INPUTS,
-    DISCRETE_INPUTS,
-    OPTIONAL_OUTPUTS,
-    REQUIRED_OUTPUTS,
-    TIMED_OUTPUTS,
-    Board,
-    Fault,
-    FaultCatalogue,
-    PileProfile,
-    TariffTable,
-)
-from agent.settings.problems import Problem, SettingsError, did_you_mean
-from agent.settings.walk import Walk, type_of
+from agent.settings.catalogue import Fault, FaultCatalogue, PileProfile, TariffTable
+from agent.settings.problems import Problem, SettingsError
+from agent.settings.profile import profile_problems
+from agent.settings.schema import SCHEMA
+from agent.settings.walk import Walk, bare, type_of
 from drivers.text import NO_TEXT, Text
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -59,7 +50,8 @@ def find_data_file(kind: str, name: str, folders: Iterable[Path]) -> tuple[Path 
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file. Raises SettingsError with the line of a syntax error."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        # Editors of Windows put a byte order mark in front; TOML has none.
+        text = path.read_bytes().decode("utf-8-sig")
         return tomllib.loads(text)
     except OSError as error:
         raise SettingsError(str(path), [_unreadable(path, error)]) from error
@@ -106,8 +98,13 @@ def convert(data: Any, section: type[S], path: Path, more: Sequence[Problem] = (
     raise SettingsError(str(path), problems)
 
 
-def _load(path: Path, section: type[S]) -> S:
-    loaded = convert(read_toml(path), section, path)
+def load_named(path: Path, section: type[S]) -> S:
+    """A file whose ``id`` is its name. Raises SettingsError."""
+    data = read_toml(path)
+    layout = layout_problem(data) if schema_of(section) > 1 else None
+    if layout is not None:
+        raise SettingsError(str(path), [layout])
+    loaded = convert(data, section, path)
     identifier = getattr(loaded, "id", path.stem)
     if identifier != path.stem:
         what = Text(f"{identifier} 不是文件名", f"{identifier} is not the name of the file")
@@ -115,14 +112,50 @@ def _load(path: Path, section: type[S]) -> S:
     return loaded
 
 
+def schema_of(section: type[msgspec.Struct]) -> int:
+    """The version of its layout that a section of a file asks for."""
+    kind = next(field.type for field in type_of(section).fields if field.encode_name == "schema")
+    return int(bare(kind)[0].ge)
+
+
+def layout_problem(data: Mapping[str, Any], site_file: Path | None = None) -> Problem | None:
+    """What to do with a file of an earlier or later layout; None if it is of this one, or says nothing legal.
+
+    ``site_file`` is the file itself if it is one; other files are converted together with the site file beside them.
+    """
+    given = data.get("schema")
+    if type(given) is not int or given == SCHEMA:
+        return None
+    if given == SCHEMA - 1:
+        which = "FILE" if site_file is None else str(site_file)
+        return Problem(
+            "schema",
+            Text(f"文件为旧格式 {given}", f"the file has the old layout {given}"),
+            Text(
+                f"运行 pile-agent migrate {which}(现场文件)查看新格式,加 --write 写入",
+                f"`pile-agent migrate {which}` (the site file) shows layout {SCHEMA}; with --write it converts it",
+            ),
+        )
+    if given > SCHEMA:
+        return Problem(
+            "schema",
+            Text(
+                f"文件格式 {given} 比本程序的 {SCHEMA} 新", f"layout {given} is newer than the {SCHEMA} of this program"
+            ),
+            Text("更新本程序,或使用旧文件", "update the program, or use the file of this version"),
+        )
+    return None
+
+
 def load_profile(path: Path) -> PileProfile:
     """Ratings of a pile. Raises SettingsError."""
-    profile = _load(path, PileProfile)
+    profile = load_named(path, PileProfile)
     problems = [
         Problem(f"minimum_{name}", Text(f"不低于 maximum_{name}", f"is not below maximum_{name}"))
         for name in ("voltage_v", "current_a")
         if getattr(profile, f"minimum_{name}") >= getattr(profile, f"maximum_{name}")
     ]
+    problems += profile_problems(profile)
     if problems:
         raise SettingsError(str(path), problems)
     return profile
@@ -130,7 +163,7 @@ def load_profile(path: Path) -> PileProfile:
 
 def load_tariff(path: Path) -> TariffTable:
     """A tariff. Raises SettingsError."""
-    tariff = _load(path, TariffTable)
+    tariff = load_named(path, TariffTable)
     unpriced = sorted({str(rate) for rate in tariff.slots} - set(tariff.rates))
     if unpriced:
         raise SettingsError(
@@ -141,59 +174,6 @@ def load_tariff(path: Path) -> TariffTable:
             ],
         )
     return tariff
-
-
-def load_board(path: Path) -> Board:
-    """A wiring. Raises SettingsError."""
-    board = _load(path, Board)
-    problems = [
-        *_wire_problems("outputs", board.outputs, REQUIRED_OUTPUTS, OPTIONAL_OUTPUTS, board.relay_board.channels),
-        *_wire_problems("inputs", board.inputs, DISCRETE_INPUTS, (), board.relay_board.channels),
-        *_wire_problems("analog", board.analog, ANALOG_INPUTS, (), 8),
-    ]
-    for name in TIMED_OUTPUTS:
-        output = board.outputs.get(name)
-        if output is not None and not output.timed:
-            what = Text("须为 true", "must be true")
-            hint = Text(
-                "接触器须由板子自己断开,即使程序已停",
-                "the board itself must open a contactor when the program has died",
-            )
-            problems.append(Problem(f"outputs.{name}.timed", what, hint))
-    relay_board = board.relay_board
-    if 2 * relay_board.renew_interval_ms >= relay_board.pulse_100ms * 100:
-        what = Text(
-            "脉冲须长于两次刷新间隔", "two renewals must fit into one pulse, so that one lost frame opens nothing"
-        )
-        problems.append(Problem("relay_board.renew_interval_ms", what))
-    if problems:
-        raise SettingsError(str(path), problems)
-    return board
-
-
-def _wire_problems(
-    section: str, wires: Mapping[str, Any], required: Sequence[str], optional: Sequence[str], channels: int
-) -> list[Problem]:
-    legal = [*required, *optional]
-    missing = [name for name in required if name not in wires]
-    problems = []
-    for name in wires:
-        if name not in legal:
-            hint = did_you_mean(name, missing or legal)
-            problems.append(Problem(f"{section}.{name}", Text("没有这个信号", "there is no such signal"), hint))
-    problems += [Problem(f"{section}.{name}", Text("缺少", "is missing")) for name in missing]
-    first: dict[int, str] = {}
-    for name, wire in wires.items():
-        place = f"{section}.{name}.channel"
-        if wire.channel >= channels:
-            what = Text(f"{wire.channel} 超出 0 至 {channels - 1}", f"{wire.channel} is not within 0 to {channels - 1}")
-            problems.append(Problem(place, what))
-        elif wire.channel in first:
-            former = first[wire.channel]
-            what = Text(f"通道 {wire.channel} 已用于 {former}", f"channel {wire.channel} is taken by {former}")
-            problems.append(Problem(place, what))
-        first.setdefault(wire.channel, name)
-    return problems
 
 
 def load_fault_catalogue(path: Path) -> dict[str, Fault]:

@@ -50,3 +50,14 @@ def did_you_mean(name: str, legal: Sequence[str]) -> Text:
     if legal and len(legal) <= 8:
         return Text(f"可用:{'、'.join(legal)}", f"there is: {', '.join(legal)}")
     return NO_TEXT
+
+
+def legal_names(name: str, legal: Sequence[str]) -> Text:
+    """A hint that names the nearest legal name and then all of them."""
+    if not legal:
+        return NO_TEXT
+    best = nearest(name, legal)
+    everything = Text(f"可用:{'、'.join(legal)}", f"there is: {', '.join(legal)}")
+    if best is None:
+        return everything
+    return Text(f"是否应为 {best}?{everything.zh}", f"did you mean {best}? {everything.en}")

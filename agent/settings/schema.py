@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from drivers.can import CanInterface
+
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all sections: immutable, keyword only, no unknown keys."""
@@ -18,7 +20,17 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
 BusName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,15}$", description="name of a bus section of this file")]
 UnitAddress = Annotated[int, Meta(ge=1, le=247, description="Modbus address on that bus")]
-Role = Literal["charger", "monitor"]
+DeviceName = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,15}$", description="name of a board section of this file")
+]
+GroupId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{1,8}$", description="group of power modules, as in the profile")]
+Role = Literal["charger", "listener", "monitor"]
+KindOfPile = Literal["charger", "listener"]
+
+SCHEMA = 2
+"""Version of the layout of a site file, and of the files that were split or extended with it."""
+CONNECTORS = 4
+"""Most connectors of one controller (own; the four of a large cabinet)."""
 
 
 class Pile(Section, frozen=True, kw_only=True):
@@ -70,16 +82,18 @@ class CanBus(Section, frozen=True, kw_only=True):
 
     name: BusName
     interface: Annotated[
-        Literal["socketcan", "slcan"], Meta(description="kernel interface, or serial adapter speaking slcan")
+        CanInterface, Meta(description="kernel interface (socketcan), serial adapter (slcan) or USB adapter")
     ] = "socketcan"
-    channel: Annotated[str, Meta(min_length=1, description="can0, or the serial port of an slcan adapter")]
+    channel: Annotated[
+        str, Meta(min_length=1, description="can0; serial port (slcan); PCAN_USBBUS1 (pcan); else a number from 0")
+    ]
     bitrate_bps: Annotated[Literal[50000, 125000, 250000, 500000], Meta(description="bits per second")]
 
 
 class Buses(Section, frozen=True, kw_only=True):
     """All lines of the pile."""
 
-    modbus: list[ModbusBus]
+    modbus: list[ModbusBus] = []
     can: list[CanBus]
 
 
@@ -115,29 +129,63 @@ class InsulationMonitor(Section, frozen=True, kw_only=True):
 
     bus: BusName
     address: UnitAddress = 2
-    model: Annotated[Literal["acrel-aim-d100"], Meta(description="device family")] = "acrel-aim-d100"
+    model: Annotated[Identifier, Meta(description="insulation monitor, a file in config/insulation_monitors")] = (
+        "acrel-aim-d100"
+    )
     poll_interval_ms: Annotated[int, Meta(ge=200, le=10000, description="time between two readings, milliseconds")] = (
         1000
     )
 
 
-class InputsOutputs(Section, frozen=True, kw_only=True):
-    """Relays, discrete inputs and analogue inputs."""
+class Board(Section, frozen=True, kw_only=True):
+    """One device with inputs or outputs. What is connected to it is in the wiring of the connectors."""
 
+    name: DeviceName
+    model: Annotated[Identifier, Meta(description="device, a file in config/boards")]
+    bus: Annotated[BusName, Meta(description="Modbus bus; not for GPIO lines")] | None = None
+    address: Annotated[int, Meta(ge=1, le=247, description="Modbus address on that bus")] | None = None
+    chip: (
+        Annotated[str, Meta(pattern=r"^/dev/gpiochip[0-9]+$", description="GPIO chip; only for GPIO lines")] | None
+    ) = None
+    interval_ms: (
+        Annotated[int, Meta(ge=10, le=300, description="time between two readings; without it that of the model")]
+        | None
+    ) = None
+
+
+class ModuleGroup(Section, frozen=True, kw_only=True):
+    """Power modules that are switched together. The profile says which connector is their home."""
+
+    id: GroupId
     bus: BusName
-    board: Annotated[Identifier, Meta(description="wiring, a file in config/boards")] = "waveshare-rs485"
-    relay_address: UnitAddress = 1
-    analog_address: UnitAddress = 2
-    input_interval_ms: Annotated[int, Meta(ge=10, le=100, description="time between two readings of the inputs")] = 20
-    analog_interval_ms: Annotated[int, Meta(ge=20, le=200, description="time between two analogue readings")] = 50
+    model: Annotated[Identifier, Meta(description="family of the modules: finds the driver")] = "infypower"
+    module_count: (
+        Annotated[int, Meta(ge=1, le=60, description="number of modules; without it that of the profile")] | None
+    ) = None
+    address: (
+        Annotated[int, Meta(ge=0, le=255, description="address of the first module, if the family has it")] | None
+    ) = None
+    group_number: (
+        Annotated[int, Meta(ge=0, le=63, description="group set in the modules; needed if groups share a bus")] | None
+    ) = None
+    command_interval_ms: Annotated[
+        int, Meta(ge=50, le=200, description="repetition of the set point, milliseconds")
+    ] = 100
 
 
-class PowerStage(Section, frozen=True, kw_only=True):
-    """The DC power modules of a connector."""
+class Power(Section, frozen=True, kw_only=True):
+    """What all connectors may draw together, and how the modules are shared."""
 
-    bus: BusName
-    family: Annotated[Literal["infypower"], Meta(description="protocol of the modules")] = "infypower"
-    command_interval_ms: Annotated[int, Meta(ge=50, le=200, description="repetition of the set point")] = 100
+    policy: Annotated[
+        Literal["fixed", "switched"],
+        Meta(description="fixed: a group of modules feeds its home only; switched: a free one goes where it is needed"),
+    ] = "fixed"
+    incomer_limit_w: (
+        Annotated[int, Meta(ge=1000, le=4000000, description="most that the pile may take from the grid, W")] | None
+    ) = None
+    default_limit_w: (
+        Annotated[int, Meta(ge=0, le=4000000, description="limit while no command is in force, W")] | None
+    ) = None
 
 
 class AuxiliaryMeter(Section, frozen=True, kw_only=True):
@@ -162,58 +210,27 @@ class AuxiliaryMeter(Section, frozen=True, kw_only=True):
 class Connector(Section, frozen=True, kw_only=True):
     """One charging connector and what hangs on it."""
 
-    number: Annotated[int, Meta(ge=1, le=1, description="connector number (this version drives one)")] = 1
-    role: Annotated[Role, Meta(description="charger: this pile charges; monitor: it only listens, see below")] = (
-        "charger"
-    )
+    number: Annotated[int, Meta(ge=1, le=CONNECTORS, description="connector number")] = 1
+    role: Annotated[
+        Role,
+        Meta(description="charger: this pile charges; listener: another charger is followed (monitor is the old word)"),
+    ] = "charger"
     vehicle_bus: BusName
-    edition: Annotated[Literal["2015", "2023"], Meta(description="rules of GB/T 27930 and 18487.1 to follow")] = "2015"
+    edition: Annotated[
+        Literal["2015", "2023"], Meta(description="rules of GB/T 27930 and 18487.1 to follow; charger only")
+    ] = "2015"
     maximum_power_w: Annotated[int, Meta(ge=1000, le=1000000, description="tightens the profile")] | None = None
     maximum_voltage_v: Annotated[float, Meta(ge=50, le=1500, description="tightens the profile")] | None = None
     maximum_current_a: Annotated[float, Meta(ge=1, le=1000, description="tightens the profile")] | None = None
-    meter: Meter
-    insulation_monitor: InsulationMonitor
-    inputs_outputs: InputsOutputs
-    power_stage: PowerStage
-
-
-class Contact(Section, frozen=True, kw_only=True):
-    """One contact at a discrete input."""
-
-    channel: Annotated[int, Meta(ge=0, le=31, description="number of the input, from 0")]
-    active_low: Annotated[bool, Meta(description="true: the signal is there while the input is off (closed loop)")] = (
-        True
-    )
-
-
-class Inputs(Section, frozen=True, kw_only=True):
-    """Contacts of somebody else's charger at a board that is only read."""
-
-    bus: BusName
-    address: UnitAddress = 1
-    channels: Annotated[int, Meta(ge=1, le=32, description="number of inputs of the board")] = 8
-    interval_ms: Annotated[int, Meta(ge=20, le=300, description="time between two readings, milliseconds")] = 100
-    emergency_stop_pressed: Contact | None = None
-    door_open: Contact | None = None
-    smoke_detected: Contact | None = None
-
-
-class MonitorConnector(Section, frozen=True, kw_only=True):
-    """A connector of somebody else's charger that is only listened to. It has no outputs and no power stage."""
-
-    number: Annotated[int, Meta(ge=1, le=1, description="connector number (this version follows one)")] = 1
-    role: Annotated[Literal["monitor"], Meta(description="it only listens")]
-    vehicle_bus: BusName
+    wiring: Annotated[Identifier, Meta(description="what is connected where, a file in config/wiring")] | None = None
+    boards: Annotated[dict[str, DeviceName], Meta(description="board of each role that the wiring names")] = {}
     meter: Meter | None = None
     insulation_monitor: InsulationMonitor | None = None
-    inputs: Inputs | None = None
 
-
-class MonitorBuses(Section, frozen=True, kw_only=True):
-    """The lines of a pile that only listens; without meter and contacts there is no Modbus line."""
-
-    modbus: list[ModbusBus] = []
-    can: list[CanBus]
+    @property
+    def kind(self) -> KindOfPile:
+        """The role without its old word."""
+        return "charger" if self.role == "charger" else "listener"
 
 
 class Tariff(Section, frozen=True, kw_only=True):
@@ -274,33 +291,22 @@ class Record(Section, frozen=True, kw_only=True):
 class Settings(Section, frozen=True, kw_only=True):
     """The whole site file."""
 
-    schema: Annotated[int, Meta(ge=1, le=1, description="version of this file's layout")]
+    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA, description="version of this file's layout")]
     pile: Pile
     paths: Paths = Paths()
     control: Control = Control()
+    power: Power = Power()
     bus: Buses
-    connector: Connector
+    board: list[Board] = []
+    module_group: list[ModuleGroup] = []
+    connector: Annotated[list[Connector], Meta(min_length=1, max_length=CONNECTORS)]
     auxiliary_meter: list[AuxiliaryMeter] = []
     tariff: Tariff = Tariff()
     limits: Limits = Limits()
     uplink: Uplink = Uplink()
     record: Record = Record()
 
-
-class MonitorSettings(Section, frozen=True, kw_only=True):
-    """The whole site file of a pile that only listens (``role = "monitor"``)."""
-
-    schema: Annotated[int, Meta(ge=1, le=1, description="version of this file's layout")]
-    pile: Pile
-    paths: Paths = Paths()
-    control: Control = Control()
-    bus: MonitorBuses
-    connector: MonitorConnector
-    tariff: Tariff = Tariff()
-    limits: Limits = Limits()
-    uplink: Uplink = Uplink()
-    record: Record = Record()
-
-
-AnySettings = Settings | MonitorSettings
-"""The site file of a pile in either role."""
+    @property
+    def kind(self) -> KindOfPile:
+        """What all connectors of a checked file are."""
+        return self.connector[0].kind

@@ -31,13 +31,13 @@ class ChargerLimits(TypedDict):
 
 
 class Insulation(TypedDict):
-    """The insulation test of this session: resistances at the test voltage."""
+    """The insulation test of this session: resistances at the test voltage; none by the profile, none in the record."""
 
     event: Literal["insulation"]
-    plus_kohm: Annotated[Kohm, say("正极对地电阻", "resistance of the positive pole to earth")]
-    minus_kohm: Annotated[Kohm, say("负极对地电阻", "resistance of the negative pole to earth")]
+    plus_kohm: NotRequired[Annotated[Kohm, say("正极对地电阻", "resistance of the positive pole to earth")]]
+    minus_kohm: NotRequired[Annotated[Kohm, say("负极对地电阻", "resistance of the negative pole to earth")]]
     voltage_dv: Annotated[DeciV, say("试验电压", "test voltage")]
-    ohm_per_v: Annotated[OhmPerV, say("较小电阻除以电压", "the lower resistance divided by the voltage")]
+    ohm_per_v: NotRequired[Annotated[OhmPerV, say("较小电阻除以电压", "the lower resistance divided by the voltage")]]
 
 
 class VehicleStop(TypedDict):
@@ -123,7 +123,7 @@ class VehicleFaultState(TypedDict):
 
 
 class VehicleAttempt(TypedDict):
-    """The followed vehicle is connected anew."""
+    """The followed vehicle is connected again."""
 
     event: Literal["vehicle_attempt"]
     attempt: Annotated[Count, say("第几次", "number of the attempt")]
@@ -232,7 +232,7 @@ class MeterUnitProven(TypedDict):
     energy_unit_wh: Annotated[str, say("寄存器单位", "unit of the register, Wh")]
     display_mwh: Annotated[MilliWh, say("显示值", "what the display shows")]
     display_step_mwh: Annotated[MilliWh, say("显示分辨率", "last digit of the display")]
-    register_wh: Annotated[Wh, say("寄存器读数", "what the register says")]
+    register_wh: Annotated[Wh, say("寄存器读数", "register of the meter")]
     by: Annotated[str, say("操作人", "who did it")]
 
 

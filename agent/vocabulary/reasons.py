@@ -193,7 +193,7 @@ REFUSALS: Mapping[str, Text] = MappingProxyType(
 
 PERMISSION_REASONS: Mapping[str, Text] = MappingProxyType(
     {
-        NO_VALUE: Text("缺少有效读数", "no valid reading of"),
+        NO_VALUE: Text("没有读数", "no value of"),
         RECORDER_NOT_READY: Text("记录进程未就绪", "the recorder is not ready"),
         NO_POWER_MODULE: Text("没有可用的功率模块", "no power module answers"),
         NOT_PLUGGED: Text("未插枪", "no vehicle is plugged in"),

@@ -1,14 +1,16 @@
 """A CAN line that is only listened to: a port that has no way to send, and what the kernel says about the interface.
 
-Default deny: the port below refuses to send as well (``listen_only``), an slcan adapter is opened with ``L``, and this
-wrapper has no method that could reach the other one's ``send``.
+Default deny: the port below refuses to send as well (``listen_only``), an adapter is opened in its listen-only mode or
+not at all, and this wrapper has no method that could reach the other one's ``send``.
 """
 
 import logging
 from enum import Enum
 
 from drivers.can.frame import CanFrame
+from drivers.can.interfaces import SELF_LISTEN_ONLY
 from drivers.can.port import open_can_port
+from drivers.can.state import BusState
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,22 +29,43 @@ class Acknowledging(Enum):
 class ListeningPort:
     """One open CAN line that can be read and closed, and nothing else."""
 
-    __slots__ = ("_close", "_fileno", "_receive", "acknowledging")
+    __slots__ = ("_close", "_fileno", "_is_ready", "_receive", "_state", "_tick", "acknowledging", "counters")
+
+    restarts_by_opening = True
 
     def __init__(self, interface: str, channel: str, bitrate_bps: int) -> None:
         """Open the line listen-only. Raises PortError as ``open_can_port`` does."""
         port = open_can_port(interface, channel, bitrate_bps, listen_only=True)
-        # Only these three ways into the port are kept; the port itself is not.
+        # Only these ways into the port are kept; the port itself is not.
         self._fileno, self._receive, self._close = port.fileno, port.receive, port.close
-        self.acknowledging = Acknowledging.NO if interface == "slcan" else interface_acknowledges(channel)
+        self._is_ready, self._tick, self.counters = port.is_ready, port.tick, port.counters
+
+        def state() -> BusState:
+            return port.state
+
+        self._state = state
+        self.acknowledging = Acknowledging.NO if interface in SELF_LISTEN_ONLY else interface_acknowledges(channel)
+
+    @property
+    def state(self) -> BusState:
+        """See CanPort."""
+        return self._state()
+
+    def is_ready(self, now_s: float) -> bool:
+        """See CanPort."""
+        return self._is_ready(now_s)
 
     def fileno(self) -> int:
         """File descriptor to wait on."""
         return self._fileno()
 
     def receive(self, now_s: float) -> list[CanFrame]:
-        """The data frames that wait, oldest first, stamped with ``now_s``. Raises PortError once the line has gone."""
+        """The data frames that wait, oldest first. Raises PortError once the line has gone."""
         return self._receive(now_s)
+
+    def tick(self, now_s: float) -> None:
+        """See CanPort."""
+        self._tick(now_s)
 
     def close(self) -> None:
         """Give the line back; closing twice is allowed."""
@@ -51,11 +74,11 @@ class ListeningPort:
 
 def interface_acknowledges(channel: str) -> Acknowledging:
     """What the kernel says about a network interface; UNKNOWN when it cannot be asked."""
-    from drivers.can.link_mode import LinkModeError, listen_only_of
+    from drivers.can.kernel_link import KernelLinkError, kernel_link
 
     try:
-        listen_only = listen_only_of(channel)
-    except LinkModeError as error:
+        listen_only = kernel_link(channel).listen_only
+    except KernelLinkError as error:
         _LOG.warning("%s: cannot tell whether the interface is listen-only (%s)", channel, error)
         return Acknowledging.UNKNOWN
     if listen_only is None:

@@ -1,113 +1,166 @@
-"""A CAN interface of the kernel, through a raw socket. Why not through python-can: docs/decisions/0102-can-port.md.
+"""A CAN interface of the kernel, through python-can's SocketcanBus set to never wait.
 
-Frame layout: Linux documentation networking/can, structure can_frame.
+Frames carry the kernel's time stamp (``SO_TIMESTAMPNS``), converted by ``WallStamps``. The controller's state comes
+from error frames, and from the kernel once a second while it is not "active".
 """
 
 import errno
-import socket
-import struct
+import logging
+import time
 
+import can
+from can.interfaces.socketcan import SocketcanBus, constants
+
+from drivers.can import messages
+from drivers.can.error_frames import STATE_CLASSES, is_overrun, state_in
 from drivers.can.frame import CanFrame
+from drivers.can.kernel_link import KernelLink, KernelLinkError, check_kernel_link, kernel_link
+from drivers.can.stamps import WallStamps
+from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
 
-_LAYOUT = struct.Struct("=IB3x8s")
-_EXTENDED = 0x80000000
-_REMOTE = 0x40000000
-_ERROR = 0x20000000
-_EXTENDED_MASK = 0x1FFFFFFF
-_BASE_MASK = 0x7FF
+_LOG = logging.getLogger(__name__)
+
 # More frames than fit in a second at 250 kbit/s are left for the next call: one line must not hold up the others.
 _LARGEST_BATCH = 2000
-_NO_ROOM = (errno.ENOBUFS, errno.EAGAIN, errno.EWOULDBLOCK)
+_NOTHING = (errno.EAGAIN, errno.EWOULDBLOCK)
+_NO_ROOM = (errno.ENOBUFS, *_NOTHING)
+# Extended data frames only: both protocols of a pile use nothing else. Error frames have a filter of their own.
+_FILTERS = [{"can_id": 0, "can_mask": 0, "extended": True}]
 
 
-def _error(channel: str, cause: OSError) -> PortError:
-    if cause.errno == errno.EAFNOSUPPORT:
+def socketcan_error(channel: str, code: int | None, text: str) -> PortError:
+    """The error for people that belongs to an error number of the kernel."""
+    if code == errno.EAFNOSUPPORT:
         return PortError("this kernel has no CAN support", channel, "Load the modules can and can_raw, or use slcan.")
-    if cause.errno in (errno.ENODEV, errno.ENXIO):
+    if code in (errno.ENODEV, errno.ENXIO):
         return PortError(
             "there is no such CAN interface",
             channel,
             "List them with 'ip link'; check the adapter and the device tree.",
         )
-    if cause.errno == errno.ENETDOWN:
+    if code == errno.ENETDOWN:
         return PortError(
             "the CAN interface is down",
             channel,
-            "Bring it up: ip link set <name> up type can bitrate <rate> restart-ms 100.",
+            f"Bring it up: ip link set {channel} up type can bitrate <rate> restart-ms 100.",
         )
-    if cause.errno in (errno.EACCES, errno.EPERM):
+    if code in (errno.EACCES, errno.EPERM):
         return PortError("permission denied", channel, "The service needs the right to open raw CAN sockets.")
-    return PortError(f"the CAN interface failed ({cause})", channel, "Check the adapter and the wiring.")
+    return PortError(f"the CAN interface failed ({text})", channel, "Check the adapter and the wiring.")
 
 
-def open_socketcan(channel: str, *, listen_only: bool = False) -> "SocketcanPort":
-    """Open the network interface ``channel`` for extended data frames. Raises PortError."""
+def link_of(channel: str) -> KernelLink | None:
+    """What the kernel says about an interface, None if it cannot be asked."""
     try:
-        line = socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW)
-    except OSError as error:
-        raise _error(channel, error) from error
+        return kernel_link(channel)
+    except KernelLinkError as error:
+        _LOG.debug("%s: cannot ask the kernel about the interface (%s)", channel, error)
+        return None
+
+
+def open_socketcan(channel: str, bitrate_bps: int, *, listen_only: bool = False) -> "SocketcanPort":
+    """Open the network interface ``channel``. Raises PortError, also when its bit rate is another one."""
     try:
-        # Extended data frames only: both protocols of a pile use nothing else.
-        only_extended_data = struct.pack("=II", _EXTENDED, _EXTENDED | _REMOTE)
-        line.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FILTER, only_extended_data)
-        line.bind((channel,))
+        bus = SocketcanBus(channel, can_filters=_FILTERS)  # type: ignore[arg-type]  # its TypedDict has no literal form
     except OSError as error:
-        line.close()
-        raise _error(channel, error) from error
-    return SocketcanPort(line, channel, listen_only=listen_only)
+        raise socketcan_error(channel, error.errno, str(error)) from error
+    link = link_of(channel)
+    found = [] if link is None else check_kernel_link(link, bitrate_bps)
+    for finding in found:
+        if finding.wrong:
+            bus.shutdown()
+            raise PortError(finding.what.en, channel, f"{finding.cure.en}.")
+        _LOG.warning("%s: %s; %s", channel, finding.what.en, finding.cure.en)
+    return SocketcanPort(bus, channel, link, listen_only=listen_only)
 
 
 class SocketcanPort:
-    """A bound raw CAN socket as a ``CanPort``. ``dropped`` counts frames for which the kernel had no room."""
+    """An open SocketcanBus as a ``CanPort``."""
 
-    def __init__(self, line: socket.socket, channel: str, *, listen_only: bool = False) -> None:
-        line.setblocking(False)
-        self._line = line
+    restarts_by_opening = False
+
+    def __init__(self, bus: SocketcanBus, channel: str, link: KernelLink | None, *, listen_only: bool = False) -> None:
+        self._bus = bus
         self._channel = channel
         self._listen_only = listen_only
-        self.dropped = 0
+        self._stamps = WallStamps()
+        self.counters = CanCounters()
+        self._state = BusState.UNKNOWN if link is None else link.state
+        # Its select says that a call would not wait; this makes sure.
+        bus.socket.setblocking(False)
+        try:
+            bus.socket.setsockopt(constants.SOL_CAN_RAW, constants.CAN_RAW_ERR_FILTER, STATE_CLASSES)
+        except OSError as error:
+            _LOG.warning("%s: bus-off and error-passive cannot be reported (%s)", channel, error)
+
+    @property
+    def state(self) -> BusState:
+        """See CanPort."""
+        return self._state
+
+    def is_ready(self, now_s: float) -> bool:
+        """See CanPort."""
+        return True
 
     def fileno(self) -> int:
-        """File descriptor to wait on."""
-        return self._line.fileno()
+        """See CanPort."""
+        return self._bus.fileno()
 
     def receive(self, now_s: float) -> list[CanFrame]:
-        """The data frames that wait, stamped with ``now_s``. Raises PortError if the interface went down."""
+        """See CanPort."""
         frames: list[CanFrame] = []
-        try:
-            while len(frames) < _LARGEST_BATCH:
-                data = self._line.recv(_LAYOUT.size)
-                if len(data) != _LAYOUT.size:
-                    raise OSError(errno.ENETDOWN, "short read")
-                word, length, payload = _LAYOUT.unpack(data)
-                if word & (_REMOTE | _ERROR):
-                    continue
-                extended = bool(word & _EXTENDED)
-                identifier = word & (_EXTENDED_MASK if extended else _BASE_MASK)
-                frames.append(CanFrame(identifier, payload[: min(length, 8)], now_s, extended))
-        except BlockingIOError:
-            return frames
-        except OSError as error:
-            if frames:
-                return frames
-            raise _error(self._channel, error) from error
+        self._stamps.begin(time.time(), time.monotonic())
+        for _ in range(_LARGEST_BATCH):
+            try:
+                message = self._bus.recv(0)
+            except can.CanError as error:
+                code = error.error_code
+                if code in _NOTHING or frames:
+                    break
+                raise socketcan_error(self._channel, code, str(error)) from error
+            if message is None:
+                break
+            if message.is_error_frame:
+                self._take_error(message)
+                continue
+            frame = messages.frame_of(message, self._stamps.convert(message.timestamp, now_s))
+            if frame is None:
+                continue
+            frames.append(frame)
+        if frames and self._state is BusState.OFF:
+            # The report of the restart was lost: a controller that is off receives nothing.
+            self._state = BusState.ACTIVE
         return frames
 
     def send(self, frame: CanFrame) -> bool:
-        """Give a frame to the kernel; False if its queue is full or the port is listen-only."""
+        """See CanPort. The kernel's queue is as long as ``txqueuelen`` of the interface (10 unless set)."""
         if self._listen_only:
             return False
-        word = frame.identifier | (_EXTENDED if frame.extended else 0)
         try:
-            self._line.send(_LAYOUT.pack(word, len(frame.data), frame.data))
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise _error(self._channel, error) from error
-            self.dropped += 1
+            self._bus.send(messages.message_of(frame))
+        except can.CanError as error:
+            # "Transmit buffer full" has no number.
+            if error.error_code is not None and error.error_code not in _NO_ROOM:
+                raise socketcan_error(self._channel, error.error_code, str(error)) from error
+            self.counters.refused += 1
             return False
         return True
 
+    def tick(self, now_s: float) -> None:
+        """Ask the kernel for the state while it is not "active": not every driver reports the way back."""
+        if self._state in (BusState.ACTIVE, BusState.UNKNOWN):
+            return
+        link = link_of(self._channel)
+        if link is not None and link.state is not BusState.UNKNOWN:
+            self._state = link.state
+
     def close(self) -> None:
-        """Give the interface back."""
-        self._line.close()
+        """See CanPort."""
+        self._bus.shutdown()
+
+    def _take_error(self, message: can.Message) -> None:
+        self.counters.error_frames += 1
+        data = bytes(message.data)
+        self.counters.overruns += is_overrun(message.arbitration_id, data)
+        self._state = state_in(message.arbitration_id, data) or self._state

@@ -1,4 +1,4 @@
-"""Frames of DL/T 645-2007: building one, and finding sound ones among whatever came in.
+"""Frames of DL/T 645-2007: building one, and finding valid ones in the received bytes.
 
 ``FE FE FE FE 68 A0..A5 68 C L DATA CS 16``: the address is twelve decimal digits, low pair first; each DATA byte goes
 out plus 33H; CS is the sum of everything from the first 68H to the last DATA byte, modulo 256 (clause 5).

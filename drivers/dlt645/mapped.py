@@ -49,7 +49,7 @@ def mapped_meter(
     wanted = set(SIGNAL_UNITS if identifier_map.kind == "dc" else offered) if signals is None else set(signals)
     missing = sorted(wanted - offered)
     if missing:
-        raise ValueError(f"{identifier_map.id} does not deliver {', '.join(missing)}")
+        raise ValueError(f"{identifier_map.id} does not provide {', '.join(missing)}")
     products = [product for product in products if product.signal in wanted]
     read = wanted.union(*((product.one, product.other) for product in products))
     reads = [

@@ -98,7 +98,7 @@ class Dlt645Meter:
     ``energy_unit_wh`` multiplies what the items make of the energy registers (1.0: they are right). ``latency_s``: the
     standard allows 0.5 s until the reply begins. ``signals`` are those to be delivered (None: all). A block of several
     items may end early, after any of them: a meter with fewer tariffs sends fewer. ``undecodable`` counts values that
-    were no numbers. Raises ValueError if there is nothing to read, an identifier stands twice, or a number is not
+    were no numbers. Raises ValueError without a signal to read, if an identifier is listed twice, or a number is not
     positive.
     """
 
@@ -118,9 +118,9 @@ class Dlt645Meter:
         if not (math.isfinite(energy_unit_wh) and energy_unit_wh > 0):
             raise ValueError(f"energy_unit_wh {energy_unit_wh} is not positive")
         if not reads:
-            raise ValueError("there is nothing to read")
+            raise ValueError("no signal to read")
         if len({read.identifier for read in reads}) != len(reads):
-            raise ValueError("an identifier stands twice")
+            raise ValueError("an identifier is listed twice")
         self.name = name
         self.address = address
         self.timing = DeviceTiming(latency_s, minimum_gap_s, poll_interval_s)

@@ -52,8 +52,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
     ``length`` is the number of bytes of the value (without identifier); another length is no reply, but down to
     ``least_length`` (0: exactly ``length``). ``length`` 0 takes any, which is for looking around, not for billing.
-    ``control`` READ_MORE asks for the part ``sequence`` (1 to 255) of a value of which the reply before said that more
-    follows. ``others`` are further items of the same meter (identifier, length) that may serve as a probe.
+    ``control`` READ_MORE asks for the part ``sequence`` (1 to 255) of a value after a reply with more to follow.
+    ``others`` are further items of the same meter (identifier, length) that may serve as a probe.
     ``priority``, ``tag``, ``lifetime_s``: see drivers.line.exchange.
     """
 
@@ -183,7 +183,7 @@ def address_in(result: Result) -> str | None:
 @lru_cache(maxsize=256)
 def _encode(request: Request) -> bytes:
     if request.address == BROADCAST_ADDRESS:
-        raise ValueError("a broadcast is never answered and is not sent from here")
+        raise ValueError("a broadcast has no reply and is not sent")
     if request.control == READ_ADDRESS:
         if request.address != WILDCARD_ADDRESS:
             raise ValueError(f"the address of {request.address} is known: READ_ADDRESS goes to {WILDCARD_ADDRESS}")
@@ -193,7 +193,7 @@ def _encode(request: Request) -> bytes:
     if not 0 <= request.identifier <= 0xFFFFFFFF:
         raise ValueError(f"identifier {request.identifier:#x} has more than four bytes")
     if not 0 <= request.length <= LARGEST_DATA_BYTES * _LARGEST_SEQUENCE:
-        raise ValueError(f"length {request.length} is not a length of a value")
+        raise ValueError(f"length {request.length} is not the length of a value")
     data = request.identifier.to_bytes(IDENTIFIER_BYTES, "little")
     if request.control == READ_MORE:
         if not 1 <= request.sequence <= _LARGEST_SEQUENCE:

@@ -16,7 +16,7 @@ class Device(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name for people."""
 
     @property
     def address(self) -> Address:

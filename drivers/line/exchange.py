@@ -58,7 +58,7 @@ class LineRequest(Protocol):
 
     @property
     def tag(self) -> str:
-        """For whoever made the request; a write replaces a queued write with the same address and tag."""
+        """For the sender of the request; a write replaces a queued write with the same address and tag."""
 
     @property
     def lifetime_s(self) -> float:
@@ -108,7 +108,7 @@ class Result(msgspec.Struct, frozen=True, gc=False):
 
     ``error`` is None when the request succeeded, else one of the ERROR_ words. ``at_s`` is the time at which the reply
     arrived, or at which the request was given up. Modbus reads give ``registers`` or ``bits``, DL/T 645 reads ``data``
-    (the value without identifier, as on the wire) and whether ``more`` frames of it are to be asked for.
+    (the value without identifier, as on the wire) and whether ``more`` frames of it are to be requested.
     """
 
     request: LineRequest

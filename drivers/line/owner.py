@@ -46,7 +46,7 @@ _HOST_ALLOWANCE_S = 0.02
 # stale: so long after the first failure the pause stays short.
 _BRIEF_OUTAGE_S = 1.0
 _BRIEF_PAUSE_S = 0.1
-# After that its pause follows the length of the outage: it is heard again at most so much later than it could be.
+# After that its pause follows the length of the outage, which bounds the delay until it is polled again.
 _OUTAGE_SHARE = 0.25
 # Gateway path unavailable, target does not respond (application protocol V1.1b3 clause 7): that device is dead.
 _GATEWAY_EXCEPTIONS = frozenset({0x0A, 0x0B})
@@ -241,7 +241,7 @@ class LineOwner:
         return results
 
     def receive(self, data: bytes, now_s: float) -> None:
-        """Take bytes that arrived. Never raises, whatever the bytes are."""
+        """Take received bytes. Never raises, for any bytes."""
         if not data:
             return
         flight = self._in_flight

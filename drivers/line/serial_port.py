@@ -17,24 +17,22 @@ def port_error(path: str, cause: OSError) -> PortError:
     """The error for people that belongs to ``cause`` at the serial port ``path``."""
     if cause.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return PortError(
-            "there is no such port", path, "Check that the adapter is plugged in and use its name in /dev/serial/by-id."
+            "port not found", path, "Check that the adapter is plugged in and use its name in /dev/serial/by-id."
         )
     if cause.errno in (errno.EACCES, errno.EPERM):
         return PortError(
             "permission denied", path, "Add the user of the service to the group that owns the port (often dialout)."
         )
     if cause.errno in (errno.EWOULDBLOCK, errno.EBUSY):
-        return PortError("the port is in use by another program", path, "Stop the other program, or name another port.")
+        return PortError("the port is in use by another program", path, "Stop the other program, or use another port.")
     if cause.errno is None or cause.errno in (errno.ENOTTY, errno.EISDIR):
-        return PortError(f"this is not a serial port ({cause})", path, "Name the serial port of the RS-485 adapter.")
+        return PortError(f"not a serial port ({cause})", path, "Enter the serial port of the RS-485 adapter.")
     return PortError(f"the port failed ({cause})", path, "Check the adapter and its cable.")
 
 
 def port_gone(path: str) -> PortError:
     """The error for people when an open port went away."""
-    return PortError(
-        "the port has gone", path, "The adapter was unplugged or has restarted; check its cable and supply."
-    )
+    return PortError("port lost", path, "The adapter was unplugged or has restarted; check its cable and supply.")
 
 
 def is_hung_up(fd: int) -> bool:

@@ -96,7 +96,7 @@ class TcpPort:
         return self._socket.fileno()
 
     def read(self) -> bytes:
-        """All bytes that have arrived, possibly none. Raises PortError if the other side has gone."""
+        """All bytes that have arrived, possibly none. Raises PortError if the other side has closed."""
         data = b""
         try:
             while chunk := self._socket.recv(_READ_BYTES):
@@ -114,7 +114,7 @@ class TcpPort:
         raise self._gone(None)
 
     def write(self, data: bytes) -> None:
-        """Send ``data``. Raises PortError if the other side has gone, or takes no more: half a frame must not stay."""
+        """Send ``data``. Raises PortError if the other side has closed or accepts no more data; no half frame waits."""
         try:
             written = self._socket.send(data, socket.MSG_NOSIGNAL)
         except BlockingIOError:
@@ -124,7 +124,7 @@ class TcpPort:
         if written < len(data):
             self.dropped += 1
             raise PortError(
-                "the other side takes nothing any more", self.path, "Check the network and restart the gateway."
+                "the other side accepts no more data", self.path, "Check the network and restart the gateway."
             )
 
     def close(self) -> None:

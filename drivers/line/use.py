@@ -1,4 +1,4 @@
-"""How busy a line is, as people want to see it in the status."""
+"""Load of a line, for the status."""
 
 _USE_WINDOW_S = 10.0
 

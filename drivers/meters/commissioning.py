@@ -57,9 +57,9 @@ class Settings(Section, frozen=True, kw_only=True):
     address: Annotated[Setting, Meta(description="address of the device")] | None = None
     baud: Annotated[Setting, Meta(description="baud rate")] | None = None
     frame: Annotated[Setting, Meta(description="data bits, parity, stop bits")] | None = None
-    restart: Annotated[bool, Meta(description="a new setting counts only after the meter was without supply")] = False
+    restart: Annotated[bool, Meta(description="a new setting applies only after a power cycle")] = False
     source: Annotated[str, Meta(min_length=1, description="where the registers come from")]
-    note: Annotated[Text, Meta(description="what to know before setting it")] | None = None
+    note: Annotated[Text, Meta(description="notes before setting it")] | None = None
 
     @property
     def all(self) -> dict[str, Setting]:
@@ -79,7 +79,7 @@ def commissioning_mistakes(
         if code.type == "u16" and max(code.equals) > 0xFFFF:
             yield f"identify[{index}].equals", "数值超出 u16", "a code does not fit into u16"
         if code.register + code.width > 0x10000:
-            yield f"identify[{index}].register", "超出寄存器 65535", "reaches past register 65535"
+            yield f"identify[{index}].register", "超出寄存器 65535", "exceeds register 65535"
     for name, setting in ({} if settings is None else settings.all).items():
         last = setting.register + setting.width - 1
         if any(setting.register <= high and last >= low for low, high in forbidden):
@@ -95,12 +95,12 @@ def commissioning_mistakes(
                 "f32 takes two registers, which function 6 cannot write",
             )
         if name == "address" and setting.codes:
-            yield f"settings.{name}.codes", "地址直接写入,没有代码表", "an address is written as it is, without codes"
+            yield f"settings.{name}.codes", "地址直接写入,没有代码表", "an address is written directly, without codes"
         if name != "address" and not setting.codes:
             yield f"settings.{name}.codes", "缺少", "is missing"
         for code_name in setting.codes:
             if name != "address" and not is_legal_setting(name, code_name):
-                yield f"settings.{name}.codes", f"{code_name} 不合法", f"{code_name} is no legal {name}"
+                yield f"settings.{name}.codes", f"{code_name} 不合法", f"{code_name} is not a valid {name}"
 
 
 def is_legal_setting(name: str, value: str) -> bool:

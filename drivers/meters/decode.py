@@ -70,7 +70,7 @@ class FieldReader:
 
 
 def ratio_value(ratio: Ratio, start: int, registers: tuple[int, ...]) -> Fraction | None:
-    """The ratio in a reply that begins at register ``start``; None if it makes no sense."""
+    """The ratio in a reply that begins at register ``start``; None if it is not valid."""
     _, raw = raw_of(ratio, start, registers)
     if not math.isfinite(raw):
         return None

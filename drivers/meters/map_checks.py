@@ -82,7 +82,7 @@ def _quantity(meter_map: MeterMap, quantity: Quantity, place: str) -> Iterator[M
         yield Mistake(
             f"{place}.unit",
             f"没有单位 {quantity.unit}",
-            f"there is no unit {quantity.unit}",
+            f"unknown unit {quantity.unit}",
             *near(quantity.unit, UNIT_FACTORS),
         )
     elif wanted is not None and unit[0] != wanted:
@@ -93,7 +93,7 @@ def _quantity(meter_map: MeterMap, quantity: Quantity, place: str) -> Iterator[M
             f"{quantity.signal} can be in {', '.join(usable)}, not {quantity.unit}",
         )
     if quantity.rollover is not None and not is_energy(quantity.signal):
-        yield Mistake(f"{place}.rollover", "只有电能计数器会翻转", "only a counter of energy begins again at 0")
+        yield Mistake(f"{place}.rollover", "只有电能计数器会翻转", "only an energy counter rolls over")
 
 
 def _completeness(
@@ -111,7 +111,7 @@ def _completeness(
                 f"缺少 {names}",
                 f"{names} is missing",
                 "直流电表须给出电压、电流、功率和电能",
-                "a DC meter delivers voltage, current, power and energy",
+                "a DC meter must provide voltage, current, power and energy",
             )
     elif not delivered & set(_AC_ENERGY):
         yield Mistake(place, "缺少 energy_import_wh", "energy_import_wh is missing")
@@ -144,7 +144,7 @@ def _sections(register_map: RegisterMap) -> Iterator[Mistake]:
     yield from _variants(register_map)
     if register_map.channel_address_step and register_map.channels == 1:
         yield Mistake(
-            "channels", "地址步长只用于多通道电表", "a step of the address is for meters with several channels"
+            "channels", "地址步长只用于多通道电表", "an address step is for meters with several channels only"
         )
 
 
@@ -193,12 +193,12 @@ def _variants(register_map: RegisterMap) -> Iterator[Mistake]:
 
 
 def _twice(place: str, name: str) -> Mistake:
-    return Mistake(place, f"{name} 出现两次", f"{name} stands twice")
+    return Mistake(place, f"{name} 出现两次", f"{name} is listed twice")
 
 
 def _within_the_address_space(part: Field | Ratio, place: str) -> Iterator[Mistake]:
     if part.last > 0xFFFF:
-        yield Mistake(f"{place}.register", "超出寄存器 65535", "reaches past register 65535")
+        yield Mistake(f"{place}.register", "超出寄存器 65535", "exceeds register 65535")
 
 
 def _fields(register_map: RegisterMap) -> Iterator[Mistake]:
@@ -212,12 +212,12 @@ def _fields(register_map: RegisterMap) -> Iterator[Mistake]:
         yield from _value(register_map, field, place)
         for name in field.ratios:
             if name not in ratios:
-                yield Mistake(f"{place}.ratios", f"没有变比 {name}", f"there is no ratio {name}", *near(name, ratios))
+                yield Mistake(f"{place}.ratios", f"没有变比 {name}", f"unknown ratio {name}", *near(name, ratios))
         if field.variant and field.variant not in choice_of:
             yield Mistake(
                 f"{place}.variant",
                 f"没有变体 {field.variant}",
-                f"there is no variant {field.variant}",
+                f"unknown variant {field.variant}",
                 *near(field.variant, choice_of),
             )
         former = seen.setdefault((field.signal, field.channel), [])
@@ -245,7 +245,7 @@ def _exclude_each_other(one: Field, other: Field, choice_of: dict[str, str]) -> 
 
 def _value(register_map: RegisterMap, field: Field, place: str) -> Iterator[Mistake]:
     if not math.isfinite(field.scale) or field.scale == 0:
-        yield Mistake(f"{place}.scale", f"{field.scale:g} 得不出数值", f"{field.scale:g} makes no value")
+        yield Mistake(f"{place}.scale", f"{field.scale:g} 不是有效的比例", f"{field.scale:g} gives no value")
     largest = 1 << 16 * field.width
     if any(sentinel >= largest for sentinel in field.sentinels):
         yield Mistake(f"{place}.sentinels", f"超出 {field.type}", f"a value does not fit into {field.type}")
@@ -256,7 +256,7 @@ def _value(register_map: RegisterMap, field: Field, place: str) -> Iterator[Mist
         yield Mistake(
             f"{place}.type",
             "f32 自 8192 kWh 起分辨不出 1 Wh,不能用于计费",
-            "f32 loses single Wh from 8192 kWh on and is not fit for billing",
+            "f32 cannot resolve 1 Wh from 8192 kWh on and must not be used for billing",
         )
 
 
@@ -282,7 +282,7 @@ def _bundles(register_map: RegisterMap) -> Iterator[Mistake]:
                 f"须读过寄存器 {gap}(0x{gap:04X}),但它不在 readable 中",
                 f"reads through register {gap} (0x{gap:04X}), which is not listed as readable",
                 "在 readable 中写明,或确认寄存器号",
-                "name it in readable, or look at the register again",
+                "add it to readable, or check the register number",
             )
 
 
@@ -346,7 +346,7 @@ def _blocks(identifier_map: IdentifierMap) -> Iterator[Mistake]:
             yield _twice(f"{place}.di", block.di)
         for di in block.items:
             if di not in known:
-                yield Mistake(f"{place}.items", f"没有标识 {di} 的信号", f"there is no item {di}", *near(di, known))
+                yield Mistake(f"{place}.items", f"没有标识 {di} 的信号", f"unknown item {di}", *near(di, known))
             if di in taken:
                 yield Mistake(
                     f"{place}.items", f"{di} 已在块 {taken[di]} 中", f"{di} is in the block {taken[di]} already"

@@ -126,7 +126,7 @@ class Variant(Section, frozen=True, kw_only=True):
 
     Of the variants of one ``choice``, in the order of the file, the first with a value in its field ``probe`` is taken;
     with ``above_zero`` a value of 0 proves nothing while another variant answers as well: the wrong place of a meter
-    that does not know it may read 0 for ever.
+    that does not have it may always read 0.
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="name that fields refer to")]

@@ -5,7 +5,7 @@ together where that is cheaper than to ask twice, only across registers that are
 the meter takes in one request.
 
 Why the result is the best of its kind: sorted by their first register, the needs of one request are neighbours (what
-lies between is read anyway), so all ways to form requests are the ways to cut a row into pieces, and the cheapest cut
+is between them is read anyway), so every set of requests is a way to cut a row into pieces, and the cheapest cut
 is found exactly (shortest path over the cut points). Needs with different intervals are first kept apart, then joined
 in every possible way of grouping the intervals, and the cheapest is taken. "One request per need" and every list of
 hand-written blocks with at most one interval each are among the cuts, so the plan is never worse than those.

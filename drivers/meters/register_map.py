@@ -96,7 +96,7 @@ def _read(path: Path) -> dict[str, Any]:
         what = Mistake("", f"无法读取:{error.strerror}", f"cannot be read: {error.strerror}")
         raise RegisterMapError(path, [what]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RegisterMapError(path, [Mistake("", f"不是 TOML:{error}", f"is not TOML: {error}")]) from error
+        raise RegisterMapError(path, [Mistake("", f"不是 TOML:{error}", f"not valid TOML: {error}")]) from error
 
 
 def heading_mistakes(data: dict[str, Any]) -> list[Mistake]:
@@ -107,9 +107,9 @@ def heading_mistakes(data: dict[str, Any]) -> list[Mistake]:
             Mistake(
                 "schema",
                 f"{schema} 是旧格式,本版本读取 {SCHEMA}",
-                f"{schema} is a former format, this version reads {SCHEMA}",
+                f"{schema} is an old format, this version reads {SCHEMA}",
                 "删去 [[blocks]] 和各信号的 block,写明 protocol、kind 等,见 docs/meters.md",
-                "drop [[blocks]] and the `block` of each field, add protocol, kind and so on: see docs/meters.md",
+                "remove [[blocks]] and the `block` of each field, add protocol, kind etc.: see docs/meters.md",
             )
         ]
     if type(schema) is int and schema > SCHEMA:
@@ -123,15 +123,13 @@ def heading_mistakes(data: dict[str, Any]) -> list[Mistake]:
             )
         ]
     if not isinstance(protocol, str):
-        what = Mistake("protocol", "缺少或不是文本", "is missing or no text")
+        what = Mistake("protocol", "缺少或不是文本", "is missing or not a text")
     elif protocol not in PROTOCOLS:
-        what = Mistake(
-            "protocol", f"没有协议 {protocol}", f"there is no protocol {protocol}", *near(protocol, PROTOCOLS)
-        )
+        what = Mistake("protocol", f"没有协议 {protocol}", f"unknown protocol {protocol}", *near(protocol, PROTOCOLS))
     else:
         return []
     legal = ", ".join(PROTOCOLS)
-    return [what if what.hint_en else what._replace(hint_zh=f"可用:{legal}", hint_en=f"there is: {legal}")]
+    return [what if what.hint_en else what._replace(hint_zh=f"可用:{legal}", hint_en=f"valid: {legal}")]
 
 
 def with_defaults(data: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +155,7 @@ def file_mistakes(meter_map: AnyMap, path: Path) -> list[Mistake]:
         Mistake(
             "id",
             f"{meter_map.id} 不是文件名",
-            f"{meter_map.id} is not the name of the file",
+            f"{meter_map.id} differs from the file name",
             f"写 {path.stem}",
             f"write {path.stem}",
         )

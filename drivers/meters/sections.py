@@ -49,7 +49,7 @@ class Intervals(Section, frozen=True, kw_only=True):
 
 
 class NeverWrite(Section, frozen=True, kw_only=True):
-    """Registers (or an identifier) that do harm when written; no tool writes them, whatever it is asked."""
+    """Registers (or an identifier) that do harm when written; no tool ever writes them."""
 
     first: Annotated[int, Meta(ge=0, le=0xFFFF, description="first register on the wire")]
     last: Annotated[int, Meta(ge=0, le=0xFFFF, description="last register on the wire")]
@@ -95,7 +95,7 @@ class MeterMap(Section, frozen=True, kw_only=True):
 
 
 class Quantity(Section, frozen=True, kw_only=True):
-    """What every field or item of a map states, whatever it is read with."""
+    """What every field or item of a map states, for any protocol."""
 
     signal: Annotated[str, Meta(min_length=1, description="name under which the value is delivered")]
     unit: Annotated[str, Meta(min_length=1, description="unit of the register, as in the manual")]

@@ -1,4 +1,4 @@
-"""Modbus RTU frames: building a request, and finding its one reply among whatever came in.
+"""Modbus RTU frames: building a request, and finding its one reply in the received bytes.
 
 PDUs and checksum are pymodbus'. What it leaves open is decided here: a reply counts only if
 address, function code, byte count (or echo) and checksum all fit the request that was sent.
@@ -212,7 +212,7 @@ def find_reply(data: bytes, request: Request) -> Found:
     """Look for the reply to ``request`` in everything that was received since it was sent.
 
     Bytes before the frame are skipped, sound frames of other devices or of another shape as well.
-    A reply that stands after the possible beginning of a longer frame counts too: it has to fit in
+    A reply that comes after the possible beginning of a longer frame counts too: it has to fit in
     address, function, length and checksum, which junk does once in 2 to the power of 40.
     """
     shape = reply_shape(request)

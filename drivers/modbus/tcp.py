@@ -28,7 +28,7 @@ class MbapFraming:
     def find_reply(self, data: bytes, request: LineRequest) -> Found:
         """Look for the reply to the request that was wrapped last.
 
-        Whatever stands before it is late. ``frame`` has two empty bytes in place of the checksum, so that the codec of
+        Everything before it is late. ``frame`` has two empty bytes in place of the checksum, so that the codec of
         the serial line reads it.
         """
         head = self._number.to_bytes(2, "big") + _PROTOCOL

@@ -67,7 +67,7 @@ class Assembly:
         homes = {name: gun for name, gun in GROUP_HOMES.items() if gun <= count}
         feeding_stage = PowerStage(MODULE_COUNT * len(homes))
         self.bank = ModuleBank(feeding_stage, homes, MODULE_COUNT, ALLOCATIONS if options.switched else ())
-        # With a foreign power stage the bench's own one goes on feeding the circuit, but never says a word.
+        # With a third-party power stage the bench's own one keeps feeding the circuit, but sends nothing.
         self.stage = feeding_stage if "power-stage" not in options.without else None
         self._foreign_stage = ForeignStage(feeding_stage) if self.stage is None else None
         self.guns = [

@@ -93,7 +93,7 @@ def _note(part: str, assembly: Assembly) -> str:
         return (
             f"inputs-outputs: connect foreign boards to {devices[f'{INPUTS_OUTPUTS_WIRE}-far']}, "
             f"{INPUTS_OUTPUTS_BAUD} 8N1, relay board at {RELAY_ADDRESS}, analogue inputs at {ANALOG_ADDRESS}, wired as "
-            "config/boards/waveshare-rs485.toml.\n  The bench's contactors, lock and auxiliary supply then stay off."
+            "config/wiring/reference-dc.toml.\n  The bench's contactors, lock and auxiliary supply then stay off."
         )
     port = options.mqtt_port or 1883
     return f"broker: run an MQTT 5 broker on 127.0.0.1:{port} and name it in the agent's uplink section."

@@ -30,7 +30,7 @@ _PROJECT = Path(__file__).resolve().parents[2]
 
 
 class AssemblyError(Exception):
-    """The bench cannot start; the text says why."""
+    """The bench cannot start; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,15 +171,15 @@ class Wired(Protocol):
 
     @property
     def wiring(self) -> Wiring:
-        """Channels by name."""
+        """Channels, keyed by name."""
 
     @property
     def discrete_inputs(self) -> dict[str, bool]:
-        """The meaning of each discrete input, by name."""
+        """The meaning of each discrete input, keyed by name."""
 
     @property
     def analog_inputs(self) -> Mapping[str, float]:
-        """The value at each analogue input, by name."""
+        """The value at each analogue input, keyed by name."""
 
 
 class Boards:

@@ -1,7 +1,7 @@
 """A tap on the vehicle's CAN line: every frame with the time it was taken at the wire, and the plant beside it.
 
-The frames go into a file in the format of ``candump -L``, which Wireshark, can-utils and python-can read. What stands
-at the pile (contactors, lock, auxiliary supply, voltage, current) goes into a second file beside it, one JSON object a
+The frames go into a file in the format of ``candump -L``, which Wireshark, can-utils and python-can read. The state
+of the pile (contactors, lock, auxiliary supply, voltage, current) goes into a second file beside it, one JSON object a
 line, with times on the same axis. Times are wall times made from the monotonic clock with one offset for the whole
 recording, so a clock that is set meanwhile does not tear it.
 """

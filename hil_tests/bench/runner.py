@@ -68,7 +68,7 @@ def start_bench(
     """Start a bench in ``folder`` and wait until it is ready; use the result in a ``with`` statement.
 
     ``more_vehicles`` adds a gun for each profile; ``switched`` puts allocation contactors between modules and guns.
-    What the bench says goes to ``folder/bench.log``. Raises BenchError with the end of that text if it does not
+    The output of the bench goes to ``folder/bench.log``. Raises BenchError with the end of that text if it does not
     come up.
     """
     folder = Path(folder).resolve()

@@ -41,11 +41,12 @@ def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, A
 
     ``overrides`` are sections of the site file, merged over the defaults key by key at any depth, for example
     ``control={"cycle_ms": 20}`` or ``connector={"meter": {"serial_number": "1"}}``. ``None`` removes a key. An entry of
-    a list is found by its name: ``bus={"can": {"vehicle": {"channel": "/dev/ttyACM0"}}}``.
+    a list is found by its name: ``bus={"can": {"vehicle": {"channel": "/dev/ttyACM0"}}}``, or by the number of the
+    connector: ``connector={"2": {"edition": "2023"}}``; without a number the first connector is meant.
     """
     dev = folder.resolve() / "dev"
     site: dict[str, Any] = {
-        "schema": 1,
+        "schema": 2,
         "pile": {"id": "SX-DEMO-0001", "operator_id": "MA00DEMO1", "profile": "dc-60kw"},
         "paths": {"state": str(folder.resolve() / "state"), "runtime": str(folder.resolve() / "run")},
         "control": {"real_time_priority": 50},
@@ -69,13 +70,21 @@ def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, A
                 },
             ],
         },
-        "connector": {
-            "vehicle_bus": "vehicle",
-            "meter": {"bus": "meter", "address": 1, "model": METER_MODEL},
-            "insulation_monitor": {"bus": "meter", "address": 2},
-            "inputs_outputs": {"bus": "io"},
-            "power_stage": {"bus": "modules"},
-        },
+        "board": [
+            {"name": "io", "model": "waveshare-relay-8ch-d", "bus": "io", "address": 1},
+            {"name": "analog", "model": "waveshare-analog-8ch", "bus": "io", "address": 2},
+        ],
+        "module_group": [{"id": "A", "bus": "modules", "model": "infypower"}],
+        "connector": [
+            {
+                "number": 1,
+                "vehicle_bus": "vehicle",
+                "wiring": "reference-dc",
+                "boards": {"io": "io", "analog": "analog"},
+                "meter": {"bus": "meter", "address": 1, "model": METER_MODEL},
+                "insulation_monitor": {"bus": "meter", "address": 2},
+            }
+        ],
         "tariff": {"id": "shanxi-example"},
         "uplink": {"host": "127.0.0.1", "port": mqtt_port, "tls": False},
     }
@@ -103,9 +112,8 @@ def write_monitor_file(folder: Path, bench_folder: Path, *, mqtt_port: int, **ov
     ``overrides`` as in ``write_site_file``.
     """
     dev = bench_folder.resolve() / "dev"
-    contacts = {name: {"channel": channel} for channel, name in enumerate(TAP_CONTACTS)}
     site: dict[str, Any] = {
-        "schema": 1,
+        "schema": 2,
         "pile": {"id": "SX-TAP-0001", "operator_id": "MA00DEMO1", "profile": "dc-60kw"},
         "paths": {"state": str(folder.resolve() / "state"), "runtime": str(folder.resolve() / "run")},
         "bus": {
@@ -114,12 +122,17 @@ def write_monitor_file(folder: Path, bench_folder: Path, *, mqtt_port: int, **ov
                 {"name": "vehicle", "interface": "slcan", "channel": str(dev / VEHICLE_TAP), "bitrate_bps": 250000}
             ],
         },
-        "connector": {
-            "role": "monitor",
-            "vehicle_bus": "vehicle",
-            "meter": {"bus": "tap", "address": 1, "model": METER_MODEL},
-            "inputs": {"bus": "tap", "address": 2, **contacts},
-        },
+        "board": [{"name": "tap", "model": "modbus-inputs-8ch", "bus": "tap", "address": 2}],
+        "connector": [
+            {
+                "number": 1,
+                "role": "listener",
+                "vehicle_bus": "vehicle",
+                "wiring": "listener-contacts",
+                "boards": {"inputs": "tap"},
+                "meter": {"bus": "tap", "address": 1, "model": METER_MODEL},
+            }
+        ],
         "tariff": {"id": "shanxi-example"},
         "uplink": {"host": "127.0.0.1", "port": mqtt_port, "tls": False},
     }
@@ -134,7 +147,10 @@ def _merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
         if value is None:
             target.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(target.get(key), list):
-            entries = {entry["name"]: entry for entry in target[key]}
+            entries = {str(entry.get("name", entry.get("number", entry.get("id")))): entry for entry in target[key]}
+            if key == "connector" and not entries.keys() & value.keys():
+                _merge(target[key][0], value)
+                continue
             for name, change in value.items():
                 _merge(entries[name], change)
         elif isinstance(value, Mapping):
@@ -147,6 +163,11 @@ def _merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
 def _table(name: str, table: Mapping[str, Any]) -> list[str]:
     """Lines of one TOML table: plain keys first, then the tables inside it."""
     lines = [f"[{name}]"] if name else []
+    return [*lines, *_content(name, table)]
+
+
+def _content(name: str, table: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
     inner: list[str] = []
     for key, value in table.items():
         full_name = f"{name}.{key}" if name else key
@@ -154,7 +175,7 @@ def _table(name: str, table: Mapping[str, Any]) -> list[str]:
             inner += ["", *_table(full_name, value)]
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             for entry in value:
-                inner += ["", f"[[{full_name}]]", *_table("", entry)]
+                inner += ["", f"[[{full_name}]]", *_content(full_name, entry)]
         else:
             # For strings, numbers, booleans and lists of them JSON and TOML write the same.
             lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")

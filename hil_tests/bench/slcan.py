@@ -39,6 +39,10 @@ class SlcanAdapter:
     def __init__(self) -> None:
         self.is_open = False
         self.listen_only = False
+        self.status = 0
+        """Answer to F: 0x04 error warning, 0x20 error passive (CAN232)."""
+        self.refuses: frozenset[str] = frozenset()
+        """Commands that are answered with BELL, as an adapter does that does not know them."""
         self.opened_with: list[str] = []
         """How the channel was opened, in sequence: O, or L for listen-only."""
         self.frames_asked = 0
@@ -71,6 +75,11 @@ class SlcanAdapter:
 
     def _command(self, line: str) -> tuple[bytes, CanFrame | None]:
         letter = line[:1]
+        if letter and letter in self.refuses:
+            return _BELL, None
+        if letter == "F":
+            # Only an open channel has a status.
+            return (f"F{self.status:02X}\r".encode() if self.is_open else _BELL), None
         if letter in ("t", "T"):
             self.frames_asked += 1
             frame = decode_frame(line)

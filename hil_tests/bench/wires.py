@@ -37,7 +37,7 @@ class _Lane:
 
 
 class _Talk:
-    """What one device is saying on a shared line."""
+    """The bytes that one device is sending on a shared line."""
 
     def __init__(self, sender: object, start_s: float, data: bytes, byte_time_s: float) -> None:
         self.sender = sender

@@ -1,11 +1,13 @@
-"""The wiring sheet of the pile's board, as the bench needs it: channel of each name, and value to raw millivolt."""
+"""The wiring sheet of the pile's boards, as the bench needs it: channel of each name, and value to raw millivolt."""
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BOARD_FILE = Path(__file__).resolve().parents[2] / "config" / "boards" / "waveshare-rs485.toml"
+_CONFIG = Path(__file__).resolve().parents[2] / "config"
+WIRING_FILE = _CONFIG / "wiring" / "reference-dc.toml"
+RELAY_BOARD_FILE = _CONFIG / "boards" / "waveshare-relay-8ch-d.toml"
 
 _FULL_SCALE_MV = 10_000
 
@@ -40,12 +42,12 @@ class Wiring:
         return levels
 
 
-def load_wiring(path: Path = BOARD_FILE) -> Wiring:
-    """Read a wiring sheet (``config/boards``)."""
-    with path.open("rb") as file:
-        sheet = tomllib.load(file)
+def load_wiring(path: Path = WIRING_FILE) -> Wiring:
+    """Read a wiring sheet (``config/wiring``) of one relay board with inputs and one analogue board."""
+    sheet = tomllib.loads(path.read_text(encoding="utf-8"))
+    board = tomllib.loads(RELAY_BOARD_FILE.read_text(encoding="utf-8"))
     return Wiring(
-        relay_channels=sheet["relay_board"]["channels"],
+        relay_channels=board["outputs"]["channels"],
         outputs={name: entry["channel"] for name, entry in sheet["outputs"].items()},
         inputs={name: (entry["channel"], entry["active_low"]) for name, entry in sheet["inputs"].items()},
         analog={

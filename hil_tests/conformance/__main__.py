@@ -72,7 +72,7 @@ def run(cases: list[Case], piles: int, output: Path) -> int:
 
 
 def load_explanations(path: Path) -> dict[str, str]:
-    """Why known misses stand. Raises click.ClickException when the file names no case or is not readable."""
+    """Reasons of the known misses. Raises click.ClickException when the file names no case or is not readable."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:

@@ -11,10 +11,10 @@ from hil_tests.conformance.timeline import picture
 
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 _SCRIPT = """
-const b=document.body;function say(l){b.dataset.lang=l;document.documentElement.lang=l}
-say((navigator.language||'zh').startsWith('zh')?'zh':'en');
-if(location.hash=='#en'||location.hash=='#zh')say(location.hash.slice(1));
-document.getElementById('language').onclick=()=>say(b.dataset.lang=='zh'?'en':'zh');
+const b=document.body;function choose(l){b.dataset.lang=l;document.documentElement.lang=l}
+choose((navigator.language||'zh').startsWith('zh')?'zh':'en');
+if(location.hash=='#en'||location.hash=='#zh')choose(location.hash.slice(1));
+document.getElementById('language').onclick=()=>choose(b.dataset.lang=='zh'?'en':'zh');
 """
 _VERDICTS = {
     Verdict.PASS: Text("通过", "pass"),
@@ -28,7 +28,9 @@ _GROUPS: tuple[tuple[str, Text], ...] = (
     ("4", Text("结束", "End")),
     (
         "",
-        Text("补充项目(2023 版、重连、实车习性)", "Additional cases (2023 edition, reconnecting, manners of vehicles)"),
+        Text(
+            "补充项目(2023 版、重连、实车行为)", "Additional cases (2023 edition, reconnection, behaviour of vehicles)"
+        ),
     ),
 )
 
@@ -75,7 +77,7 @@ def _head(head: Mapping[str, Any], results: Sequence[Result]) -> str:
     cards.append(f'<div class="card"><b>{repeated}</b>{both(Text("重测", "repeated"))}</div>')
     title = Text("充电机通信协议一致性试验", "Conformance of the charger's communication protocol")
     lead = Text(
-        f"GB/T 34658-2017 充电机侧各项及补充项目,对真实的现场进程(pile-agent control {head['version']})"
+        f"GB/T 34658-2017 充电机侧各项及补充项目,对真实的控制进程(pile-agent control {head['version']})"
         f"在 CAN 接口上测得。{head['begun']},{head['machine']}。",
         "All charger items of GB/T 34658-2017 and additional cases, measured on a CAN interface against the real "
         f"field process (pile-agent control {head['version']}). {head['begun']}, {head['machine']}.",

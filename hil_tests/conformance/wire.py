@@ -1,7 +1,7 @@
 """From a recording to messages: reads the candump file, puts transfers together, names everything. Knows no agent code.
 
 A tester must not share its reading of the protocol with what it tests, so identifiers, lengths and the transport
-protocol stand here once more, from the tables of GB/T 27930 (reference 2.1) and not from ``drivers.gbt27930``.
+protocol are defined here a second time, from the tables of GB/T 27930 and not from ``drivers.gbt27930``.
 """
 
 import json

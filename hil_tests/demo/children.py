@@ -1,7 +1,7 @@
 """Child processes that cannot be left behind.
 
-Every child leads a session of its own, so that Ctrl-C reaches only this process, which then ends everything in
-order. If this process is killed, the kernel signals the children (``PR_SET_PDEATHSIG``). Children of children that
+Every child leads a session of its own, so that Ctrl-C reaches only this process, which then stops everything
+orderly. If this process is killed, the kernel signals the children (``PR_SET_PDEATHSIG``). Children of children that
 lose their parent come to this process (``PR_SET_CHILD_SUBREAPER``), so that ``descendants`` sees them.
 """
 

@@ -1,4 +1,4 @@
-"""The folder of one run: record, logs, sockets and device links stand below it."""
+"""The folder of one run: record, logs, sockets and device links are below it."""
 
 import shutil
 import tempfile

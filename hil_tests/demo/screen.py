@@ -19,7 +19,7 @@ class Screen(Protocol):
         """Bring the scene up to date."""
 
     def close(self) -> None:
-        """Leave the last picture standing."""
+        """Keep the last picture on the screen."""
 
     def say(self, what: RenderableType) -> None:
         """Write something below the picture, after ``close``."""

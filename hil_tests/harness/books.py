@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from agent.vocabulary.check import problems
+from agent.vocabulary.kinds import STREAMS
 from hil_tests.harness.pile import Pile
-from hil_tests.harness.platform import STREAMS
 
 _SAME = {"t": "wall_ms", "tq": "wall_quality", "b": "boot_id", "c": "connector", "k": "kind", "d": "body"}
 
@@ -34,6 +35,8 @@ def check_books(pile: Pile, *, sessions: int) -> None:
         for message in published[stream]:
             document = documents[stream, message["q"]]
             assert {key: message[key] for key in _SAME} == {key: document[name] for key, name in _SAME.items()}
+    misfits = [found for record in documents.values() for found in problems(record["kind"], record["body"])]
+    assert misfits == [], "records and the table of agent.vocabulary differ"
     check_boots(list(documents.values()))
     assert "Traceback" not in pile.logs()
 

@@ -69,7 +69,7 @@ def _virtual(folder: Path, seconds: float) -> list[Figure]:
     pile.run_until("charging")
     pile.run_for(1.0)
     core = pile.core
-    before = core.charger.status()
+    before = core.point.charger.status()
     TimedCore.spent_ns = TimedCore.frames = 0
     end_s = pile.now_s + seconds
     while pile.now_s < end_s:
@@ -77,7 +77,7 @@ def _virtual(folder: Path, seconds: float) -> list[Figure]:
         pile.turn()
         while TimedCore.frames - begun < _CYCLE_FRAMES:
             pile.hear(next(others))
-    after = core.charger.status()
+    after = core.point.charger.status()
     received = after["transport"]["received"] - before["transport"]["received"]
     failed = sum(after["transport"][key] - before["transport"][key] for key in ("receive_failed", "retransmissions"))
     taken = after["frames_in"] - before["frames_in"]

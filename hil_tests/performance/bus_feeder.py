@@ -1,4 +1,4 @@
-"""Stands between field processes and their bench's vehicle wires and fills each bus up to its last frame.
+"""Connects field processes to the vehicle wires of their bench and fills each bus up to its last frame.
 
 One process for all connectors, at the highest priority of the measurement. For each connector it is the slcan adapter
 that the field process opens, and a computer at the bench's own adapter; frames pass both ways, and every slot of the

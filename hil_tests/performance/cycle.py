@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.field.assembly import wiring_of
-from drivers.inputs_outputs.waveshare import RelayBoard
+from agent.field.assembly import build_hardware
+from drivers.inputs_outputs.modbus_board import ModbusBoard
 from drivers.line.owner import LineOwner
 from drivers.modbus import codec
 from hil_tests.performance.report import Figure
@@ -23,7 +23,7 @@ def _step_costs(pile: VirtualPile, count: int) -> Summary:
     for turn in range(count + _WARM_UP):
         pile.feed()
         begin_ns = time.perf_counter_ns()
-        outputs = pile.core.step(pile.now_s, pile.wall_ms, "synced")
+        outputs = pile.core.evaluate(pile.now_s, pile.wall_ms, "synced")
         cost_ns = time.perf_counter_ns() - begin_ns
         pile.obey(outputs)
         if turn >= _WARM_UP:
@@ -31,7 +31,7 @@ def _step_costs(pile: VirtualPile, count: int) -> Summary:
     return summarise(costs)
 
 
-def _poll_round(master: LineOwner, board: RelayBoard, reply: bytes) -> Callable[[float], int]:
+def _poll_round(master: LineOwner, board: ModbusBoard, reply: bytes) -> Callable[[float], int]:
     def run(now_s: float) -> int:
         """Ask for the inputs, take the reply 1.5 ms later, hand the readings out. Returns how many."""
         for request in board.requests(now_s):
@@ -45,8 +45,7 @@ def _poll_round(master: LineOwner, board: RelayBoard, reply: bytes) -> Callable[
 
 
 def _poll_costs(folder: Path, count: int) -> Summary:
-    site = reference_site(folder)
-    board = RelayBoard(wiring_of(site.board), 1, 0.02)
+    (board,) = build_hardware(reference_site(folder)).connectors[0].outputs.boards
     master = LineOwner(115200)
     master.attach(1, board.timing)
     body = bytes((1, codec.READ_DISCRETE_INPUTS, 1, 0b0000_0111))
@@ -66,7 +65,7 @@ def _poll_costs(folder: Path, count: int) -> Summary:
     return summarise(costs)
 
 
-def _settle(master: LineOwner, board: RelayBoard, now_s: float) -> None:
+def _settle(master: LineOwner, board: ModbusBoard, now_s: float) -> None:
     """Let what is in flight run into its time-out, then bring it to the board."""
     master.poll(now_s + 5.0)
     for result in master.results():

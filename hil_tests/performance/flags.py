@@ -1,4 +1,4 @@
-"""A few numbers in memory that two processes share: where a measurement stands, without any call between them."""
+"""A few numbers in memory that two processes share: the progress of a measurement, without any call between them."""
 
 import mmap
 import struct

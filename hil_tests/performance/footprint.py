@@ -16,7 +16,7 @@ VEHICLE = "lfp-car"
 """A vehicle that charges for longer than any measurement takes."""
 
 _SETTLE_S = 60.0
-_SLOW_INPUTS: Mapping[str, Any] = {"inputs_outputs": {"input_interval_ms": 100}}
+_SLOW_INPUTS: Mapping[str, Any] = {"io": {"interval_ms": 100}}
 
 
 def _share(pile: Pile, name: str, duration_s: float, *, promised: bool) -> Figure:
@@ -89,7 +89,7 @@ def measure(*, quick: bool) -> list[Figure]:
             figures += _memory("charging")
             pile.stop()
             pile.wait_no_session()
-        with Pile(connector=_SLOW_INPUTS) as pile:
+        with Pile(board=_SLOW_INPUTS) as pile:
             pile.wait("all parts answer", _ready, _SETTLE_S)
             figures.append(_share(pile, "idle, 10 ms cycle, inputs each 100 ms", duration_s, promised=False))
     except (WaitError, OSError, AssertionError) as error:

@@ -107,7 +107,7 @@ def run_once(kind: str, count: int, *, loaded: bool, seed: int, filtered: bool =
             folder,
             mqtt_port=port,
             control={"real_time_priority": _PRIORITY},
-            connector={"inputs_outputs": {"input_interval_ms": 10}},
+            board={"io": {"interval_ms": 10}},
         )
         flags_file, board_file, out = folder / "flags", folder / "board.json", folder / "samples.json"
         Flags(flags_file, create=True).close()

@@ -24,7 +24,8 @@ from agent.field.loop import FieldLoop
 from agent.field.server import FieldServer
 from agent.link.messages import Hello
 from agent.north.process import NorthProcess
-from agent.settings.load import Site, load_site
+from agent.settings.load import load_site
+from agent.settings.site import Site
 from hil_tests.performance.asyncio_selector import AsyncioSelector
 from hil_tests.performance.flags import Flags, Slot
 from hil_tests.performance.rearm import ChargingCore, QuietLine, Rearming
@@ -45,9 +46,9 @@ class WatchedCore(ControlCore):
     flags: ClassVar[Flags]
     was_closed = False
 
-    def step(self, now_s: float, wall_ms: int, wall_quality: str) -> Outputs:
+    def evaluate(self, now_s: float, wall_ms: int, wall_quality: str) -> Outputs:
         """See ControlCore."""
-        outputs = super().step(now_s, wall_ms, wall_quality)
+        outputs = super().evaluate(now_s, wall_ms, wall_quality)
         closed = outputs.relays["contactor_k1"]
         if self.was_closed and not closed:
             self.flags.put(Slot.DECIDED_NS, time.monotonic_ns())

@@ -111,7 +111,7 @@ class Moment:
 
 
 _CORE_LEAVES = frozenset({"parameters", "backlog", "answers", "sequence", "uplink_state", "wall_ms", "wall_quality"})
-"""Attributes of the core that go on: settings, the numbering of records, and the state machine (its state is kept)."""
+"""What goes on in core, chassis and charge point: settings, record numbers, the state machine (its state is kept)."""
 
 
 class ChargingCore:
@@ -121,11 +121,13 @@ class ChargingCore:
         self._core: ControlCore = pile.core
         self._state = pile.core.state
         shared = (pile.parameters, pile.parameters.faults, pile.parameters.tariff, pile.parameters.numbers)
-        self._moment = Moment([pile.core], pile.now_s, shared=shared, leave=_CORE_LEAVES)
+        self._moment = Moment(
+            [pile.core, pile.core.chassis, pile.core.point], pile.now_s, shared=shared, leave=_CORE_LEAVES
+        )
 
     def restore(self, now_s: float) -> None:
         """The core is charging, and all its readings are as fresh as they were."""
-        self._core.sequence.state = self._state
+        self._core.point.sequence.state = self._state
         self._moment.restore(now_s)
 
 
@@ -134,7 +136,7 @@ class QuietLine:
 
     def __init__(self, loop: FieldLoop, hardware: Hardware, line: ModbusLine, now_s: float) -> None:
         self._loop = loop
-        self._board = hardware.relay_board
+        self._board = hardware.connectors[0].outputs
         devices = list(line.devices.values())
         self._due_s = min(device.next_due(now_s) for device in devices)
         self._moment = Moment(

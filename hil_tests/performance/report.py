@@ -18,7 +18,7 @@ class Figure:
     """One measured number.
 
     ``limit`` is an upper bound in the same unit, or with ``at_least`` a lower one; None if nothing is promised.
-    ``rival`` names what the value was measured against when the value itself is such a ratio. ``trouble`` says
+    ``rival`` names what the value was measured against when the value itself is such a ratio. ``trouble`` is the reason
     why nothing could be measured; ``value`` is None then.
     """
 

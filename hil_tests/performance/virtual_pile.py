@@ -15,11 +15,13 @@ from agent.control.chassis.commands import CommandInput
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
-from agent.field.parameters import control_parameters
-from agent.settings.load import Site, load_site
+from agent.field.parameters import connector_parameters
+from agent.settings.load import load_site
+from agent.settings.site import Site
 from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.power.infypower import InfyPower
+from drivers.power.module_group import GroupPlan
 from drivers.reading import Reading
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.power_stage import PowerStage
@@ -60,7 +62,8 @@ class VirtualPile:
         unfiltered: Collection[str] = (),
     ) -> None:
         self.now_s = BEGIN_S
-        self.parameters: ControlParameters = control_parameters(site, boot_id=boot_id, version=version)
+        (connector,) = site.connectors
+        self.parameters: ControlParameters = connector_parameters(site, connector, boot_id=boot_id, version=version)
         if unfiltered:
             faults = dict(self.parameters.faults)
             for fault_id in unfiltered:
@@ -68,11 +71,11 @@ class VirtualPile:
             self.parameters = replace(self.parameters, faults=faults)
         self.core = core_class(self.parameters, self.now_s)
         self.relays = RelayBoard()
-        self.stage = PowerStage(site.profile.module_count)
+        self.stage = PowerStage(connector.groups[0].module_count)
         self.plant = Plant(load_wiring(), self.relays, self.stage)
         self.vehicle = Vehicle(load_profile(vehicle_profile))
         self.records: list[Record] = []
-        self._modules = InfyPower(site.profile.module_count, 0.1)
+        self._modules = InfyPower(GroupPlan.of(connector.groups[0].module_count), 0.1)
         self.core.on_vehicle_port(is_open=True)
 
     def plug_and_start(self) -> None:
@@ -103,7 +106,7 @@ class VirtualPile:
     def turn(self) -> Outputs:
         """One cycle of the pile and of the world around it."""
         self.feed()
-        outputs = self.core.step(self.now_s, self.wall_ms, "synced")
+        outputs = self.core.evaluate(self.now_s, self.wall_ms, "synced")
         self.obey(outputs)
         return outputs
 
@@ -153,8 +156,8 @@ class VirtualPile:
         """Relays, power stage and vehicle take what the core has decided."""
         for name, on in outputs.relays.items():
             self.relays.write_single(self.plant.wiring.outputs[name], _COIL_ON if on else _COIL_OFF, self.now_s)
-        demand = outputs.demand
-        self._modules.demand(demand.voltage_v, demand.current_a, demand.on)
+        set_point = outputs.set_point
+        self._modules.set_point(set_point.voltage_v, set_point.current_a, set_point.on)
         for frame in outputs.frames:
             self.vehicle.receive(_arrived(frame, self.now_s), self.now_s)
         self.records += outputs.records
@@ -172,7 +175,7 @@ class VirtualPile:
                 record.body,
                 connector=record.connector,
             )
-        self.core.backlog = backlog
+        self.core.chassis.backlog = backlog
 
     def _let_vehicle_live(self, now_s: float) -> None:
         plant, vehicle = self.plant, self.vehicle

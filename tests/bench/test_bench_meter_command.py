@@ -129,7 +129,7 @@ def test_commands() -> None:
         ("fault exception 99", "not within 1 to 11"),
         ("fault", "usage: fault"),
         ("frozen maybe", "usage: frozen on|off"),
-        ("noise 5", "there is no serial line"),
+        ("noise 5", "no serial line"),
         ("latency -1", "usage: latency MS"),
         ("set meter_voltage_v none", "no pattern for no value"),
     ],

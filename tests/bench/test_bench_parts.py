@@ -41,8 +41,10 @@ def test_site_file_is_a_legal_site_file_and_takes_overrides(tmp_path: Path) -> N
     assert settings.pile.id == "SX-DEMO-0001"
     assert settings.uplink.port == 12345
     assert settings.control.cycle_ms == 20
-    assert settings.connector.meter.serial_number == 'A"1'
-    assert settings.connector.meter.model == "acrel-djsf1352-rn", "an override of one key keeps its neighbours"
+    meter = settings.connector[0].meter
+    assert meter is not None
+    assert meter.serial_number == 'A"1'
+    assert meter.model == "acrel-djsf1352-rn", "an override of one key keeps its neighbours"
     assert settings.record.readings_interval_s == 5
     assert [bus.bitrate_bps for bus in settings.bus.can] == [250000, 125000]
     assert settings.bus.modbus[0].port == str(tmp_path / "dev" / "rs485-meter")

@@ -118,7 +118,7 @@ def test_a_bus_on_which_nothing_is_said(pile: Pile) -> None:
     result = pile("bms", "live", "--interface", "slcan", "--channel", adapter.channel, "--seconds", "0.2")
     assert adapter.close() == OPENED + b"C\r"
     assert result.exit_code == 0
-    assert "no message of a charger or a vehicle (0 frames heard)" in result.stdout
+    assert "no message of a charger or a vehicle (0 frames received)" in result.stdout
 
 
 def test_a_port_that_does_not_exist(pile: Pile) -> None:

@@ -10,6 +10,7 @@ from fake_field import STATUS, fake_field
 from agent.link.messages import Attach, Command, CommandReply, Message
 from agent.settings.files import data_folder, load_fault_catalogue
 from agent.vocabulary.reasons import parsed
+from drivers.can.kernel_link import KernelLink, KernelLinkError
 
 
 @pytest.fixture
@@ -24,7 +25,48 @@ def test_check_says_ok_and_what_would_run(pile: Pile) -> None:
     for part in ("SX-0001", "60 kW", "acrel-djsf1352-rn @1", "infypower x2", "mqtt.example.org:8883, TLS"):
         assert part in result.stdout
     assert f"{len(load_fault_catalogue(data_folder() / 'faults.toml'))} faults" in result.stdout
-    assert pile.json("check") == {"file": str(pile.site_file), "ok": True, "problems": []}
+    assert pile.json("check") == {"file": str(pile.site_file), "ok": True, "problems": [], "notes": []}
+
+
+def test_check_compares_the_kernels_can_interfaces(pile: Pile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """can0 at the wrong bit rate; can1 that stays off after bus-off; then an interface of which nothing is known."""
+    links = {
+        "can0": KernelLink("can0", True, 500_000, restart_ms=100),
+        "can1": KernelLink("can1", True, 125_000, restart_ms=0),
+    }
+    monkeypatch.setattr("agent.cli.kernel_links.kernel_link", lambda channel: links[channel])
+    result = pile("check")
+    assert result.exit_code == 2
+    assert result.stdout.startswith(
+        "bus.can[0]: the interface can0 runs at 500000 bit/s, the site file says 250000 bit/s; "
+        "do: ip link set can0 down; ip link set can0 up type can bitrate 250000 restart-ms 100"
+    )
+    assert pile.json("check")["problems"][0]["place"] == "bus.can[0]"
+    assert "接口 can0 的波特率为 500000 bit/s,配置文件为 250000 bit/s" in pile("check", lang="zh").stdout
+    links["can0"] = KernelLink("can0", True)
+    result = pile("check")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].startswith("bus.can[1]: the interface can1 stays off after bus-off; do: ")
+    assert [note["place"] for note in pile.json("check")["notes"]] == ["bus.can[1]"]
+
+    def refused(channel: str) -> KernelLink:
+        raise KernelLinkError("no netlink")
+
+    monkeypatch.setattr("agent.cli.kernel_links.kernel_link", refused)
+    assert pile.json("check")["notes"] == []
+
+
+def test_check_asks_the_kernel_only_about_its_own_interfaces(pile: Pile, monkeypatch: pytest.MonkeyPatch) -> None:
+    pile.change('interface = "socketcan"\nchannel = "can0"', 'interface = "slcan"\nchannel = "/dev/ttyACM0"')
+    asked: list[str] = []
+
+    def answer(channel: str) -> KernelLink:
+        asked.append(channel)
+        return KernelLink(channel, True)
+
+    monkeypatch.setattr("agent.cli.kernel_links.kernel_link", answer)
+    assert pile("check").exit_code == 0
+    assert asked == ["can1"]
 
 
 def test_check_names_every_mistake(pile: Pile) -> None:
@@ -44,7 +86,7 @@ def test_check_names_every_mistake(pile: Pile) -> None:
 
 def test_check_takes_a_file_of_its_own(pile: Pile, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
-    other.write_text("schema = 1\n", encoding="utf-8")
+    other.write_text("schema = 2\n", encoding="utf-8")
     result = pile("check", str(other))
     assert result.exit_code == 2
     assert "pile: is missing" in result.stdout

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.cli import document as commands
-from agent.settings import document as settings
+from scripts.documents import settings
 
 DOCUMENTS = {path.name: (path, text) for path, text in settings.documents().items()}
 
@@ -11,7 +11,7 @@ DOCUMENTS = {path.name: (path, text) for path, text in settings.documents().item
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_document_of_configuration_is_up_to_date(name: str) -> None:
     path, text = DOCUMENTS[name]
-    assert path.read_text(encoding="utf-8") == text, "write them: python -m agent.settings.document"
+    assert path.read_text(encoding="utf-8") == text, "write them: python -m scripts.documents.settings"
 
 
 def test_the_document_of_commands_is_up_to_date() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cli_pile import Pile
 
-from agent.cli.make_safe import LEFT_ALONE, Target, find_target, run_make_safe, switch_off
+from agent.cli.make_safe import run_make_safe, switch_off
+from agent.cli.make_safe_plan import LEFT_ALONE, Target, find_targets
 from drivers.modbus import codec
 
 LOCK_CHANNEL = 3
@@ -79,9 +80,16 @@ def pile(tmp_path: Path) -> Pile:
     return Pile(tmp_path)
 
 
+def only_target(site_file: Path) -> Target:
+    plan = find_targets(site_file)
+    assert plan.problems == ()
+    (target,) = plan.targets
+    return target
+
+
 @pytest.fixture
 def target(pile: Pile) -> Target:
-    return find_target(pile.site_file)
+    return only_target(pile.site_file)
 
 
 def test_the_contactors_come_first_and_the_lock_is_left_alone(target: Target) -> None:
@@ -110,15 +118,15 @@ def test_an_exception_is_no_confirmation(target: Target) -> None:
 
 def test_mistakes_elsewhere_in_the_file_do_not_keep_it_from_working(pile: Pile) -> None:
     pile.change('profile = "dc-60kw"', "profile = 7")
-    pile.change("relay_address = 1", "relay_address = 9")
+    pile.change('bus = "io"\naddress = 1', 'bus = "io"\naddress = 9')
     pile.change("tls = true", 'tls = true\nca_file = "/none"')
-    target = find_target(pile.site_file)
+    target = only_target(pile.site_file)
     assert (target.address, target.baud, target.parity, target.stop_bits) == (9, 115200, "N", 1)
 
 
 def test_without_a_wiring_all_relays_go_off(pile: Pile) -> None:
-    pile.change('board = "waveshare-rs485"', 'board = "gone"')
-    target = find_target(pile.site_file)
+    pile.change('wiring = "reference-dc"', 'wiring = "gone"')
+    target = only_target(pile.site_file)
     board = BoardOnALine()
     assert switch_off(target, board) == []
     assert board.closed == set()
@@ -127,7 +135,7 @@ def test_without_a_wiring_all_relays_go_off(pile: Pile) -> None:
 def test_a_file_that_does_not_say_where_the_board_is(pile: Pile, capsys: pytest.CaptureFixture[str]) -> None:
     pile.change('bus = "io"', 'bus = "oi"')
     assert run_make_safe(pile.site_file, "en") == 2
-    assert "does not say where the relay board is" in capsys.readouterr().err
+    assert "board[0].bus: does not say where the relay board is" in capsys.readouterr().err
 
 
 def test_a_missing_port_is_named(
@@ -136,7 +144,7 @@ def test_a_missing_port_is_named(
     monkeypatch.setattr("agent.cli.make_safe.time.sleep", lambda _: None)
     assert run_make_safe(pile.site_file, "en") == 1
     said = capsys.readouterr().err
-    assert "there is no such port" in said
+    assert "port not found" in said
     assert "by itself 1 s after the last pulse" in said
 
 

@@ -64,7 +64,7 @@ def test_there_is_a_plan_for_each_firmware(pile: Pile) -> None:
 
 def test_a_line_that_is_too_slow_is_said(pile: Pile) -> None:
     assert "the line is too slow: raise the baud rate" in pile("meter", "check", "dlt645-2007-ac").stdout
-    assert "线路来不及" in pile("meter", "check", "dlt645-2007-ac", lang="zh").stdout
+    assert "线路带宽不足" in pile("meter", "check", "dlt645-2007-ac", lang="zh").stdout
     assert "too slow" not in pile("meter", "check", "dlt645-2007-ac", "--baud", "9600").stdout
 
 
@@ -86,21 +86,21 @@ def test_the_second_channel(pile: Pile) -> None:
     [
         (
             ("eastron-sdm63",),
-            ["FILE: there is no file and no shipped map eastron-sdm63; did you mean eastron-sdm630?"],
+            ["FILE: no file and no shipped map eastron-sdm63; did you mean eastron-sdm630?"],
         ),
-        (("nowhere/map.toml",), ["FILE: there is no file and no shipped map nowhere/map.toml"]),
+        (("nowhere/map.toml",), ["FILE: no file and no shipped map nowhere/map.toml"]),
         (
             ("acrel-adw300.tml",),
-            ["FILE: there is no file and no shipped map acrel-adw300.tml; did you mean acrel-adw300?"],
+            ["FILE: no file and no shipped map acrel-adw300.tml; did you mean acrel-adw300?"],
         ),
         (
             ("eastron-sdm630", "--signal", "frequenzy_hz"),
-            ["--signal: this meter does not deliver frequenzy_hz; did you mean frequency_hz?"],
+            ["--signal: this meter does not provide frequenzy_hz; did you mean frequency_hz?"],
         ),
-        (("eastron-sdm630", "--channel", "2"), ["--channel: there is no channel 2"]),
+        (("eastron-sdm630", "--channel", "2"), ["--channel: no channel 2"]),
         (
             ("yada-dcm3366q", "--channel", "2", "--signal", "meter_voltage_v"),
-            ["--channel: there is no channel 2", "--signal: this meter does not deliver meter_voltage_v"],
+            ["--channel: no channel 2", "--signal: this meter does not provide meter_voltage_v"],
         ),
     ],
 )

@@ -11,21 +11,21 @@ from fake_field import STATUS, fake_field
 from agent.cli.client import NotRunningError
 from agent.cli.meter import guard as meter_guard
 from agent.cli.meter.guard import same_port, site_or_none, who_uses
-from agent.settings.load import AnySite
+from agent.settings.site import Site
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> AnySite:
+def site(tmp_path: Path) -> Site:
     found = site_or_none(str(Pile(tmp_path).site_file))
     assert found is not None
     return found
 
 
-def test_nobody_runs(site: AnySite) -> None:
+def test_nobody_runs(site: Site) -> None:
     assert who_uses(site.settings.bus.modbus[0].port, site) is None
 
 
-def test_a_service_on_other_lines(site: AnySite, tmp_path: Path) -> None:
+def test_a_service_on_other_lines(site: Site, tmp_path: Path) -> None:
     with fake_field(tmp_path / "run") as field:
         field.status = [{**STATUS, "buses": {"io": {"port": "/dev/ttyUSB9"}, "can": {"port": "can0"}, "odd": {}}}]
         assert who_uses("/dev/ttyUSB8", site) is None
@@ -36,7 +36,7 @@ def test_a_service_on_other_lines(site: AnySite, tmp_path: Path) -> None:
     assert "systemctl stop" in found[1].zh
 
 
-def test_a_service_that_may_not_be_asked(site: AnySite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_may_not_be_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(runtime: Path) -> object:
         raise NotRunningError(runtime, "permission denied", denied=True)
 
@@ -47,7 +47,7 @@ def test_a_service_that_may_not_be_asked(site: AnySite, monkeypatch: pytest.Monk
     assert who_uses("/dev/some-other-port", None) is not None, "nobody knows whose it is"
 
 
-def test_a_socket_that_nobody_serves(site: AnySite, tmp_path: Path) -> None:
+def test_a_socket_that_nobody_serves(site: Site, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(tmp_path / "run" / "field.sock"))

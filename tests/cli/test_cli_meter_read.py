@@ -216,7 +216,7 @@ def test_a_port_that_is_none(pile: Pile) -> None:
     result = pile("meter", "read", "--port", "/dev/there-is-none", "--map", "acrel-djsf1352-rn", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["error"] == "port"
-    assert "no such port" in result.stderr
+    assert "port not found" in result.stderr
 
 
 def test_ports_by_name() -> None:

@@ -114,7 +114,7 @@ def test_two_maps_that_fit_are_both_named(pile: Pile, tmp_path: Path) -> None:
         chosen = ("--models", "twin,acrel-djsf1352-rn", "--first", "--addresses", "1")
         result = pile("meter", "scan", str(port), *chosen, *QUICK)
         chinese = pile("meter", "scan", str(port), *chosen, *QUICK, lang="zh")
-    assert "twin, acrel-djsf1352-rn read all the same; go by the name plate" in result.stdout
+    assert "twin, acrel-djsf1352-rn have identical values; check the name plate" in result.stdout
     assert "以铭牌型号为准" in chinese.stdout
     assert "--map MAP" in result.stdout
 
@@ -130,8 +130,8 @@ def test_what_tells_two_maps_apart_is_named(capsys: pytest.CaptureFixture[str]) 
     show_scan(Screen(), "en", "line", report)
     show_scan(Screen(), "zh", "line", report)
     told = capsys.readouterr().out
-    assert "one, other all make sense; compare these with the display: voltage" in told
-    assert "ended early" in told
+    assert "one, other are all plausible; compare with the display: voltage" in told
+    assert "stopped early" in told
     assert "提前结束" in told
 
 

@@ -62,8 +62,8 @@ EXCHANGE = (
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
-        ("register_differs: 7 Wh", "not recorded: the meter's register shows something else: 7 Wh\n"),
-        ("display_too_small: 220 Wh", "not recorded: too little energy to tell the unit; at least: 220 Wh\n"),
+        ("register_differs: 7 Wh", "not recorded: the meter register shows another value: 7 Wh\n"),
+        ("display_too_small: 220 Wh", "not recorded: too little energy to prove the unit; at least: 220 Wh\n"),
         ("session_running", "not recorded: a session is already running\n"),
         ("no value: meter_energy_wh", "not recorded: no value of meter_energy_wh\n"),
     ],

@@ -50,7 +50,7 @@ def pile(tmp_path: Path) -> Pile:
 
 @pytest.fixture
 def recorded(pile: Pile) -> Pile:
-    alarm = {"fault": "meter_lost", "level": 2, "action": "stop", "snapshot": {}}
+    alarm = {"fault": "meter_lost", "level": 2, "action": "stop"}
     bodies: list[tuple[str, str | None, dict[str, object]]] = [
         (
             "session_ended",
@@ -61,7 +61,7 @@ def recorded(pile: Pile) -> Pile:
         ("state", "S-1", {"state": "charging", "previous": "precharge", "reasons": []}),
         ("session_vehicle", "S-1", {"vin": "LTEST00000000001"}),
         ("session_progress", "S-1", {"voltage_dv": 4013, "current_da": 995, "power_w": 39929, "energy_wh": 5000}),
-        ("alarm_raised", "S-1", alarm),
+        ("alarm_raised", "S-1", {**alarm, "snapshot": {}}),
         ("session_ended", "S-1", ENDED),
         ("alarm_cleared", None, alarm),
     ]
@@ -112,7 +112,7 @@ def test_one_session_with_bill_time_line_and_verdict(recorded: Pile) -> None:
         "0.64000",
         "7.9008",
         "4.3208",
-        "begun, durable on the disk",
+        "session started, durable",
         "401.3 V, 99.5 A, 39.9 kW, 5.000 kWh",
         "fault: Meter lost [meter_lost]",
         "chain: whole (8 records)",

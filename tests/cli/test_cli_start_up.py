@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from cli_pile import Pile
 
+from agent.cli.exits import default_language
 from agent.cli.logs import StderrHandler
-from agent.cli.main import default_language, plain_service
+from agent.cli.main import plain_service
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,7 +118,7 @@ def test_a_log_line_is_dropped_rather_than_waited_for() -> None:
     assert handler.dropped == 2
     assert os.read(reading, capacity) == b"." * capacity
     handler.emit(record("kept"))
-    assert os.read(reading, 4096) == b"(2 lines were lost here)\nkept\n"
+    assert os.read(reading, 4096) == b"(2 lines lost)\nkept\n"
     os.close(reading)
     # Nobody reads any more: that is no reason to fail either.
     handler.emit(record("into the void"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.supervisor import CONTROL_END_S, NORTH_END_S, Process, Supervisor
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +95,7 @@ def test_a_dead_field_process_is_made_safe_before_it_starts_again() -> None:
     stage = Stage({"control": [{"lives_s": 5.0, "code": -9}, {}]}, ends_asked_at_s=[20.0])
     assert Supervisor(stage).run() == EXIT_OK
     assert stage.log[2:4] == ["make safe", "start control"]
-    assert any("control has ended (signal 9)" in text for text in stage.said)
+    assert any("control ended unexpectedly (signal 9)" in text for text in stage.said)
 
 
 def test_a_dead_north_process_starts_again_and_touches_no_output() -> None:
@@ -247,7 +247,7 @@ def test_a_killed_field_process_is_made_safe_and_started_again(real: Real) -> No
     assert (real.folder / "safe").exists()
     real.process.terminate()
     assert real.process.wait(30) == 0
-    assert "control has ended (signal 9)" in real.process.communicate()[0]
+    assert "control ended unexpectedly (signal 9)" in real.process.communicate()[0]
 
 
 def test_children_do_not_outlive_a_killed_supervisor(real: Real) -> None:

@@ -1,6 +1,6 @@
 """The control core in virtual time: a simulated vehicle and plant around it, or readings written by hand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from agent.control.power_quality.limits import Limit, PowerQualityParameters
 from agent.settings.catalogue import threshold_of
 from agent.settings.files import load_fault_catalogue, load_tariff
 from agent.settings.power_quality import load_supply_limits
+from agent.vocabulary.reasons import Reason
 from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
@@ -87,6 +88,11 @@ def supply_parameters(**changes: Any) -> PowerQualityParameters:
     return PowerQualityParameters(**{**values, **changes})
 
 
+def texts(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    """Reasons as they are recorded."""
+    return tuple(reason.text for reason in reasons)
+
+
 class _Relays(RelayBoard):
     """The relays of the plant follow what the core wants, with no wire between."""
 
@@ -139,13 +145,13 @@ def check_outputs(core: ControlCore, outputs: Outputs) -> None:
     closed = relays["contactor_k1"] or relays["contactor_k2"]
     assert relays["contactor_k1"] == relays["contactor_k2"]
     assert not closed or core.permission.energise
-    assert not outputs.demand.on or core.permission.energise
-    assert outputs.demand.current_a >= 0.0
-    assert outputs.demand.voltage_v >= 0.0
-    assert outputs.demand.current_a <= core.parameters.maximum_current_a
-    assert outputs.demand.voltage_v <= core.parameters.maximum_voltage_v
-    assert not (relays["discharge"] and outputs.demand.on), "discharge resistor under load"
-    assert core.state not in ("reconnecting", "stopping") or outputs.demand.current_a == 0.0
+    assert not outputs.set_point.on or core.permission.energise
+    assert outputs.set_point.current_a >= 0.0
+    assert outputs.set_point.voltage_v >= 0.0
+    assert outputs.set_point.current_a <= core.parameters.maximum_current_a
+    assert outputs.set_point.voltage_v <= core.parameters.maximum_voltage_v
+    assert not (relays["discharge"] and outputs.set_point.on), "discharge resistor under load"
+    assert core.state not in ("reconnecting", "stopping") or outputs.set_point.current_a == 0.0
     in_session_state = core.state not in ("idle", "plugged", "settled", "faulted")
     assert in_session_state == (core.session is not None)
     if core.session is None:
@@ -175,6 +181,7 @@ class World:
     def __init__(self, profile: str = "demo-car", *, step_s: float = 0.02, **changes: Any) -> None:
         soc = changes.pop("soc_percent", None)
         restarted = changes.pop("restarted", False)
+        backlog = changes.pop("backlog", None)
         self.parameters = parameters_with(**changes)
         self.step_s = step_s
         self.now_s = BEGIN_S
@@ -185,7 +192,7 @@ class World:
         self.plant = Plant(wiring, relays=self.relays)
         self.plant.advance(self.now_s)
         self.vehicle = Vehicle(load_profile(profile), soc_percent=soc)
-        self.core = ControlCore(self.parameters, self.now_s, restarted=restarted)
+        self.core = ControlCore(self.parameters, self.now_s, restarted=restarted, backlog=backlog)
         self.log = Log()
         self.override: dict[str, float | int | bool | None] = {}
         self.suspect: set[str] = set()
@@ -255,7 +262,7 @@ class World:
     def _run_until(self, state: str, end_s: float) -> None:
         while self.core.state != state:
             assert self.now_s < end_s, (
-                f"{self.core.state}/{self.core.memory.stage}, not {state}: {self.log.alarms()} "
+                f"{self.core.state}/{self.core.point.memory.sub_step}, not {state}: {self.log.alarms()} "
                 f"{self.core.permission.start_reasons} {self.core.image.snapshot(self.now_s)}"
             )
             self.step()
@@ -265,22 +272,32 @@ class World:
         end_s = self.now_s + longest_s
         with self._coarse():
             while self.core.session is not None:
-                assert self.now_s < end_s, f"{self.core.state}/{self.core.memory.stage} never ends"
+                assert self.now_s < end_s, f"{self.core.state}/{self.core.point.memory.sub_step} never ends"
                 self.step()
         return self.log.end()
 
     def step(self) -> Outputs:
+        self.live()
+        return self.decide()
+
+    def live(self) -> None:
+        """Time goes on, the vehicle and the plant with it, and every reading reaches the core."""
         self.now_s += self.step_s
         self.wall_ms += round(self.step_s * 1000)
         self._live()
         self._read()
-        return self.decide()
 
     def decide(self) -> Outputs:
         """One step of the core at this very time, and its outputs on the plant."""
-        core = self.core
-        outputs = core.step(self.now_s, self.wall_ms, self.wall_quality)
-        check_outputs(core, outputs)
+        outputs = self.core.evaluate(self.now_s, self.wall_ms, self.wall_quality)
+        self.obey(outputs)
+        if self.recorder_there and outputs.records and self.recorder_ok:
+            self.core.on_acknowledged(outputs.records[-1].number)
+        return outputs
+
+    def obey(self, outputs: Outputs) -> None:
+        """The outputs of the core on the plant and the vehicle."""
+        check_outputs(self.core, outputs)
         for record in outputs.records:
             if record.kind == "session_ended":
                 check_end(record.body)
@@ -291,15 +308,12 @@ class World:
             self.currents_at_opening_a.append(self.plant.circuit.current_a)
         self._closed = closed
         self.relays.apply(outputs.relays)
-        demand = outputs.demand
-        on = demand.on and self.modules_work
-        self.plant.foreign_source = Source(demand.voltage_v, demand.current_a) if on else None
+        set_point = outputs.set_point
+        on = set_point.on and self.modules_work
+        self.plant.foreign_source = Source(set_point.voltage_v, set_point.current_a) if on else None
         if not self.vehicle_deaf:
             for frame in outputs.frames:
                 self.vehicle.receive(frame, self.now_s)
-        if self.recorder_there and outputs.records and self.recorder_ok:
-            core.on_acknowledged(outputs.records[-1].number)
-        return outputs
 
     def _live(self) -> None:
         plant, vehicle = self.plant, self.vehicle

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from control_world import FAULTS, parameters_with
+import msgspec
+from control_world import FAULTS, parameters_with, texts
 
 from agent.control.chassis.image import ProcessImage
 from agent.control.chassis.signals import SIGNALS
@@ -12,6 +13,8 @@ from agent.control.safety.permission import Permission, permission
 from agent.control.safety.rules import conditions
 from agent.control.safety.situation import Situation
 from drivers.reading import Quality, Reading
+
+__all__ = ["texts"]
 
 NOW_S = 0.0
 """Zero, so that an age at its limit is exactly at its limit."""
@@ -59,8 +62,12 @@ class Case:
             "recorder_ready_at_s": NOW_S,
             "contactors_wanted_since_s": NOW_S - 100.0,
         }
-        self.situation = Situation(now_s=NOW_S, started_at_s=NOW_S - 1000.0, **{**known, **situation})
+        self.situation = Situation(**{"now_s": NOW_S, "started_at_s": NOW_S - 1000.0, **known, **situation})
         self.active: list[ActiveFault] = []
+
+    def let(self, **changes: Any) -> None:
+        """Another situation: some of its fields replaced."""
+        self.situation = msgspec.structs.replace(self.situation, **changes)
 
     def __setitem__(self, name: str, value: float | int | bool | None) -> None:
         if value is None:

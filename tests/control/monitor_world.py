@@ -39,7 +39,7 @@ class MonitorLog(Log):
     """Everything that left the monitor. It cannot be anything but records and replies."""
 
     def hear(self, outputs: MonitorOutputs) -> None:
-        assert type(outputs).__slots__ == ("records", "replies"), "an output of a listener"
+        assert type(outputs).__struct_fields__ == ("records", "replies"), "an output of a listener"
         self.records += outputs.records
         self.replies += outputs.replies
         self.states += [record.body["state"] for record in outputs.records if record.kind == "state"]
@@ -65,7 +65,7 @@ class ListeningWorld(World):
         for frame in outputs.frames:
             monitor.on_frame(frame, self.now_s)
         monitor.on_recorder(ready=True, uplink="connected", at_s=self.now_s)
-        told = monitor.step(self.now_s, self.wall_ms, self.wall_quality)
+        told = monitor.evaluate(self.now_s, self.wall_ms, self.wall_quality)
         self.heard.hear(told)
         if told.records:
             monitor.on_acknowledged(told.records[-1].number)
@@ -200,7 +200,7 @@ class Bus:
             self.core.on_reading(name, Reading(value, SIGNALS[name].unit, self.now_s))
         if self.recorder_ready is not None:
             self.core.on_recorder(ready=self.recorder_ready, uplink=self.uplink, at_s=self.now_s)
-        outputs = self.core.step(self.now_s, self.wall_ms, self.wall_quality)
+        outputs = self.core.evaluate(self.now_s, self.wall_ms, self.wall_quality)
         self.log.hear(outputs)
         if outputs.records and self.acknowledges:
             self.core.on_acknowledged(outputs.records[-1].number)

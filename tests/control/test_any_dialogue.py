@@ -62,7 +62,7 @@ class ScriptedWorld(World):
         self.said: dict[str, int] = {}
 
     def _live(self) -> None:
-        plant, phase = self.plant, self.core.charger.phase
+        plant, phase = self.plant, self.core.point.charger.phase
         plant.battery.open_circuit_voltage_v = self.script.battery_v
         plant.battery.connected = phase in (Phase.PARAMETERS, Phase.WAIT_READY, Phase.READY, Phase.CHARGING)
         plant.advance(self.now_s)
@@ -95,8 +95,8 @@ class ScriptedWorld(World):
 
 def check_output(world: ScriptedWorld, outputs: Outputs) -> None:
     """The least of all limits holds for every set point."""
-    core, demand = world.core, outputs.demand
-    vehicle, parameters = core.charger.vehicle, core.parameters
+    core, demand = world.core, outputs.set_point
+    vehicle, parameters = core.point.charger.vehicle, core.parameters
     if not demand.on:
         assert (demand.voltage_v, demand.current_a) == (0.0, 0.0)
         return
@@ -113,7 +113,7 @@ def check_output(world: ScriptedWorld, outputs: Outputs) -> None:
         return
     bcp = vehicle.bcp.values
     assert demand.voltage_v <= bcp["maximum_voltage_v"]
-    if core.state == "charging" and core.memory.setpoint_at_s is not None:
+    if core.state == "charging" and core.point.memory.setpoint_at_s is not None:
         assert demand.current_a <= bcp["maximum_current_a"]
         assert vehicle.bcl is not None
         asked_v, asked_a = vehicle.bcl.values["voltage_v"], vehicle.bcl.values["current_a"]
@@ -228,7 +228,7 @@ def test_no_dialogue_leads_beyond_the_limits(script: Script) -> None:
     world.command("stop")
     end_s = world.now_s + 60.0
     while world.core.session is not None:
-        assert world.now_s < end_s, f"{world.core.state}/{world.core.memory.stage} never ends"
+        assert world.now_s < end_s, f"{world.core.state}/{world.core.point.memory.sub_step} never ends"
         world.step()
     assert world.log.events("internal_error") == []
     assert len(world.log.kind("session_ended")) == len(world.log.kind("session_started")) == 1
@@ -268,5 +268,5 @@ def test_the_scripted_vehicle_does_charge_when_it_behaves() -> None:
     world.start()
     world.run(15.0)
     assert world.core.state == "charging"
-    assert world.core.demand.current_a == 90.0
-    assert world.core.demand.voltage_v == 420.0
+    assert world.core.point.held.set_point.current_a == 90.0
+    assert world.core.point.held.set_point.voltage_v == 420.0

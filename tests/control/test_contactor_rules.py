@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from control_world import World, parameters_with
+from control_world import World, parameters_with, texts
 from interlock_cases import NOW_S, Case, case
 
 from agent.control.safety.rules import VEHICLE_FINDINGS, told_only
@@ -47,7 +47,7 @@ def test_both_poles_welded_with_a_lying_feedback_are_found_before_anything_is_ra
     world.override.update(outside_voltage_v=battery_v, inside_voltage_v=battery_v)
     for _ in range(300):
         outputs = world.step()
-        assert not outputs.demand.on
+        assert not outputs.set_point.on
         assert not outputs.relays["contactor_k1"]
         if world.core.state == "stopping":
             break
@@ -59,7 +59,7 @@ def test_both_poles_welded_with_a_lying_feedback_are_found_before_anything_is_ra
 def test_a_precharge_that_was_given_up_looks_like_no_weld() -> None:
     """Inside has been raised to just below the battery and now falls by itself."""
     world = World().until("precharge")
-    while world.core.memory.stage != "raise":
+    while world.core.point.memory.sub_step != "raise":
         world.step()
     world.run(0.02)
     world.vehicle.command("contactors open", world.now_s)
@@ -116,7 +116,7 @@ def test_the_cause_of_a_broken_dialogue_is_present_and_told_only() -> None:
     assert told_only(made.situation) == ("bms_timeout_bcl",)
     assert not made.permission().close
     assert made.permission().energise
-    made.situation.events.add("bms_timeout_bcl")
+    made.let(events=frozenset({"bms_timeout_bcl"}))
     assert made.conditions() == ("bms_timeout_bcl",)
     assert told_only(made.situation) == ()
     assert told_only(case().situation) == ()
@@ -124,7 +124,7 @@ def test_the_cause_of_a_broken_dialogue_is_present_and_told_only() -> None:
 
 def test_a_bar_until_the_plug_is_pulled_is_a_reason_against_a_start_and_nothing_else() -> None:
     verdict = case(replug_after="vehicle_fault").permission()
-    assert verdict.start_reasons == ("replug: vehicle_fault",)
+    assert texts(verdict.start_reasons) == ("replug: vehicle_fault",)
     assert (verdict.energise, verdict.close) == (True, True)
     assert case().permission().start
 

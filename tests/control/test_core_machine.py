@@ -63,7 +63,7 @@ class HostileWorld(World):
             for reply in replies:
                 if not self.vehicle_deaf:
                     self.vehicle.receive(reply, self.now_s)
-            if self.core.wants_step and self.outputs is not None:
+            if self.core.wants_evaluation and self.outputs is not None:
                 self.decide()
 
     def decide(self) -> Outputs:
@@ -75,12 +75,12 @@ class HostileWorld(World):
         return outputs
 
     def _check_rules(self, outputs: Outputs) -> None:
-        core, demand = self.core, outputs.demand
-        state, vehicle, parameters = core.state, core.charger.vehicle, core.parameters
+        core, demand = self.core, outputs.set_point
+        state, vehicle, parameters = core.state, core.point.charger.vehicle, core.parameters
         if outputs.relays["contactor_k1"] or demand.on:
             assert state in ENERGISED, state
             assert core.session is not None
-            assert core.situation.record_durable
+            assert core.point.situation.record_durable
         if not demand.on:
             assert (demand.voltage_v, demand.current_a) == (0.0, 0.0)
             return
@@ -96,7 +96,7 @@ class HostileWorld(World):
             assert vehicle.bcp is not None
             bcp = vehicle.bcp.values
             assert demand.voltage_v <= min(bcp["maximum_voltage_v"], parameters.maximum_voltage_v) + 1e-9
-            if vehicle.bcl is not None and core.charger.phase is Phase.CHARGING:
+            if vehicle.bcl is not None and core.point.charger.phase is Phase.CHARGING:
                 bcl = vehicle.bcl.values
                 assert demand.voltage_v <= bcl["voltage_v"] + 1e-9
                 most_a = min(bcl["current_a"], bcp["maximum_current_a"], parameters.maximum_current_a)
@@ -110,10 +110,10 @@ class HostileWorld(World):
             if frame.identifier == _CCS and decode("CCS", frame.data)["permitted"]:
                 assert closed
                 assert self.core.state == "charging"
-                assert self.core.charger.phase is Phase.CHARGING
+                assert self.core.point.charger.phase is Phase.CHARGING
             elif frame.identifier == _CRO and decode("CRO", frame.data)["ready"]:
                 assert closed
-                assert self.core.charger.phase is Phase.READY
+                assert self.core.point.charger.phase is Phase.READY
 
 
 NUMBERS = st.integers(0, 255)
@@ -186,10 +186,10 @@ class CoreMachine(RuleBasedStateMachine):
         CoreMachine.frames += world.frames
         CoreMachine.reached += world.reached
         core = world.core
-        size = size_of(core.charger)
+        size = size_of(core.point.charger)
         assert size <= LARGEST_CHARGER, size
-        assert len(core.situation.events) < 50
-        assert len(core.answers._kept) <= 64
+        assert len(core.chassis.events) < 50
+        assert len(core.chassis.answers._kept) <= 64
         core.request_shutdown()
         end_s = world.now_s + 60.0
         while world.now_s < end_s and not core.safe_to_exit:

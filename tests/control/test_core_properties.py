@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from control_world import FAULTS, World, parameters_with
+from control_world import FAULTS, World, parameters_with, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interlock_cases import GOOD
@@ -128,8 +128,8 @@ def test_the_same_inputs_give_the_same_outputs(identifier: int, frames: list[byt
         seen: list[tuple[Any, ...]] = []
         for number, data in enumerate(frames):
             core.on_frame(CanFrame(identifier, data), number * 0.1)
-            outputs = core.step(number * 0.1, number, "synced")
-            seen.append((outputs.relays, outputs.demand, outputs.frames, outputs.records, outputs.replies))
+            outputs = core.evaluate(number * 0.1, number, "synced")
+            seen.append((outputs.relays, outputs.set_point, outputs.frames, outputs.records, outputs.replies))
         return seen
 
     assert run() == run()
@@ -149,12 +149,12 @@ def test_an_error_opens_the_output_in_the_same_step_and_ends_the_session(monkeyp
         patch.setattr(USED_STEPS, {**STEPS, "charging": _broken})
         outputs = world.step()
         assert not outputs.relays["contactor_k1"]
-        assert not outputs.demand.on
+        assert not outputs.set_point.on
         assert outputs.frames == []
         (event,) = world.log.events("internal_error")
         assert event["error"] == "KeyError: 'broken on purpose'"
         assert event["place"].startswith("_broken:")
-        assert world.core.permission.energise_reasons == ("internal_error",)
+        assert texts(world.core.permission.energise_reasons) == ("internal_error",)
     world.step()
     assert world.core.state == "stopping"
     assert world.run_to_end(30.0)["stop_reason"] == "internal_error"
@@ -192,7 +192,7 @@ def test_a_catalogue_without_a_fault_the_core_may_raise_is_refused() -> None:
 
 def test_only_faults_of_the_list_may_be_reported_by_the_sequence() -> None:
     with pytest.raises(ValueError, match="door_open"):
-        ControlCore(parameters_with(), 0.0).fail("door_open")
+        ControlCore(parameters_with(), 0.0).point.fail("door_open")
 
 
 def test_a_permission_lost_before_any_fault_opens_the_output_at_once() -> None:

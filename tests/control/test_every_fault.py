@@ -1,5 +1,6 @@
 """Every fault of the catalogue, brought about once in a living charge, and its action watched."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -9,11 +10,14 @@ import pytest
 from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 
 from agent.control.dc.steps import STEPS
+from agent.control.dc.view import View
+from agent.control.dc.wants import Wants
 from agent.control.power.allocation import FAULT_IDS as ALLOCATION_FAULTS
 from agent.control.power.manager import INCOMER_OVERLOAD, SHARE_EXPIRED
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
-from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
+from drivers.gbt27930.judge.limits import LIMITS
 from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
 from drivers.gbt27930.transport.transport import Transport
 from drivers.meters.register_form import RegisterForm
@@ -85,7 +89,7 @@ def _heat(celsius: float) -> Callable[[World], object]:
 
 
 def _cool_limits(world: World) -> None:
-    bcp = world.core.charger.vehicle.bcp
+    bcp = world.core.point.charger.vehicle.bcp
     assert bcp is not None
     bcp.values["maximum_temperature_c"] = -30
 
@@ -97,7 +101,7 @@ def _not_ready(world: World) -> None:
 
 def _inrush(world: World) -> None:
     """The readings of the moment of closing, by hand: the model of the plant does not show its peak."""
-    while not world.core.relays_wanted["contactors"]:
+    while not world.core.point.held.contactors:
         world.step()
     world.override["module_current_a"] = 20.5
 
@@ -117,7 +121,7 @@ def _brm_of_2011(world: World) -> None:
 
 
 def _freeze_bcs(world: World, **changed: Any) -> None:
-    bcs = world.core.charger.vehicle.bcs
+    bcs = world.core.point.charger.vehicle.bcs
     assert bcs is not None
     values = {**bcs.values, **changed}
     world.vehicle.bms._values["BCS"] = lambda _: values
@@ -200,6 +204,11 @@ SCENES: dict[str, Scene] = {
     "bms_not_ready": Scene("precharge", _not_ready, 0.2),
     "bms_limits_violated": Scene("charging", _cool_limits, 1.0),
     "vehicle_bus_lost": Scene("charging", lambda world: world.core.on_vehicle_port(is_open=False), 1.2),
+    "vehicle_bus_off": Scene("charging", lambda world: world.core.on_vehicle_bus_state(BusState.OFF), 0.7),
+    "vehicle_bus_error_passive": Scene(
+        "charging", lambda world: world.core.on_vehicle_bus_state(BusState.PASSIVE), 5.2
+    ),
+    "module_bus_off": Scene("charging", lambda world: world.core.on_module_bus_state(BusState.OFF), 0.7),
     "auxiliary_supply_fault": Scene("charging", override(auxiliary_voltage_v=10.7), 0.7),
     "meter_lost": Scene("charging", missing("meter_energy_wh"), 10.2),
     "meter_abnormal": Scene("charging", override(meter_energy_wh=1000), 0.1),
@@ -245,7 +254,9 @@ def test_every_fault_of_the_catalogue_has_a_scene() -> None:
 @pytest.mark.parametrize("fault_id", SCENES)
 def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene, fault = SCENES[fault_id], FAULTS[fault_id]
-    monkeypatch.setattr(USED_LIMITS, {"2015": JudgeLimits(**scene.limits), "2023": LIMITS["2023"]})
+    monkeypatch.setattr(
+        USED_LIMITS, {"2015": dataclasses.replace(LIMITS["2015"], **scene.limits), "2023": LIMITS["2023"]}
+    )
     world = World(**scene.world).until(scene.state)
     if scene.state == "charging":
         world.run(scene.settle_s)
@@ -253,14 +264,14 @@ def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, mon
     if fault_id == "internal_error":
         monkeypatch.setattr(USED_STEPS, {**STEPS, "charging": _raise_once(STEPS["charging"])})
     if scene.no_reconnect:
-        world.core.reconnects_since_plug = LONGEST_RECONNECTS
+        world.core.point.reconnects_since_plug = LONGEST_RECONNECTS
     scene.spoil(world)
     end_s = world.now_s + scene.within_s
     while fault_id not in world.log.alarms():
         assert world.now_s < end_s, f"{fault_id} does not come: {world.log.alarms()}"
         world.step()
     assert world.outputs is not None
-    relays, demand = world.outputs.relays, world.outputs.demand
+    relays, demand = world.outputs.relays, world.outputs.set_point
     raised = next(record for record in world.log.kind("alarm_raised") if record.body["fault"] == fault_id)
     assert (raised.body["level"], raised.body["action"]) == (fault.level, fault.action)
     if fault.action == "open":
@@ -287,7 +298,7 @@ def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, mon
     elif fault.action == "derate":
         world.run(0.1)
         assert world.core.state == "charging"
-        assert world.core.limit.by == "temperature"
+        assert world.core.point.limit.by == "temperature"
         assert demand.on
     elif scene.state != "idle":
         world.run(0.5)
@@ -295,13 +306,13 @@ def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, mon
         assert world.core.session is not None
 
 
-def _raise_once(step: Callable[[Any], None]) -> Callable[[Any], None]:
+def _raise_once(step: Callable[[View], Wants]) -> Callable[[View], Wants]:
     left = [RuntimeError("broken on purpose")]
 
-    def broken(core: Any) -> None:
+    def broken(view: View) -> Wants:
         if left:
             raise left.pop()
-        step(core)
+        return step(view)
 
     return broken
 
@@ -327,7 +338,7 @@ def test_the_emergency_stop_in_every_state(state: str) -> None:
     world.run(0.06)
     assert world.outputs is not None
     assert not world.outputs.relays["contactor_k1"]
-    assert not world.outputs.demand.on
+    assert not world.outputs.set_point.on
     assert "emergency_stop" in world.log.alarms()
     if had_session:
         body = world.run_to_end(30.0)

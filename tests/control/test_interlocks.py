@@ -7,19 +7,23 @@ import pytest
 from control_world import CONFIG, FAULTS, parameters_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interlock_cases import GOOD, NOW_S, Case, case
+from interlock_cases import GOOD, NOW_S, Case, case, texts
 
 from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.faults import FAULT_IDS as MONITOR_FAULT_IDS
 from agent.control.metering.findings import METER_FINDINGS
 from agent.control.power_quality.limits import GRID_FINDINGS
 from agent.control.safety.permission import BLOCKING_ACTIONS, Permission, stop_reason
-from agent.control.safety.requirements import SAFETY_INPUTS, START_INPUTS
+from agent.control.safety.requirements import FULL_INPUTS as START_INPUTS
+from agent.control.safety.requirements import safety_inputs
 from agent.control.safety.rules import EVENT_FAULTS, FAULT_IDS, RULES, VEHICLE_FINDINGS, is_plugged
 from agent.control.safety.situation import Situation
+from agent.vocabulary.reasons import Reason
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import TIME_LIMITS
 from drivers.reading import Quality
 
+SAFETY_INPUTS = safety_inputs(START_INPUTS)
 ENDED_AT_S = NOW_S - 100.0
 
 
@@ -32,7 +36,7 @@ def test_the_good_moment_permits_everything_and_finds_nothing() -> None:
 def test_the_fresh_situation_permits_nothing() -> None:
     made = Case()
     made.situation = Situation(now_s=NOW_S, started_at_s=NOW_S)
-    assert made.permission().energise_reasons == ("record not durable", "no session")
+    assert texts(made.permission().energise_reasons) == ("record not durable", "no session")
     assert not made.permission().energise
     assert not made.permission().close
 
@@ -42,8 +46,9 @@ def test_before_anything_is_known_the_situation_says_nothing_that_helps() -> Non
         now_s=1.0, started_at_s=2.0, in_session=False, record_durable=False, lock_required=False,
         vehicle_expected=False, contactors_wanted=False, contactors_wanted_since_s=0.0, before_insulation_test=False,
         auxiliary_wanted_since_s=None, voltage_ceiling_v=None, current_envelope_a=None, current_expected_since_s=None,
-        vehicle_port_open=True, battery_limits_violated=False, recorder_ready_at_s=None, uplink_lost=False,
-        clock_unset=False, discharged_side=True, events=set(),
+        vehicle_port_open=True, vehicle_bus_state=BusState.UNKNOWN, module_bus_state=BusState.UNKNOWN,
+        battery_limits_violated=False, recorder_ready_at_s=None, uplink_lost=False,
+        clock_unset=False, discharged_side=True, events=frozenset(),
     )  # fmt: skip
     assert Situation(now_s=1.0, started_at_s=2.0) == nothing_wanted
 
@@ -54,12 +59,13 @@ def test_before_anything_is_known_the_situation_says_nothing_that_helps() -> Non
 )
 def test_what_the_watches_have_found_is_a_condition_in_a_fixed_order(name: str, fault_ids: frozenset[str]) -> None:
     made = Case()
-    setattr(made.situation, name, frozenset(fault_ids))
+    made.let(**{name: frozenset(fault_ids)})
     assert made.conditions() == tuple(sorted(fault_ids))
 
 
 def test_a_denied_permission_says_why_in_all_three_places() -> None:
-    assert Permission.denied("why") == Permission(False, False, False, ("why",), ("why",), ("why",))
+    why = (Reason("why"),)
+    assert Permission.denied("why") == Permission(False, False, False, why, why, why)
 
 
 def test_the_lists_of_inputs_are_those_of_the_design() -> None:
@@ -250,18 +256,18 @@ def test_a_device_that_never_spoke_is_lost_after_the_same_time(signal: str, faul
     for value, quality in ((None, Quality.GOOD), (1.0, Quality.SUSPECT), (float("nan"), Quality.GOOD)):
         made = case({signal: value})
         made.qualities[signal] = quality
-        made.situation.started_at_s = NOW_S - limit_s
+        made.let(started_at_s=NOW_S - limit_s)
         assert made.conditions() == ()
-        made.situation.started_at_s = NOW_S - limit_s - 0.01
+        made.let(started_at_s=NOW_S - limit_s - 0.01)
         assert made.conditions() == (fault,)
 
 
 def test_the_grace_of_start_up_is_the_longer_of_the_two() -> None:
     made = Case(parameters_with(start_up_grace_s=4.0))
     made["module_voltage_v"] = None
-    made.situation.started_at_s = NOW_S - 4.0
+    made.let(started_at_s=NOW_S - 4.0)
     assert made.conditions() == ()
-    made.situation.started_at_s = NOW_S - 4.01
+    made.let(started_at_s=NOW_S - 4.01)
     assert made.conditions() == ("power_stage_lost",)
 
 
@@ -282,7 +288,7 @@ def test_no_safety_input_may_be_missing(signal: str, how: str) -> None:
         made.ages_s[signal] = -0.01
     verdict = made.permission()
     assert (verdict.energise, verdict.close, verdict.start) == (False, False, False)
-    for reasons in (verdict.energise_reasons, verdict.close_reasons, verdict.start_reasons):
+    for reasons in (texts(verdict.energise_reasons), texts(verdict.close_reasons), texts(verdict.start_reasons)):
         assert f"no value: {signal}" in reasons
     assert "inputs_lost" in made.conditions()
     made = Case()
@@ -295,43 +301,43 @@ def test_what_only_a_start_needs(signal: str) -> None:
     made = case({signal: None})
     verdict = made.permission()
     assert not verdict.start
-    assert f"no value: {signal}" in verdict.start_reasons
+    assert f"no value: {signal}" in texts(verdict.start_reasons)
     assert verdict.energise
     assert "inputs_lost" not in made.conditions()
 
 
 def test_lost_inputs_are_no_fault_during_start_up_outside_a_session() -> None:
     made = case({"door_open": None}, in_session=False)
-    made.situation.started_at_s = NOW_S - 3.0
+    made.let(started_at_s=NOW_S - 3.0)
     assert made.conditions() == ()
-    assert "no value: door_open" in made.permission().energise_reasons
-    made.situation.in_session = True
+    assert "no value: door_open" in texts(made.permission().energise_reasons)
+    made.let(in_session=True)
     assert made.conditions() == ("inputs_lost",)
-    made.situation.in_session = False
+    made.let(in_session=False)
     made["door_open"] = False
     made.ages_s["door_open"] = 2.0
     assert made.conditions() == ("inputs_lost",)
     made["door_open"] = None
-    made.situation.started_at_s = NOW_S - 3.01
+    made.let(started_at_s=NOW_S - 3.01)
     assert made.conditions() == ("inputs_lost",)
 
 
 def test_the_recorder_is_absent_from_3_s_after_start_up() -> None:
     made = case({"recorder_ready": None})
-    made.situation.started_at_s = NOW_S - 3.0
+    made.let(started_at_s=NOW_S - 3.0)
     assert made.conditions() == ()
-    made.situation.started_at_s = NOW_S - 3.01
+    made.let(started_at_s=NOW_S - 3.01)
     assert made.conditions() == ("recorder_absent",)
 
 
 def test_the_recorder_is_lost_60_s_after_it_last_took_records() -> None:
     made = case(recorder_ready_at_s=NOW_S - 60.0)
     assert made.conditions() == ()
-    made.situation.recorder_ready_at_s = NOW_S - 60.01
+    made.let(recorder_ready_at_s=NOW_S - 60.01)
     assert made.conditions() == ("recorder_lost",)
-    made.situation.recorder_ready_at_s = None
+    made.let(recorder_ready_at_s=None)
     assert made.conditions() == ("recorder_lost",)
-    made.situation.in_session = False
+    made.let(in_session=False)
     assert made.conditions() == ()
 
 
@@ -345,7 +351,7 @@ def test_the_time_without_current_is_the_catalogue_s() -> None:
     faults = {**FAULTS, "current_absent": _with_threshold("current_absent", 12.0)}
     made = Case(parameters_with(faults=faults), current_expected_since_s=NOW_S - 12.0)
     assert made.conditions() == ()
-    made.situation.current_expected_since_s = NOW_S - 12.01
+    made.let(current_expected_since_s=NOW_S - 12.01)
     assert made.conditions() == ("current_absent",)
 
 
@@ -368,11 +374,16 @@ def test_flags_of_the_situation(flag: str, fault: str) -> None:
 
 def test_the_vehicle_bus_is_lost_with_its_port() -> None:
     assert case(vehicle_port_open=False).conditions() == ("vehicle_bus_lost",)
+    assert case(vehicle_bus_state=BusState.OFF).conditions() == ("vehicle_bus_off",)
+    assert case(vehicle_bus_state=BusState.PASSIVE).conditions() == ("vehicle_bus_error_passive",)
+    assert case(module_bus_state=BusState.OFF).conditions() == ("module_bus_off",)
+    for state in (BusState.ACTIVE, BusState.WARNING, BusState.UNKNOWN):
+        assert case(vehicle_bus_state=state, module_bus_state=state).conditions() == ()
     assert Situation(now_s=0.0, started_at_s=0.0).vehicle_port_open
 
 
 def test_events_come_after_the_rules_sorted_and_once() -> None:
-    events = {"start_timeout", "lock_lost", "bms_fault"}
+    events = frozenset({"start_timeout", "lock_lost", "bms_fault"})
     made = case({"lock_locked": False, "door_open": True}, lock_required=True, events=events)
     assert made.conditions() == ("door_open", "lock_lost", "bms_fault", "start_timeout")
 
@@ -399,18 +410,18 @@ def test_what_a_fault_in_force_takes_away(fault_id: str) -> None:
     assert verdict.energise is (action != "open")
     assert verdict.close is (action != "open")
     assert verdict.start is (action in ("derate", "log"))
-    assert verdict.energise_reasons == ((fault_id,) if action == "open" else ())
-    assert verdict.start_reasons == ((fault_id,) if action in BLOCKING_ACTIONS else ())
+    assert texts(verdict.energise_reasons) == ((fault_id,) if action == "open" else ())
+    assert texts(verdict.start_reasons) == ((fault_id,) if action in BLOCKING_ACTIONS else ())
 
 
 @pytest.mark.parametrize("fault_id", sorted(EVENT_FAULTS))
 def test_a_cause_refuses_closing_and_starting_before_its_debounce_is_over(fault_id: str) -> None:
-    verdict = case(events={fault_id}).permission()
+    verdict = case(events=frozenset({fault_id})).permission()
     blocking = FAULTS[fault_id].action in BLOCKING_ACTIONS
     assert verdict.energise
     assert verdict.close is not blocking
     assert verdict.start is not blocking
-    assert verdict.close_reasons == ((fault_id,) if blocking else ())
+    assert texts(verdict.close_reasons) == ((fault_id,) if blocking else ())
 
 
 def test_all_reasons_are_kept_and_none_stands_twice() -> None:
@@ -419,29 +430,29 @@ def test_all_reasons_are_kept_and_none_stands_twice() -> None:
     )
     made.force("emergency_stop", "door_open", "meter_lost")
     verdict = made.permission()
-    assert verdict.energise_reasons == (
+    assert texts(verdict.energise_reasons) == (
         "emergency_stop", "door_open", "no value: inside_voltage_v", "record not durable", "no session",
     )  # fmt: skip
-    assert verdict.close_reasons == (*verdict.energise_reasons, "inputs_lost")
-    assert verdict.start_reasons == (
+    assert texts(verdict.close_reasons) == (*texts(verdict.energise_reasons), "inputs_lost")
+    assert texts(verdict.start_reasons) == (
         "emergency_stop", "door_open", "meter_lost", "inputs_lost", "no value: inside_voltage_v", "not plugged",
     )  # fmt: skip
 
 
 def test_a_start_needs_a_recorder_that_takes_records_modules_and_a_plug() -> None:
     made = case({"recorder_ready": False})
-    made.situation.started_at_s = NOW_S - 1.0
-    assert made.permission().start_reasons == ("recorder not ready",)
-    assert case({"module_count": 0}).permission().start_reasons == ("no power module",)
+    made.let(started_at_s=NOW_S - 1.0)
+    assert texts(made.permission().start_reasons) == ("recorder not ready",)
+    assert texts(case({"module_count": 0}).permission().start_reasons) == ("no power module",)
     assert case({"module_count": 1}).permission().start
     for voltage_v in (2.0, 5.0, 6.0):
-        assert case({"cc1_voltage_v": voltage_v}).permission().start_reasons == ("not plugged",)
+        assert texts(case({"cc1_voltage_v": voltage_v}).permission().start_reasons) == ("not plugged",)
 
 
 @pytest.mark.parametrize(("flag", "reason"), [("record_durable", "record not durable"), ("in_session", "no session")])
 def test_no_record_no_charge(flag: str, reason: str) -> None:
     verdict = case(None, **{flag: False}).permission()
-    assert verdict.energise_reasons == verdict.close_reasons == (reason,)
+    assert texts(verdict.energise_reasons) == texts(verdict.close_reasons) == (reason,)
     assert verdict.start
 
 
@@ -506,12 +517,11 @@ def _moments(draw: st.DrawFn) -> Case:
         made.ages_s[name] = draw(st.sampled_from([0.0, 0.5, 2.9, 20.0, -1.0]))
         if draw(st.booleans()):
             made.qualities[name] = draw(st.sampled_from([Quality.SUSPECT, Quality.SUBSTITUTED]))
-    situation = made.situation
     for flag in ("in_session", "record_durable"):
-        setattr(situation, flag, draw(st.sampled_from([True, True, True, False])))
+        made.let(**{flag: draw(st.sampled_from([True, True, True, False]))})
     for flag in ("lock_required", "vehicle_expected", "contactors_wanted", "before_insulation_test"):
-        setattr(situation, flag, draw(st.booleans()))
-    situation.events = set(draw(st.lists(st.sampled_from(sorted(EVENT_FAULTS)), max_size=1)))
+        made.let(**{flag: draw(st.booleans())})
+    made.let(events=frozenset(draw(st.lists(st.sampled_from(sorted(EVENT_FAULTS)), max_size=1))))
     made.force(*draw(st.lists(st.sampled_from(sorted(FAULTS)), max_size=2, unique=True)))
     return made
 
@@ -521,9 +531,9 @@ def _moments(draw: st.DrawFn) -> Case:
 def test_permission_is_denied_by_default(made: Case) -> None:
     verdict = made.permission()
     assert (verdict.energise, verdict.close, verdict.start) == _oracle(made)
-    assert bool(verdict.energise_reasons) is not verdict.energise
-    assert bool(verdict.close_reasons) is not verdict.close
-    assert bool(verdict.start_reasons) is not verdict.start
+    assert bool(texts(verdict.energise_reasons)) is not verdict.energise
+    assert bool(texts(verdict.close_reasons)) is not verdict.close
+    assert bool(texts(verdict.start_reasons)) is not verdict.start
 
 
 def test_the_numbers_are_those_of_the_standards() -> None:

@@ -51,14 +51,14 @@ def test_a_verification_warns_at_60_30_and_0_days(left: int, found: set[str]) ->
 
 def metering(**changes: Any) -> Metering:
     values: dict[str, Any] = {
-        "due_day": DUE.toordinal(), "refuse_after_due": False, "utc_offset_minutes": 480
+        "verification_due_day": DUE.toordinal(), "refuse_after_verification_due": False
     }  # fmt: skip
-    return Metering(RegisterForm(), 60_000.0, **{**values, **changes})
+    return Metering(parameters_with(**{**values, **changes}))
 
 
 def find(made: Metering, wall_ms: int = LOCAL_MIDNIGHT_MS, quality: str = "synced", **changes: Any) -> set[str]:
     values: dict[str, Any] = {
-        "register_wh": 5, "unit_unproven": False, "charging": False, "power_w": None, "faults": FAULTS
+        "register_wh": 5, "proof_known": False, "charging": False, "power_w": None
     }  # fmt: skip
     return set(made.findings(100.0, wall_ms, quality, **{**values, **changes}))
 
@@ -70,11 +70,13 @@ def test_dates_count_while_the_time_is_known(quality: str) -> None:
 
 def test_nothing_is_said_about_dates_while_the_clock_is_unset_or_no_date_is_known() -> None:
     assert find(metering(), quality="unset") == set()
-    assert find(metering(due_day=None)) == set()
+    assert find(metering(verification_due_day=None)) == set()
 
 
 def test_an_unproven_unit_is_told() -> None:
-    assert find(metering(due_day=None), unit_unproven=True) == {"meter_unit_unproven"}
+    assert find(metering(verification_due_day=None, register_form=DISPUTED), proof_known=True) == {
+        "meter_unit_unproven"
+    }
 
 
 def test_all_that_is_found_has_a_name_in_the_list() -> None:
@@ -142,15 +144,13 @@ def test_of_a_gap_in_the_evaluations_one_second_counts() -> None:
 
 
 def test_a_frozen_register_is_found_with_the_threshold_of_the_catalogue() -> None:
-    made = metering(due_day=None)
     row = msgspec.structs.replace(FAULTS["meter_register_frozen"], threshold=20.0)
-    lower = {**FAULTS, "meter_register_frozen": row}
+    made = metering(verification_due_day=None, faults={**FAULTS, "meter_register_frozen": row})
     found: set[str] = set()
     for seconds in range(60):
         found = set(
             made.findings(
-                100.0 + seconds, 0, "unset", register_wh=5, unit_unproven=False, charging=True, power_w=3600.0,
-                faults=lower,
+                100.0 + seconds, 0, "unset", register_wh=5, proof_known=False, charging=True, power_w=3600.0,
             )
         )  # fmt: skip
         assert found == ({"meter_register_frozen"} if seconds > 25 else set())

@@ -10,6 +10,7 @@ from agent.control.dc.session import STOP_REASONS
 from agent.control.listener import faults as monitor_faults
 from agent.control.listener.core import MonitorCore, MonitorOutputs
 from agent.control.listener.parameters import MonitorParameters
+from agent.control.listener.point import FollowedPoint
 from drivers.can.frame import CanFrame
 
 
@@ -438,8 +439,9 @@ def test_every_reason_has_words() -> None:
 
 
 def test_there_is_nothing_to_drive_with() -> None:
-    assert [field.name for field in dataclasses.fields(MonitorOutputs)] == ["records", "replies"]
+    assert MonitorOutputs.__struct_fields__ == ("records", "replies")
     names = {field.name for field in dataclasses.fields(MonitorParameters)}
     assert not names & {"charger_number", "minimum_current_a", "times"}
     assert not hasattr(MonitorCore, "want_contactors")
     assert not hasattr(MonitorCore, "charger")
+    assert not hasattr(FollowedPoint, "release")

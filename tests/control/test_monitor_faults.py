@@ -9,6 +9,7 @@ from monitor_world import Bus, frames_with
 
 from agent.control.listener.faults import FAULT_IDS, NOT_AN_ALARM
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState
 from drivers.gbt27930.messages.table import MESSAGES, identifier_of
 from drivers.gbt27930.observer.model import Severity
 from drivers.gbt27930.observer.rules import RULES
@@ -525,6 +526,27 @@ def test_the_port_is_lost() -> None:
     assert bus.active() == []
     bus.run(0.3)
     assert bus.active() == ["vehicle_bus_lost"]
+
+
+@pytest.mark.parametrize(
+    ("state", "fault", "debounce_s"),
+    [(BusState.OFF, "vehicle_bus_off", 0.5), (BusState.PASSIVE, "vehicle_bus_error_passive", 5.0)],
+)
+def test_the_state_of_the_bus(state: BusState, fault: str, debounce_s: float) -> None:
+    bus = Bus().run(1.0)
+    bus.core.on_vehicle_bus_state(BusState.WARNING)
+    bus.run(debounce_s + 1.0)
+    assert bus.active() == [], "a warning level alone is no fault"
+    bus.core.on_vehicle_bus_state(state)
+    bus.run(debounce_s - 0.1)
+    assert bus.active() == []
+    bus.run(0.3)
+    assert bus.active() == [fault]
+    bus.core.on_vehicle_bus_state(BusState.ACTIVE)
+    bus.run(4.8)
+    assert bus.active() == [fault]
+    bus.run(0.4)
+    assert bus.active() == []
 
 
 def test_an_interface_that_acknowledges_is_named() -> None:

@@ -29,6 +29,7 @@ def test_the_faults_are_pinned() -> None:
         *("output_over_voltage", "output_over_current", "charger_fault"),
         *("bms_fault", "bms_limits_violated", "bms_demand_beyond_limits", "bms_measurement_differs"),
         *("bms_data_frozen", "bms_soc_jump", "bms_message_unusable", "bms_error_message", "protocol_violation"),
+        *("vehicle_bus_off", "vehicle_bus_error_passive"),
         *("vehicle_bus_lost", "listen_only_off", "recorder_absent", "uplink_lost", "clock_unset"),
         *("control_restarted", "internal_error"),
     } == FAULT_IDS - TIMEOUTS
@@ -68,7 +69,7 @@ def test_a_port_that_was_never_opened_is_lost() -> None:
     core = MonitorCore(parameters_with(), BEGIN_S)
     core.on_recorder(ready=True, uplink="off", at_s=BEGIN_S)
     for step in range(30):
-        core.step(BEGIN_S + 0.05 * step, 0, "synced")
+        core.evaluate(BEGIN_S + 0.05 * step, 0, "synced")
     assert [item.fault.id for item in core.active_faults] == ["vehicle_bus_lost"]
 
 

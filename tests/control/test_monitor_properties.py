@@ -61,7 +61,7 @@ class Machine:
     def step(self, seconds: float) -> None:
         self.now_s += seconds
         self.wall_ms += round(seconds * 1000)
-        self.take(self.core.step(self.now_s, self.wall_ms, "synced"))
+        self.take(self.core.evaluate(self.now_s, self.wall_ms, "synced"))
 
     def take(self, outputs: MonitorOutputs) -> None:
         assert type(outputs) is MonitorOutputs
@@ -91,10 +91,10 @@ class Machine:
         assert len(self.open) - len(self.closed) == (self.core.session is not None)
         core = self.core
         assert len(core.backlog.pending()) <= self.parameters.maximum_backlog
-        assert len(core.observer.sessions) <= 1
+        assert len(core.point.observer.sessions) <= 1
         assert len(core._observations) <= 512
-        assert len(core._holds) <= len(self.parameters.faults)
-        assert len(core.answers._kept) <= 64
+        assert len(core.point._holds) <= len(self.parameters.faults)
+        assert len(core.chassis.answers._kept) <= 64
         assert not hasattr(outputs, "frames")
         assert not hasattr(outputs, "relays")
 

@@ -7,7 +7,7 @@ from control_world import parameters_with
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.control.dc.envelope import CurrentEnvelope
+from agent.control.chassis.envelope import CurrentEnvelope
 from agent.control.dc.limits import OutputLimit, combine, derate_share, pile_limit
 
 BASE = OutputLimit(voltage_v=750.0, current_a=150.0, power_w=60_000.0, by="pile")

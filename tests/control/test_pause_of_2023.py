@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from control_world import World
 
+from agent.control.safety.gate import OFF, Asked
 from drivers.gbt27930.messages.table import decode, identifier_of
 
 
@@ -21,8 +22,8 @@ def pause(world: World, on: bool = True) -> None:
 
 def stage(world: World, name: str, longest_s: float = 10.0) -> None:
     end_s = world.now_s + longest_s
-    while world.core.memory.stage != name:
-        assert world.now_s < end_s, f"{world.core.state}/{world.core.memory.stage} and not {name!r}"
+    while world.core.point.memory.sub_step != name:
+        assert world.now_s < end_s, f"{world.core.state}/{world.core.point.memory.sub_step} and not {name!r}"
         world.step()
 
 
@@ -39,7 +40,7 @@ def test_2015_keeps_the_contactors_closed_and_asks_for_nothing() -> None:
     world.run(2.0)
     assert world.outputs is not None
     assert world.outputs.relays["contactor_k1"]
-    assert world.core.demand.current_a == 0.0
+    assert world.core.point.held.set_point.current_a == 0.0
     assert world.plant.circuit.current_a < 5.0
     pause(world, on=False)
     world.run(3.0)
@@ -49,7 +50,7 @@ def test_2015_keeps_the_contactors_closed_and_asks_for_nothing() -> None:
 def test_2023_opens_below_5_a_keeps_the_lock_and_comes_back_gently() -> None:
     world = charging_world(edition="2023")
     pause(world)
-    while not world.core.charger.paused:
+    while not world.core.point.charger.paused:
         world.step()
     began_s = world.now_s
     stage(world, "rest")
@@ -61,7 +62,7 @@ def test_2023_opens_below_5_a_keeps_the_lock_and_comes_back_gently() -> None:
         assert outputs.relays["electronic_lock"]
         assert outputs.relays["auxiliary_supply"]
         assert not outputs.relays["discharge"], "the vehicle's battery stands on the discharge resistor"
-        assert not outputs.demand.on
+        assert not outputs.set_point.on
         for frame in outputs.frames:
             if frame.identifier == identifier_of("CCS"):
                 assert decode("CCS", frame.data)["permitted"] is False
@@ -110,10 +111,10 @@ def test_a_lower_stage_without_a_demand_asks_for_none() -> None:
     world = charging_world(edition="2023")
     pause(world)
     stage(world, "lower")
-    world.core.no_demand()
+    world.core.point.release(Asked(set_point=OFF))
     world.override["module_current_a"] = 50.0
     world.step()
-    assert not world.core.demand.on
+    assert not world.core.point.held.set_point.on
 
 
 def test_a_new_pause_while_the_output_is_raised_goes_back_to_rest() -> None:
@@ -122,11 +123,11 @@ def test_a_new_pause_while_the_output_is_raised_goes_back_to_rest() -> None:
     world.override["inside_voltage_v"] = 20.0
     stage(world, "raise")
     world.step()
-    assert world.core.demand.on
+    assert world.core.point.held.set_point.on
     pause(world)
     stage(world, "rest")
     world.step()
-    assert not world.core.demand.on
+    assert not world.core.point.held.set_point.on
 
 
 @pytest.mark.parametrize("voltage_v", [0.0, 149.0, 800.0])
@@ -137,7 +138,7 @@ def test_nothing_is_raised_onto_a_voltage_that_is_no_battery(voltage_v: float) -
     stage(world, "raise")
     for _ in range(100):
         outputs = world.step()
-        assert not outputs.demand.on
+        assert not outputs.set_point.on
         assert not outputs.relays["contactor_k1"]
 
 
@@ -158,7 +159,7 @@ def test_nothing_is_raised_while_inside_stands_with_outside() -> None:
     pause(world, on=False)
     stage(world, "raise")
     world.step()
-    assert not world.core.demand.on
+    assert not world.core.point.held.set_point.on
     body = world.run_to_end(60.0)
     assert body["stop_reason"] == "contactor_welded"
 
@@ -188,7 +189,7 @@ def test_the_ordered_end_is_kept_in_a_pause() -> None:
 
 def test_ten_minutes_are_the_most_in_2023_too() -> None:
     world = paused_world()
-    world.core.memory.paused_since_s = world.now_s - 599.9
+    world.core.point.memory.paused_since_s = world.now_s - 599.9
     world.run(0.3)
     assert world.run_to_end(30.0)["stop_reason"] == "pause_too_long"
 
@@ -198,11 +199,11 @@ def test_a_permission_that_is_neither_yes_nor_no_ends_no_pause(edition: str) -> 
     world = charging_world(edition=edition)
     pause(world)
     world.run(1.0)
-    bsm = world.core.charger.vehicle.bsm
+    bsm = world.core.point.charger.vehicle.bsm
     assert bsm is not None
     bsm.values["charging_permitted"] = None
     world.step()
-    assert world.core.demand.current_a == 0.0
+    assert world.core.point.held.set_point.current_a == 0.0
 
 
 def test_rest_begins_when_both_contactors_are_seen_open() -> None:
@@ -211,6 +212,6 @@ def test_rest_begins_when_both_contactors_are_seen_open() -> None:
     stage(world, "open")
     world.override["contactor_k2_closed"] = True
     world.run(0.2)
-    assert world.core.memory.stage == "open"
+    assert world.core.point.memory.sub_step == "open"
     del world.override["contactor_k2_closed"]
     stage(world, "rest", 0.1)

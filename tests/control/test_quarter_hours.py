@@ -108,7 +108,7 @@ def test_the_core_records_the_register_at_the_quarter() -> None:
     world.wall_ms = T + QUARTER_MS - 1000
     world.run(2.0)
     (body,) = quarters_of(world)
-    assert body["register_wh"] == world.core.last_register_wh
+    assert body["register_wh"] == world.core.point.last_register_wh
     assert body["age_ms"] == 0
     assert body["delay_ms"] < 20
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from control_world import FAULTS, World
+from control_world import FAULTS, World, texts
 
 from agent.control.dc.session import REPLUG_STOPS
+from agent.control.safety.gate import OFF, Asked
 from drivers.can.frame import CanFrame
-from drivers.gbt27930.charger.dialogue import Phase
+from drivers.gbt27930.charger.dialogue import Charger, Phase
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
 from drivers.gbt27930.messages.table import encode, identifier_of
 
@@ -28,7 +29,7 @@ def until_state(world: World, state: str, longest_s: float) -> float:
     """Step finely until ``state``; returns when that was."""
     end_s = world.now_s + longest_s
     while world.core.state != state:
-        assert world.now_s < end_s, f"{world.core.state}/{world.core.memory.stage} and not {state}"
+        assert world.now_s < end_s, f"{world.core.state}/{world.core.point.memory.sub_step} and not {state}"
         world.step()
     return world.now_s
 
@@ -51,7 +52,7 @@ def test_a_vehicle_that_falls_silent_and_comes_back_charges_on_in_the_same_sessi
         assert outputs.relays["electronic_lock"]
         assert outputs.relays["auxiliary_supply"]
         assert not outputs.relays["insulation_monitor"]
-        assert outputs.demand.current_a == 0.0
+        assert outputs.set_point.current_a == 0.0
         assert world.core.permission.close is False
         if opened_s is None and not outputs.relays["contactor_k1"]:
             opened_s = world.now_s
@@ -89,13 +90,13 @@ def test_what_is_forgotten_for_a_new_handshake_and_what_not() -> None:
     say(world, "silence BCS")
     until_state(world, "reconnecting", 6.0)
     until_state(world, "recognition", 5.0)
-    memory, charger = world.core.memory, world.core.charger
-    assert memory.seen == set()
-    assert (memory.setpoint_a, memory.setpoint_at_s, memory.voltage_ceiling_v) == (0.0, None, None)
+    memory, charger = world.core.point.memory, world.core.point.charger
+    assert memory.seen == frozenset()
+    assert (memory.setpoint_a, memory.setpoint_at_s, world.core.point.held.ceiling_v) == (0.0, None, None)
     assert (memory.lost_fault, memory.paused_since_s, memory.current_expected_since_s) == (None, None, None)
     assert memory.contactors_used
     assert memory.lock_confirmed
-    assert world.core.envelope.highest_a(world.now_s) is None
+    assert world.core.point.envelope.highest_a(world.now_s) is None
     assert charger.vehicle.bcp is None
     assert charger.vehicle.bhm is not None
 
@@ -114,13 +115,13 @@ def test_three_new_handshakes_then_the_fault_ends_the_session_until_the_plug_is_
     say(world, "speak BCL")
     world.run(2.0)
     assert world.core.state == "faulted"
-    assert "bms_timeout_bcl" in world.core.permission.start_reasons
+    assert "bms_timeout_bcl" in texts(world.core.permission.start_reasons)
     refused = world.start()
     world.run(0.1)
     assert world.log.answers(refused) == ["rejected"]
     world.plant.unplug()
     world.run(1.0)
-    assert world.core.reconnects_since_plug == 0
+    assert world.core.point.reconnects_since_plug == 0
     world.plant.plug()
     world.run_until("plugged", 3.0)
     world.start()
@@ -139,7 +140,7 @@ def test_new_handshakes_count_per_plug_and_not_per_session() -> None:
     world.run(1.0)
     world.start()
     world.run_until("charging", 30.0)
-    assert world.core.reconnects_since_plug == 1
+    assert world.core.point.reconnects_since_plug == 1
     say(world, "silence BCL")
     until_state(world, "reconnecting", 5.0)
     assert world.log.events("contact_lost")[-1]["reconnects_left"] == 2
@@ -154,7 +155,7 @@ def test_every_time_out_of_the_dialogue_may_begin_anew(state: str, commands: tup
     world = World(step_s=0.05).until(state)
     say(world, *commands)
     until_state(world, "reconnecting", 30.0)
-    assert world.core.memory.lost_fault == fault
+    assert world.core.point.memory.lost_fault == fault
     say(world, "normal")
     world.run_until("charging", 40.0)
     world.run(2.0)
@@ -189,7 +190,7 @@ def test_no_new_handshake_while_the_vehicle_keeps_its_battery_on_the_output(edit
     lost_s = until_state(world, "reconnecting", 1.2)
     stopped_s = until_state(world, "stopping", 11.0)
     assert 10.0 <= stopped_s - lost_s < 10.2
-    assert not world.core.relays_wanted["contactors"]
+    assert not world.core.point.held.contactors
     body = world.run_to_end(40.0)
     assert body["stop_reason"] == "bms_timeout_bcl"
     assert "reconnects" not in body
@@ -209,7 +210,7 @@ def test_the_new_handshake_needs_less_than_60_v_on_both_sides(name: str, voltage
     world = charging_world()
     say(world, "silence BCL")
     until_state(world, "reconnecting", 1.2)
-    while world.core.memory.stage != "bleed":
+    while world.core.point.memory.sub_step != "bleed":
         world.step()
     world.override[name] = voltage_v
     world.run(4.0)
@@ -220,7 +221,7 @@ def test_no_new_handshake_without_a_reading_of_the_voltage() -> None:
     world = charging_world()
     say(world, "silence BCL")
     until_state(world, "reconnecting", 1.2)
-    while world.core.memory.stage != "bleed":
+    while world.core.point.memory.sub_step != "bleed":
         world.step()
     world.missing.add("inside_voltage_v")
     world.run(1.2)
@@ -235,7 +236,7 @@ def test_a_contactor_that_stays_closed_ends_the_session(name: str) -> None:
     until_state(world, "reconnecting", 1.2)
     world.override[name] = True
     until_state(world, "stopping", 2.0)
-    assert world.core.memory.stage != "bleed"
+    assert world.core.point.memory.sub_step != "bleed"
     assert world.run_to_end(40.0)["stop_reason"] == "contactor_welded"
     assert world.log.events("reconnect") == []
 
@@ -245,7 +246,7 @@ def test_current_that_does_not_fall_is_cut_after_3_s() -> None:
     world.override["module_current_a"] = 80.0
     say(world, "silence BCL")
     lost_s = until_state(world, "reconnecting", 1.2)
-    while world.core.relays_wanted["contactors"]:
+    while world.core.point.held.contactors:
         world.step()
     assert 3.0 <= world.now_s - lost_s < 3.1
 
@@ -286,7 +287,7 @@ def test_an_end_that_is_asked_for_meanwhile_ends_the_session(command: str, reaso
     assert body["stop_reason"] == reason
     assert "bms_timeout_bcl" not in body["faults"]
     world.run(1.0)
-    assert "bms_timeout_bcl" not in world.core.permission.start_reasons
+    assert "bms_timeout_bcl" not in texts(world.core.permission.start_reasons)
 
 
 def test_nothing_begins_anew_while_the_agent_shuts_down_or_the_self_test_has_not_passed() -> None:
@@ -301,17 +302,17 @@ def test_a_charger_that_refuses_ends_the_session(monkeypatch: pytest.MonkeyPatch
     world = charging_world()
     say(world, "silence BCL")
     until_state(world, "reconnecting", 1.2)
-    monkeypatch.setattr(world.core.charger, "reconnect", lambda now_s: False)
+    monkeypatch.setattr(Charger, "may_reconnect", False)
     body = world.run_to_end(30.0)
     assert body["stop_reason"] == "bms_timeout_bcl"
-    assert world.core.reconnects_since_plug == 0
+    assert world.core.point.reconnects_since_plug == 0
 
 
 def test_the_bsm_time_out_of_2023_bars_the_new_handshake() -> None:
     world = charging_world(edition="2023")
     say(world, "silence BSM")
     until_state(world, "stopping", 6.0)
-    assert world.core.charger.phase is Phase.TIMED_OUT
+    assert world.core.point.charger.phase is Phase.TIMED_OUT
     assert world.run_to_end(30.0)["stop_reason"] == "bms_timeout_bsm"
     assert world.log.events("contact_lost") == []
 
@@ -323,7 +324,7 @@ def test_a_vehicle_that_ends_with_a_fault_bars_the_start_until_the_plug_is_pulle
     assert world.run_to_end(30.0)["stop_reason"] == "vehicle_fault"
     world.run(1.0)
     assert world.core.state == "settled"
-    assert world.core.permission.start_reasons == ("replug: vehicle_fault",)
+    assert texts(world.core.permission.start_reasons) == ("replug: vehicle_fault",)
     refused = world.start()
     world.run(0.1)
     (reply,) = [reply for reply in world.log.replies if reply.id == refused]
@@ -360,7 +361,7 @@ def test_a_ramp_without_a_demand_asks_for_none() -> None:
     say(world, "silence BCL")
     world.override["module_current_a"] = 50.0
     until_state(world, "reconnecting", 1.2)
-    world.core.no_demand()
+    world.core.point.release(Asked(set_point=OFF))
     world.step()
-    assert world.core.memory.stage == "ramp"
-    assert not world.core.demand.on
+    assert world.core.point.memory.sub_step == "ramp"
+    assert not world.core.point.held.set_point.on

@@ -215,7 +215,7 @@ def charging(**changes: Any) -> World:
 
 def test_a_jump_ends_the_session_with_the_last_plausible_register_and_the_record_says_so() -> None:
     world = charging()
-    before_wh = world.core.last_register_wh
+    before_wh = world.core.point.last_register_wh
     world.override["meter_energy_wh"] = before_wh + 50_000 if before_wh is not None else None
     world.run(0.1)
     assert world.core.state == "stopping"
@@ -259,14 +259,14 @@ def test_a_charge_across_a_roll_over_is_billed_whole() -> None:
 
     shown()
     world.until("charging")
-    while world.core.last_register_wh is None or world.core.last_register_wh > 900_000:
+    while world.core.point.last_register_wh is None or world.core.point.last_register_wh > 900_000:
         shown()
         world.step()
     for _ in range(100):
         shown()
         world.step()
     begun_wh = world.log.kind("session_started")[0].body["register_wh"]
-    assert world.core.metering.register.total_wh == world.plant.meter.register_wh + offset_wh
+    assert world.core.point.metering.register.total_wh == world.plant.meter.register_wh + offset_wh
     world.command("stop")
     while world.core.session is not None:
         shown()
@@ -342,9 +342,9 @@ def test_a_meter_that_was_exchanged_while_everything_was_off_is_noticed() -> Non
 def test_a_meter_that_stands_where_it_stood_says_nothing() -> None:
     world = World()
     world.run(0.1)
-    assert world.core.last_register_wh is not None
-    ledger = MeterInLedger(register_end_wh=world.core.last_register_wh)
+    assert world.core.point.last_register_wh is not None
+    ledger = MeterInLedger(register_end_wh=world.core.point.last_register_wh)
     world.core.on_recorder(ready=True, uplink="off", at_s=world.now_s, meter=ledger)
     world.run(0.5)
     assert world.log.alarms() == []
-    assert world.core.metering.register.compared
+    assert world.core.point.metering.register.compared

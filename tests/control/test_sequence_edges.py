@@ -7,10 +7,11 @@ import pytest
 from control_world import FAULTS, World
 
 from agent.control.chassis.image import ProcessImage
+from agent.control.dc.applying import view_of
 from agent.control.dc.session import NORMAL_STOPS, STOP_REASONS
 from agent.control.dc.steps import closing
 from agent.control.dc.steps.precharge import precharge
-from agent.control.dc.vehicle import stop_cause
+from agent.control.dc.stop_causes import stop_cause
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.phases import StopCause
 from drivers.gbt27930.messages.table import decode, encode, identifier_of
@@ -50,7 +51,7 @@ def test_the_open_command_leaves_in_the_same_evaluation(
     outputs = world.decide()
     assert not outputs.relays["contactor_k1"]
     assert not outputs.relays["contactor_k2"]
-    assert not outputs.demand.on
+    assert not outputs.set_point.on
     assert fault in world.log.alarms()
     if fault != "inputs_lost":
         assert [frame for frame in outputs.frames if frame.identifier == identifier_of("CST")], "CST with the opening"
@@ -79,7 +80,7 @@ def test_an_abnormal_lock_has_the_contactors_open_within_a_second_whatever_flows
     world = charging_world(edition=edition)
     world.override.update(lock_locked=False, module_current_a=100.0)
     began_s = world.now_s
-    while world.core.relays_wanted["contactors"]:
+    while world.core.point.held.contactors:
         world.step()
     assert world.now_s - began_s <= 1.0
     assert world.run_to_end()["stop_reason"] == "lock_lost"
@@ -108,12 +109,12 @@ def test_a_rise_of_more_than_20_a_goes_at_20_a_per_s_or_faster_and_one_of_less_w
     world.run(2.0)
     began_s = world.now_s
     assert world.vehicle.command("demand 430 58", world.now_s).ok
-    while world.core.demand.current_a < 58.0:
+    while world.core.point.held.set_point.current_a < 58.0:
         world.step()
     assert world.now_s - began_s < 1.0
     began_s = world.now_s
     assert world.vehicle.command("demand 430 110", world.now_s).ok
-    while world.core.demand.current_a < 110.0:
+    while world.core.point.held.set_point.current_a < 110.0:
         world.step()
     assert world.now_s - began_s < (110.0 - 58.0) / 20.0
 
@@ -121,7 +122,7 @@ def test_a_rise_of_more_than_20_a_goes_at_20_a_per_s_or_faster_and_one_of_less_w
 def test_a_fall_goes_at_once() -> None:
     world = charging_world()
     assert world.vehicle.command("demand 430 30", world.now_s).ok
-    seen = [world.core.demand.current_a, *(world.step().demand.current_a for _ in range(20))]
+    seen = [world.core.point.held.set_point.current_a, *(world.step().set_point.current_a for _ in range(20))]
     (change,) = [(former, later) for former, later in itertools.pairwise(seen) if former != later][:1]
     assert change[1] == 30.0
 
@@ -130,9 +131,9 @@ def test_a_normal_stop_asks_for_nothing_at_once_and_opens_below_5_a() -> None:
     world = charging_world()
     world.command("stop")
     outputs = world.step()
-    assert outputs.demand.current_a == 0.0
+    assert outputs.set_point.current_a == 0.0
     began_s = world.now_s
-    while world.core.relays_wanted["contactors"]:
+    while world.core.point.held.contactors:
         world.step()
     assert world.now_s - began_s < 1.0
     assert world.currents_at_opening_a[-1] < 5.0
@@ -143,14 +144,14 @@ def test_a_normal_stop_asks_for_nothing_at_once_and_opens_below_5_a() -> None:
 
 def test_the_output_is_never_raised_above_the_battery_s_own_limit() -> None:
     world = World().until("precharge")
-    while world.core.memory.stage != "raise":
+    while world.core.point.memory.sub_step != "raise":
         world.step()
-    bcp = world.core.charger.vehicle.bcp
+    bcp = world.core.point.charger.vehicle.bcp
     assert bcp is not None
     announced_v = bcp.values["battery_voltage_v"]
     bcp.values["maximum_voltage_v"] = announced_v - 50.0
     world.step()
-    assert world.core.demand.voltage_v <= announced_v - 50.0
+    assert world.core.point.held.set_point.voltage_v <= announced_v - 50.0
     for _ in range(100):
         assert not world.step().relays["contactor_k1"]
 
@@ -158,20 +159,21 @@ def test_the_output_is_never_raised_above_the_battery_s_own_limit() -> None:
 @pytest.mark.parametrize("signal", ["inside_voltage_v", "outside_voltage_v"])
 def test_a_missing_voltage_closes_nothing(signal: str) -> None:
     world = World().until("precharge")
-    while world.core.memory.stage != "raise":
+    while world.core.point.memory.sub_step != "raise":
         world.step()
-    bcp = world.core.charger.vehicle.bcp
+    bcp = world.core.point.charger.vehicle.bcp
     assert bcp is not None
     battery_v = bcp.values["battery_voltage_v"]
     # The step itself, behind the interlock of lost inputs that would end the session first.
-    world.core.image = ProcessImage()
+    world.core.chassis.image = ProcessImage()
     for name, value in {"inside_voltage_v": battery_v - 5.0, "outside_voltage_v": battery_v}.items():
         if name != signal:
             world.put(name, value)
-    precharge(world.core)
-    assert world.core.memory.stage == "raise"
-    assert not world.core.relays_wanted["contactors"]
-    assert not closing.separated(world.core)
+    view = view_of(world.core.point, True)
+    wants = precharge(view)
+    assert wants.memory.sub_step == "raise"
+    assert wants.contactors is None
+    assert not closing.separated(view)
 
 
 # CST.
@@ -265,15 +267,15 @@ def test_an_offer_of_a_newer_protocol_stands_in_the_record_and_the_charge_goes_o
 @pytest.mark.parametrize("below_v", [0.1, 300.0])
 def test_a_vehicle_that_bears_less_than_it_said_ends_the_insulation_test(below_v: float) -> None:
     world = World().until("insulation")
-    while world.core.memory.stage != "raise":
+    while world.core.point.memory.sub_step != "raise":
         world.step()
-    bhm = world.core.charger.vehicle.bhm
+    bhm = world.core.point.charger.vehicle.bhm
     assert bhm is not None
     world.vehicle.command("silence BHM", world.now_s)
-    bhm.values["maximum_voltage_v"] = world.core.memory.test_voltage_v
-    assert world.step().demand.on
+    bhm.values["maximum_voltage_v"] = world.core.point.memory.test_voltage_v
+    assert world.step().set_point.on
     bhm.values["maximum_voltage_v"] -= below_v
-    assert not world.step().demand.on
+    assert not world.step().set_point.on
     assert world.run_to_end(30.0)["stop_reason"] == "parameter_mismatch"
 
 
@@ -292,7 +294,7 @@ def test_bro_that_falls_back_ends_with_the_supply_off_within_a_second_and_bars_a
         supplied = outputs.relays["auxiliary_supply"]
         assert not [frame for frame in outputs.frames if frame.identifier == identifier_of("CST")]
     assert world.now_s - began_s < 1.0
-    assert world.core.relays_wanted["electronic_lock"]
+    assert world.core.point.held.lock
     body = world.run_to_end(15.0)
     assert body["stop_reason"] == "bms_not_ready"
     world.run(1.0)

@@ -4,8 +4,10 @@ import pytest
 from control_world import World
 
 from agent.control.chassis.signals import SIGNALS
-from agent.control.safety.requirements import SAFETY_INPUTS, START_INPUTS
+from agent.control.safety.requirements import FULL_INPUTS as START_INPUTS
+from agent.control.safety.requirements import safety_inputs
 
+SAFETY_INPUTS = safety_inputs(START_INPUTS)
 SESSION_STATES = ("locked", "handshake", "insulation", "recognition", "parameters", "precharge", "charging")
 NAMED_OTHERWISE = {
     "lock_locked": {"lock_lost", "inputs_lost"},
@@ -25,7 +27,7 @@ def test_a_safety_input_lost_during_a_session_ends_it(state: str, signal: str) -
         world.step()
     assert world.outputs is not None
     assert not world.outputs.relays["contactor_k1"]
-    assert not world.outputs.demand.on
+    assert not world.outputs.set_point.on
     body = world.run_to_end(45.0)
     assert body["stop_reason"] in NAMED_OTHERWISE.get(signal, {"inputs_lost"})
     assert body["result"] == "failed"
@@ -90,7 +92,7 @@ def test_a_register_that_goes_back_never_enters_the_bill() -> None:
     # Afterwards a lower register is a changed meter: noted, and the new truth.
     world.run(1.0)
     assert world.log.events("register_lower")[0]["register_wh"] == 7
-    assert world.core.last_register_wh == 7
+    assert world.core.point.last_register_wh == 7
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -118,10 +120,10 @@ def test_a_wild_suspect_register_is_not_held_against_the_next_good_one() -> None
 def test_an_older_register_reading_changes_nothing() -> None:
     world = World().until("charging")
     world.run(2.0)
-    known_wh = world.core.last_register_wh
+    known_wh = world.core.point.last_register_wh
     world.put("meter_energy_wh", 1, at_s=world.now_s - 0.5)
     world.decide()
-    assert world.core.last_register_wh == known_wh
+    assert world.core.point.last_register_wh == known_wh
     assert "meter_abnormal" not in world.log.alarms()
 
 
@@ -130,7 +132,7 @@ def test_without_module_temperature_or_limit_the_pile_s_own_limit_counts() -> No
     world.missing.add("module_maximum_current_a")
     world.run(5.0)
     assert world.core.state == "charging"
-    assert world.core.limit.by == "vehicle"
+    assert world.core.point.limit.by == "vehicle"
 
 
 def test_without_module_current_the_meter_tells_the_vehicle() -> None:

@@ -14,7 +14,7 @@ from drivers.gbt27930.messages.table import decode, encode, identifier_of
 
 def test_a_whole_charge() -> None:
     world = World(soc_percent=95.0).until("charging")
-    began_wh = world.core.last_register_wh
+    began_wh = world.core.point.last_register_wh
     body = world.run_to_end(200.0)
     assert (body["result"], body["stop_reason"], body["faults"]) == ("settled", "vehicle", [])
     assert world.log.alarms() == []
@@ -82,7 +82,7 @@ def test_telemetry_keeps_its_short_interval_from_the_first_moment_of_charging() 
     world.run(31.0)
     times = [record.at_s for record in world.log.kind("telemetry") if record.body["state"] == "charging"]
     assert len(times) in (2, 3)
-    assert times[0] - world.core.memory.entered_at_s < 15.1
+    assert times[0] - world.core.point.memory.entered_at_s < 15.1
     assert all(later - former == pytest.approx(15.0, abs=0.05) for former, later in itertools.pairwise(times))
     assert all(isinstance(value, int | str) for record in world.log.kind("telemetry") for value in record.body.values())
 
@@ -129,9 +129,9 @@ def test_local_time(wall_ms: int, quality: str, expected: tuple[int, ...] | None
 def insulation_world(step_s: float = 0.02) -> tuple[World, float]:
     """In the middle of the measurement, with the voltage held exactly at the test voltage."""
     world = World(step_s=step_s).until("insulation")
-    while world.core.memory.stage != "measure":
+    while world.core.point.memory.sub_step != "measure":
         world.step()
-    test_v = world.core.memory.test_voltage_v
+    test_v = world.core.point.memory.test_voltage_v
     world.override["outside_voltage_v"] = test_v
     return world, test_v
 
@@ -161,7 +161,7 @@ def test_insulation_at_its_limits(pole: str, ohm_per_v: float, fault: str) -> No
 
 def test_insulation_counts_only_readings_taken_well_after_the_voltage_stood() -> None:
     world, _ = insulation_world()
-    reached_s = world.core.memory.test_voltage_reached_at_s
+    reached_s = world.core.point.memory.test_voltage_reached_at_s
     while not world.log.events("insulation"):
         world.step()
     assert world.now_s - reached_s >= 1.2
@@ -172,7 +172,7 @@ def test_a_resistance_counts_only_while_the_test_voltage_stands(share: float, st
     world, test_v = insulation_world()
     world.override["outside_voltage_v"] = test_v * share
     world.step()
-    assert (world.core.memory.stage == "measure") is stays
+    assert (world.core.point.memory.sub_step == "measure") is stays
 
 
 def test_a_monitor_that_never_measures_fails_the_test_after_30_s() -> None:
@@ -190,7 +190,7 @@ def test_nothing_is_closed_onto_a_voltage_that_stands_outside(voltage_v: float, 
     world = World().until("handshake")
     world.override["outside_voltage_v"] = voltage_v
     world.run(2.5)
-    assert (world.core.memory.contactors_used) is closes
+    assert (world.core.point.memory.contactors_used) is closes
     if not closes:
         body = world.run_to_end(30.0)
         assert body["stop_reason"] == "outside_voltage_present"
@@ -202,9 +202,9 @@ def test_nothing_is_closed_onto_a_voltage_that_stands_outside(voltage_v: float, 
 
 def precharge_world() -> tuple[World, float]:
     world = World().until("precharge")
-    while world.core.memory.stage != "raise":
+    while world.core.point.memory.sub_step != "raise":
         world.step()
-    bcp = world.core.charger.vehicle.bcp
+    bcp = world.core.point.charger.vehicle.bcp
     assert bcp is not None
     return world, float(bcp.values["battery_voltage_v"])
 
@@ -227,8 +227,8 @@ def test_the_battery_must_be_what_it_said(share: float, stays: bool) -> None:
     world, announced_v = precharge_world()
     world.override.update(outside_voltage_v=announced_v * share, inside_voltage_v=0.0)
     world.step()
-    assert (world.core.memory.stage == "raise") is stays
-    assert world.core.demand.on is stays
+    assert (world.core.point.memory.sub_step == "raise") is stays
+    assert world.core.point.held.set_point.on is stays
 
 
 def test_a_vehicle_that_opens_again_during_precharge_is_not_closed_onto() -> None:
@@ -236,7 +236,7 @@ def test_a_vehicle_that_opens_again_during_precharge_is_not_closed_onto() -> Non
     world.override.update(outside_voltage_v=8.0, inside_voltage_v=3.0)
     for _ in range(50):
         assert not world.step().relays["contactor_k1"]
-    assert world.core.demand.voltage_v == 0.0
+    assert world.core.point.held.set_point.voltage_v == 0.0
 
 
 def test_a_battery_that_never_shows_fails_after_30_s() -> None:
@@ -277,7 +277,7 @@ def test_the_contactors_open_in_order_below_5_a_or_after_3_s(current_a: float) -
     world.override["module_current_a"] = current_a
     world.command("stop")
     began_s = world.now_s
-    while world.core.relays_wanted["contactors"]:
+    while world.core.point.held.contactors:
         world.step()
     waited_s = world.now_s - began_s
     assert (waited_s < 0.1) if current_a < 5.0 else (3.0 <= waited_s < 3.2)
@@ -300,26 +300,26 @@ def test_the_lock_opens_only_below_60_v(voltage_v: float, safe: bool) -> None:
     world = World().until("charging")
     world.command("stop")
     world.step()
-    while world.core.memory.stage != "discharge":
+    while world.core.point.memory.sub_step != "discharge":
         world.step()
     world.override["outside_voltage_v"] = voltage_v
     world.run_to_end(40.0)
     world.run(1.0)
     assert world.plant.lock_locked is not safe
-    assert world.core.relays_wanted["electronic_lock"] is not safe
+    assert world.core.point.held.lock is not safe
 
 
 def test_a_vehicle_that_pauses_for_more_than_10_minutes_is_stopped() -> None:
     world = World(step_s=0.05).until("charging")
     world.run(1.0)
     world.vehicle.command("permit off", world.now_s)
-    while not world.core.charger.paused:
+    while not world.core.point.charger.paused:
         world.step()
     world.step()
-    world.core.memory.paused_since_s = world.now_s - 599.0
+    world.core.point.memory.paused_since_s = world.now_s - 599.0
     world.run(0.5)
     assert world.core.state == "charging"
-    assert world.core.demand.current_a == 0.0
+    assert world.core.point.held.set_point.current_a == 0.0
     world.run(1.0)
     body = world.run_to_end(30.0)
     assert (body["stop_reason"], body["result"]) == ("pause_too_long", "failed")
@@ -330,18 +330,18 @@ def test_a_pause_that_ends_lets_the_current_rise_again() -> None:
     seen: list[float] = []
     for _ in range(2500):
         world.step()
-        seen.append(world.core.demand.current_a)
-    assert EventKind.PAUSED in world.core.memory.seen
-    assert EventKind.RESUMED in world.core.memory.seen
+        seen.append(world.core.point.held.set_point.current_a)
+    assert EventKind.PAUSED in world.core.point.memory.seen
+    assert EventKind.RESUMED in world.core.point.memory.seen
     first = next(index for index, current_a in enumerate(seen) if current_a > 20)
     assert 0.0 in seen[first:]
     assert seen[-1] > 20
-    assert world.core.memory.paused_since_s is None
+    assert world.core.point.memory.paused_since_s is None
 
 
 def test_the_set_point_rises_by_50_a_per_second() -> None:
     world = World(step_s=0.1).until("charging")
-    seen = [world.step().demand.current_a for _ in range(60)]
+    seen = [world.step().set_point.current_a for _ in range(60)]
     rises = [later - former for former, later in itertools.pairwise(seen)]
     assert max(rises) == pytest.approx(5.0)
     assert max(seen) == pytest.approx(120.0)
@@ -363,14 +363,14 @@ def test_every_vehicle_charges_and_stops(name: str) -> None:
 def test_a_vehicle_that_bears_less_than_the_test_voltage_ends_the_test(stage: str, below_v: float, ends: bool) -> None:
     """BHM is repeated; the first one chose the test voltage."""
     world = World().until("insulation")
-    while world.core.memory.stage != stage:
+    while world.core.point.memory.sub_step != stage:
         world.step()
     world.vehicle_mute = True
-    test_v = world.core.memory.test_voltage_v
+    test_v = world.core.point.memory.test_voltage_v
     payload = encode("BHM", {"maximum_voltage_v": round(test_v - below_v, 1)})
     world.core.on_frame(CanFrame(identifier_of("BHM"), payload), world.now_s)
     outputs = world.step()
-    assert not (ends and outputs.demand.on)
+    assert not (ends and outputs.set_point.on)
     world.run(0.1)
     assert ("parameter_mismatch" in world.log.alarms()) is ends
     assert (world.core.state == "insulation") is not ends

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# A run on a machine that stood still meanwhile says nothing about the agent, and says so: it is made again.
-pytestmark = [pytest.mark.bench, pytest.mark.flaky(reruns=2, only_rerun=["stood still for"])]
+# A run on a stalled machine proves nothing about the agent and reports it: it is repeated.
+pytestmark = [pytest.mark.bench, pytest.mark.flaky(reruns=2, only_rerun=["machine stalled for"])]
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_whole_charge_ends_well_also_when_the_usual_port_is_taken(folder: Path
         run = Run(folder)
         code = run.end(240)
     assert code == 0, run.text
-    assert "The charge ended well." in run.text
+    assert "The charge passed every check." in run.text
     for state in ("plugged:", "insulation test:", "charging:", "settled:", "idle:"):
         assert state in run.text, state
     (session,) = sessions(folder)
@@ -132,7 +132,7 @@ def test_an_interrupted_run_ends_in_order(
     assert run.until(moment, 60), run.text
     run.process.send_signal(number)
     assert run.end(60) == 130, run.text
-    assert "Stopped in order on request." in run.text
+    assert "Stopped normally on request." in run.text
     assert "not open" not in run.text
     assert processes_with(folder) == []
     if with_session:

@@ -175,5 +175,5 @@ def test_a_machine_that_stood_still_is_named() -> None:
     outcome.probe = {**GOOD_PROBE, "standstills": [{"at_s": 5.0, "length_s": 0.29}]}
     assert standstill(outcome, "en") == ""
     outcome.probe = {**GOOD_PROBE, "standstills": [{"at_s": 5.0, "length_s": 1.31}, {"at_s": 6.0, "length_s": 0.5}]}
-    assert "stood still for 1.3 s" in standstill(outcome, "en")
+    assert "stalled for 1.3 s" in standstill(outcome, "en")
     assert "1.3" in standstill(outcome, "zh")

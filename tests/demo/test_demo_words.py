@@ -33,7 +33,7 @@ def test_both_languages_are_there_and_take_the_same_values(table: dict[str, tupl
 
 def test_a_text_fills_its_places() -> None:
     assert text("agent_exit", "en", code=3) == "the agent ended with exit code 3"
-    assert text("agent_exit", "zh", code=3) == "代理退出码3"
+    assert text("agent_exit", "zh", code=3) == "控制程序退出码 3"
     with pytest.raises(KeyError):
         text("no such text", "en")
 

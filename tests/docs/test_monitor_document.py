@@ -7,7 +7,7 @@ import pytest
 
 from agent.control.listener.faults import FAULT_IDS
 from agent.control.listener.session import NORMAL_STOPS
-from agent.settings.schema import MonitorConnector
+from agent.settings.schema import Connector
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "monitor.md").read_text(encoding="utf-8")
@@ -30,8 +30,9 @@ def test_the_reasons_are_named(reason: str) -> None:
 
 
 def test_the_devices_are_named() -> None:
-    for section in ("meter", "inputs"):
-        assert section in MonitorConnector.__struct_fields__
+    for key in ("meter", "insulation_monitor", "wiring"):
+        assert key in Connector.__struct_fields__
+        assert key.replace("_", " ") in TEXT
     for path in re.findall(r"`((?:config|docs)/[\w./-]+)`", TEXT):
         assert (ROOT / path).exists(), path
 

@@ -97,5 +97,5 @@ def test_a_block_may_end_early() -> None:
 
 
 def test_a_signal_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not deliver frequency_hz"):
+    with pytest.raises(ValueError, match="does not provide frequency_hz"):
         mapped_meter(identifier_map("yada-dcm3366q"), NUMBER, 1.0, signals=["frequency_hz"])

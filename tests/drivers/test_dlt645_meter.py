@@ -198,7 +198,7 @@ def test_a_refused_item_does_not_disturb_the_others() -> None:
 @pytest.mark.parametrize(
     ("reads", "address", "unit", "says"),
     [
-        ([], NUMBER, 1.0, "nothing to read"),
+        ([], NUMBER, 1.0, "no signal to read"),
         ([READS[0], READS[0]], NUMBER, 1.0, "twice"),
         (READS, NUMBER, 0.0, "not positive"),
         (READS, NUMBER, float("nan"), "not positive"),

@@ -2,7 +2,6 @@
 
 import os
 import pty
-import socket
 import struct
 import tty
 from typing import Any
@@ -11,10 +10,18 @@ import pytest
 
 from drivers.can import listening
 from drivers.can.frame import CanFrame
-from drivers.can.link_mode import LinkModeError, listen_only_of, parse, request_for
+from drivers.can.interfaces import CAN_INTERFACES, SELF_LISTEN_ONLY
+from drivers.can.kernel_link import (
+    KernelLink,
+    KernelLinkError,
+    check_kernel_link,
+    kernel_link,
+    parse,
+    request_for,
+)
 from drivers.can.listening import Acknowledging, ListeningPort, interface_acknowledges
 from drivers.can.slcan import SlcanPort
-from drivers.can.socketcan import SocketcanPort
+from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
 from hil_tests.bench.slcan import SlcanAdapter
 
@@ -27,6 +34,15 @@ class Inner:
     def __init__(self) -> None:
         self.sent: list[CanFrame] = []
         self.closed = 0
+        self.ticks: list[float] = []
+        self.counters = CanCounters()
+        self.state = BusState.PASSIVE
+
+    def is_ready(self, now_s: float) -> bool:
+        return now_s > 1.0
+
+    def tick(self, now_s: float) -> None:
+        self.ticks.append(now_s)
 
     def fileno(self) -> int:
         return 7
@@ -55,32 +71,29 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return calls
 
 
-@pytest.mark.parametrize("interface", ["slcan", "socketcan"])
+@pytest.mark.parametrize("interface", CAN_INTERFACES)
 def test_it_is_opened_listen_only(opened: list[tuple[Any, ...]], interface: str) -> None:
-    ListeningPort(interface, "x", 250_000)
+    line = ListeningPort(interface, "x", 250_000)
     assert opened == [(interface, "x", 250_000, True)]
+    expected = Acknowledging.NO if interface in SELF_LISTEN_ONLY else Acknowledging.UNKNOWN
+    assert line.acknowledging is expected
 
 
 def test_it_can_be_read_and_closed_and_nothing_else(opened: list[tuple[Any, ...]]) -> None:
     line = ListeningPort("slcan", "x", 250_000)
     assert (line.fileno(), line.receive(1.0)) == (7, [FRAME])
+    assert (line.state, line.is_ready(1.0), line.is_ready(2.0)) == (BusState.PASSIVE, False, True)
+    line.tick(3.0)
     line.close()
     public = {name for name in dir(line) if not name.startswith("_")}
-    assert public == {"fileno", "receive", "close", "acknowledging"}
+    assert public == {
+        *("fileno", "receive", "close", "acknowledging"),
+        *("is_ready", "tick", "state", "counters", "restarts_by_opening"),
+    }
     held = [getattr(line, name) for name in ListeningPort.__slots__]
     assert not any(isinstance(value, Inner) for value in held), "the port itself is not kept"
     with pytest.raises(AttributeError):
         line.send = print  # type: ignore[attr-defined]
-
-
-def test_a_port_below_refuses_to_send_as_well() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        below = SocketcanPort(ours, "can0", listen_only=True)
-        assert below.send(FRAME) is False
-        theirs.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            theirs.recv(16)
 
 
 def test_an_slcan_adapter_is_opened_with_l_and_keeps_every_frame_off_the_bus() -> None:
@@ -126,33 +139,107 @@ def attribute(kind: int, data: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
 
 
-def answer(info: bytes, kind: int = 16) -> bytes:
-    body = struct.pack("=BxHiII", 0, 280, 3, 0, 0) + attribute(3, b"can0\0") + attribute(18, info)
+def answer(info: bytes, kind: int = 16, flags: int = 1) -> bytes:
+    body = struct.pack("=BxHiII", 0, 280, 3, flags, 0) + attribute(3, b"can0\0") + attribute(18, info)
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 1, 0) + body
 
 
-def can_info(flags: int, kind: bytes = b"can\0") -> bytes:
-    data = attribute(1, struct.pack("=8I", *([0] * 8))) + attribute(5, struct.pack("=II", 0xFF, flags))
+def can_info(
+    flags: int | None = 0,
+    kind: bytes = b"can\0",
+    *,
+    bitrate_bps: int = 250_000,
+    state: int = 0,
+    restart_ms: int = 100,
+) -> bytes:
+    data = attribute(1, struct.pack("=8I", bitrate_bps, *([0] * 7))) + attribute(4, struct.pack("=I", state))
+    data += attribute(6, struct.pack("=I", restart_ms))
+    if flags is not None:
+        data += attribute(5, struct.pack("=II", 0xFF, flags))
     return attribute(1, kind) + attribute(2 | 0x8000, data)
 
 
+UNKNOWN = KernelLink("can0", is_up=True)
+
+
 @pytest.mark.parametrize(
-    ("info", "expected"),
+    ("info", "listen_only"),
+    [(can_info(0x02), True), (can_info(0x22), True), (can_info(0x00), False), (can_info(0x20), False)],
+)
+def test_the_mode_of_an_interface(info: bytes, listen_only: bool) -> None:
+    assert parse("can0", answer(info)) == KernelLink("can0", True, 250_000, BusState.ACTIVE, 100, listen_only)
+
+
+@pytest.mark.parametrize(
+    "info",
     [
-        (can_info(0x02), True),
-        (can_info(0x22), True),
-        (can_info(0x00), False),
-        (can_info(0x20), False),
-        (can_info(0x02, b"vcan\0"), None),
-        (attribute(1, b"can\0"), None),
-        (attribute(1, b"can\0") + attribute(2, attribute(5, b"\x02")), None),
-        (b"", None),
-        (b"\x01\x00\x00\x00", None),
-        (b"\xff\xff\x01\x00", None),
+        can_info(0x02, b"vcan\0"),
+        attribute(1, b"can\0"),
+        attribute(1, b"can\0") + attribute(2, attribute(5, b"\x02")),
+        b"",
+        b"\x01\x00\x00\x00",
+        b"\xff\xff\x01\x00",
     ],
 )
-def test_the_mode_of_an_interface(info: bytes, expected: bool | None) -> None:
-    assert parse(answer(info)) is expected
+def test_an_interface_of_which_nothing_is_said(info: bytes) -> None:
+    link = parse("can0", answer(info))
+    assert link == UNKNOWN
+    assert check_kernel_link(link, 250_000) == [], "nothing is wrong with what nothing is known of"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (0, BusState.ACTIVE),
+        (1, BusState.WARNING),
+        (2, BusState.PASSIVE),
+        (3, BusState.OFF),
+        (4, BusState.UNKNOWN),
+        (5, BusState.UNKNOWN),
+    ],
+)
+def test_the_state_of_the_controller(state: int, expected: BusState) -> None:
+    assert parse("can0", answer(can_info(state=state))).state is expected
+
+
+def test_the_state_of_an_interface_that_is_down_says_nothing() -> None:
+    link = parse("can0", answer(can_info(None, bitrate_bps=0), flags=0))
+    assert link == KernelLink("can0", is_up=False, restart_ms=100)
+
+
+def test_an_interface_as_the_site_file_wants_it() -> None:
+    assert check_kernel_link(parse("can0", answer(can_info())), 250_000) == []
+
+
+@pytest.mark.parametrize(
+    ("link", "wrong", "what", "cure"),
+    [
+        (
+            KernelLink("can0", True, 500_000, restart_ms=100),
+            True,
+            "runs at 500000 bit/s, the site file says 250000 bit/s",
+            "ip link set can0 down; ip link set can0 up type can bitrate 250000 restart-ms 100, and",
+        ),
+        (
+            KernelLink("can0", True, 500_000, restart_ms=0, listen_only=True),
+            True,
+            "runs at 500000 bit/s",
+            "bitrate 250000 restart-ms 100 listen-only on",
+        ),
+        (KernelLink("can0", False), True, "is down", "do: ip link set can0 up type can bitrate 250000 restart-ms 100"),
+        (KernelLink("can0", True, 250_000, restart_ms=0), False, "stays off after bus-off", "restart-ms 100"),
+    ],
+)
+def test_an_interface_that_does_not_fit_the_site_file(link: KernelLink, wrong: bool, what: str, cure: str) -> None:
+    (found,) = check_kernel_link(link, 250_000)
+    assert (found.wrong, what in found.what.en, cure in found.cure.en) == (wrong, True, True)
+    assert "can0" in found.what.zh
+    assert "ip link set can0" in found.cure.zh
+
+
+def test_two_findings_at_once() -> None:
+    found = check_kernel_link(KernelLink("can0", True, 125_000, restart_ms=0, listen_only=False), 250_000)
+    assert [finding.wrong for finding in found] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -166,13 +253,13 @@ def test_the_mode_of_an_interface(info: bytes, expected: bool | None) -> None:
     ],
 )
 def test_an_answer_that_is_none(data: bytes) -> None:
-    with pytest.raises(LinkModeError):
-        parse(data)
+    with pytest.raises(KernelLinkError):
+        parse("can0", data)
 
 
 def test_a_refusal_names_its_number() -> None:
-    with pytest.raises(LinkModeError, match="error 19"):
-        parse(struct.pack("=IHHIIi", 20, 2, 0, 1, 0, -19))
+    with pytest.raises(KernelLinkError, match="error 19"):
+        parse("can0", struct.pack("=IHHIIi", 20, 2, 0, 1, 0, -19))
 
 
 def test_the_question_is_one_message() -> None:
@@ -182,12 +269,12 @@ def test_the_question_is_one_message() -> None:
 
 
 def test_this_kernel_answers_about_its_loopback() -> None:
-    assert listen_only_of("lo") is None
+    assert kernel_link("lo").listen_only is None
 
 
 def test_an_interface_that_does_not_exist() -> None:
-    with pytest.raises(LinkModeError):
-        listen_only_of("nothere0")
+    with pytest.raises(KernelLinkError):
+        kernel_link("nothere0")
 
 
 @pytest.mark.parametrize(
@@ -196,18 +283,18 @@ def test_an_interface_that_does_not_exist() -> None:
         (True, Acknowledging.NO, ""),
         (False, Acknowledging.YES, "ip link set can0"),
         (None, Acknowledging.UNKNOWN, "does not say"),
-        (LinkModeError("no netlink"), Acknowledging.UNKNOWN, "no netlink"),
+        (KernelLinkError("no netlink"), Acknowledging.UNKNOWN, "no netlink"),
     ],
 )
 def test_what_follows_from_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, says: Any, expected: Acknowledging, words: str
 ) -> None:
-    def answer_of(channel: str) -> bool | None:
+    def answer_of(channel: str) -> KernelLink:
         if isinstance(says, Exception):
             raise says
-        return says  # type: ignore[no-any-return]
+        return KernelLink(channel, is_up=True, listen_only=says)
 
-    monkeypatch.setattr("drivers.can.link_mode.listen_only_of", answer_of)
+    monkeypatch.setattr("drivers.can.kernel_link.kernel_link", answer_of)
     assert interface_acknowledges("can0") is expected
     assert words in caplog.text
     assert bool(words) == bool(caplog.text)

@@ -47,7 +47,7 @@ ACREL = [
     ("exponent_register = 3,", "exponent_register = 30,", "fields[1].register", "takes 29 registers in one request"),
     ("exponent_register = 1,", "exponent_register = 0xFF,", "fields[0].register", "takes 256 registers"),
     ("{ first = 0, last = 19 }", "{ first = 5, last = 4 }", "readable[0].last", "is before first"),
-    ('register = 12, type = "u32"', 'register = 12, type = "f32"', "fields[3].type", "not fit for billing"),
+    ('register = 12, type = "u32"', 'register = 12, type = "f32"', "fields[3].type", "must not be used for billing"),
     ('register = 12, type = "u32"', 'register = 12, type = "u33"', "fields[3].type", "u33"),
     (
         'register = 12, type = "u32", unit = "Wh"',
@@ -67,20 +67,20 @@ ACREL = [
         'signal = "meter_power_w", register = 8, type = "i16", unit = "W"',
         'signal = "meter_voltage_v", register = 8, type = "i16", unit = "V"',
         "fields[2].signal",
-        "stands twice",
+        "is listed twice",
     ),
-    ('unit = "degC", scale = 0.1', 'unit = "degC", scale = 0.0', "fields[6].scale", "makes no value"),
-    ('unit = "degC", scale = 0.1', 'unit = "degC", scale = inf', "fields[6].scale", "makes no value"),
+    ('unit = "degC", scale = 0.1', 'unit = "degC", scale = 0.0', "fields[6].scale", "gives no value"),
+    ('unit = "degC", scale = 0.1', 'unit = "degC", scale = inf', "fields[6].scale", "gives no value"),
     ('unit = "degC"', 'unit = "degC", sentinels = [0x10000]', "fields[6].sentinels", "does not fit"),
-    ('unit = "degC"', 'unit = "degC", rollover = 1000', "fields[6].rollover", "only a counter of energy"),
+    ('unit = "degC"', 'unit = "degC", rollover = 1000', "fields[6].rollover", "only an energy counter rolls over"),
     (
         'type = "u32", unit = "Wh"',
         'type = "u32", unit = "Wh", rollover = 0x100000001',
         "fields[3].rollover",
         "does not fit into u32",
     ),
-    ('unit = "degC"', 'unit = "degC", ratios = ["ct"]', "fields[6].ratios", "there is no ratio ct"),
-    ('unit = "degC"', 'unit = "degC", variant = "new"', "fields[6].variant", "there is no variant new"),
+    ('unit = "degC"', 'unit = "degC", ratios = ["ct"]', "fields[6].ratios", "unknown ratio ct"),
+    ('unit = "degC"', 'unit = "degC", variant = "new"', "fields[6].variant", "unknown variant new"),
     ('unit = "degC"', 'unit = "degC", channel = 2', "fields[6].channel", "all channels have the same registers"),
     ('group = "energy", disputed', 'group = "energie", disputed', "group", "energie"),
     (
@@ -100,17 +100,17 @@ ACREL = [
     ),
     ('id = "acrel-djsf1352-rn"', 'id = "another"', "id", "write acrel-djsf1352-rn"),
     ('protocol = "modbus"', 'protocol = "modbuss"', "protocol", "did you mean modbus?"),
-    ('protocol = "modbus"', 'protocol = "profibus-dp"', "protocol", "there is: modbus, dlt645-2007"),
-    ('protocol = "modbus"', "protocol = 1", "protocol", "is missing or no text"),
-    ('protocol = "modbus"\n', "", "protocol", "is missing or no text"),
-    ("schema = 2", "schema = 1", "schema", "is a former format, this version reads 2; drop [[blocks]]"),
+    ('protocol = "modbus"', 'protocol = "profibus-dp"', "protocol", "valid: modbus, dlt645-2007"),
+    ('protocol = "modbus"', "protocol = 1", "protocol", "is missing or not a text"),
+    ('protocol = "modbus"\n', "", "protocol", "is missing or not a text"),
+    ("schema = 2", "schema = 1", "schema", "is an old format, this version reads 2; remove [[blocks]]"),
     ("schema = 2", "schema = 3", "schema", "is newer than the 2 that this version reads; update"),
     ("schema = 2", "schema = 0", "schema", ">= 2"),
-    ("schema = 2", "schema = ", "", "is not TOML"),
+    ("schema = 2", "schema = ", "", "not valid TOML"),
 ]
 
 DTSU = [
-    ('name = "old", choice = "energy"', 'name = "new", choice = "energy"', "variants[1].name", "new stands twice"),
+    ('name = "old", choice = "energy"', 'name = "new", choice = "energy"', "variants[1].name", "new is listed twice"),
     (
         'name = "old", choice = "energy"',
         'name = "old", choice = "enorgy"',
@@ -118,7 +118,7 @@ DTSU = [
         "did you mean energy?",
     ),
     ('probe = "energy_import_wh"', 'probe = "energy_imprt_wh"', "variants[0].probe", "did you mean energy_import_wh?"),
-    ('name = "pt"', 'name = "ct"', "ratios[1].name", "ct stands twice"),
+    ('name = "pt"', 'name = "ct"', "ratios[1].name", "ct is listed twice"),
     ('name = "pt"', 'name = "vt"', "ratios[1].name", "no field uses vt"),
     ('ratios = ["pt"]', 'ratios = ["pct"]', "fields[0].ratios", "did you mean"),
     ("minimum = 0.1, maximum = 999.9", "minimum = 2.0, maximum = 1.0", "ratios[1].maximum", "1 is below minimum, 2"),
@@ -126,14 +126,14 @@ DTSU = [
         'register = 0x0007, type = "u16"',
         'register = 0xFFFF, type = "u32"',
         "ratios[1].register",
-        "reaches past register 65535",
+        "exceeds register 65535",
     ),
-    ('register = 0x2044, type = "f32"', 'register = 0xFFFF, type = "f32"', ".register", "reaches past register 65535"),
+    ('register = 0x2044, type = "f32"', 'register = 0xFFFF, type = "f32"', ".register", "exceeds register 65535"),
     (
         'group = "energy", ratios = ["ct", "pt"], variant = "old"',
         'group = "energy", ratios = ["ct", "pt"], variant = "new"',
         "fields",
-        "stands twice",
+        "is listed twice",
     ),
     (
         'name = "ct", register = 0x0006',
@@ -141,14 +141,14 @@ DTSU = [
         "fields",
         "takes 8202 registers",
     ),
-    ('variant = "old", disputed', "disputed", ".signal", "energy_import_wh stands twice"),
+    ('variant = "old", disputed', "disputed", ".signal", "energy_import_wh is listed twice"),
 ]
 
 YADA = [
-    ('di = "02000200"', 'di = "02000100"', "items[1].di", "02000100 stands twice"),
+    ('di = "02000200"', 'di = "02000100"', "items[1].di", "02000100 is listed twice"),
     ('di = "02000200"', 'di = "2000200"', "items[0].di", ""),
-    ("meter_energy_t1_wh", "meter_energy_t2_wh", "items[4].signal", "stands twice"),
-    ("computed_power = true", "computed_power = false", "items", "meter_power_w is missing; a DC meter delivers"),
+    ("meter_energy_t1_wh", "meter_energy_t2_wh", "items[4].signal", "is listed twice"),
+    ("computed_power = true", "computed_power = false", "items", "meter_power_w is missing; a DC meter must provide"),
     (
         'decimals = 2, unit = "kWh", group = "energy"',
         'decimals = 2, unit = "kWh", rollover = 0x100000001',
@@ -166,13 +166,13 @@ YADA = [
 ]
 
 DLT = [
-    ('di = "0201FF00"', 'di = "02010100"', "blocks[0].di", "stands twice"),
-    ('di = "0202FF00"', 'di = "0201FF00"', "blocks[1].di", "stands twice"),
+    ('di = "0201FF00"', 'di = "02010100"', "blocks[0].di", "is listed twice"),
+    ('di = "0202FF00"', 'di = "0201FF00"', "blocks[1].di", "is listed twice"),
     (
         'items = ["02010100"',
         'items = ["02010109"',
         "blocks[0].items",
-        "there is no item 02010109; did you mean 02010100?",
+        "unknown item 02010109; did you mean 02010100?",
     ),
     ('items = ["02020100"', 'items = ["02010100"', "blocks[1].items", "is in the block 0201FF00 already"),
     ('"energy_import_wh"', '"energy_import_t9_wh"', "items", "is not a signal"),
@@ -239,7 +239,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         load_map(tmp_path / "none.toml")
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe")
-    with pytest.raises(RegisterMapError, match="is not TOML"):
+    with pytest.raises(RegisterMapError, match="not valid TOML"):
         load_map(binary)
 
 

@@ -180,7 +180,7 @@ def test_a_connection_that_takes_nothing_at_once_is_given_up(listener: socket.so
             raise BlockingIOError
 
     real, port._socket = port._socket, Full()  # type: ignore[assignment]
-    with pytest.raises(PortError, match="takes nothing"):
+    with pytest.raises(PortError, match="accepts no more data"):
         port.write(b"x")
     real.close()
     other.close()
@@ -188,7 +188,7 @@ def test_a_connection_that_takes_nothing_at_once_is_given_up(listener: socket.so
 
 def test_a_side_that_takes_no_more_is_given_up(listener: socket.socket) -> None:
     port, other = opened(listener)
-    with other, pytest.raises(PortError, match="takes nothing"):  # noqa: PT012 - until its buffers are full
+    with other, pytest.raises(PortError, match="accepts no more data"):  # noqa: PT012 - until its buffers are full
         for _ in range(1000):
             port.write(bytes(100_000))
     assert port.dropped == 1

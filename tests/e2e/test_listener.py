@@ -85,7 +85,11 @@ def test_a_listener_follows_a_whole_charge_and_never_sends() -> None:
 
 
 def test_without_a_meter_a_charge_that_the_vehicle_ends() -> None:
-    site: dict[str, Any] = {"connector": {"meter": None, "inputs": None}, "bus": {"modbus": None}}
+    site: dict[str, Any] = {
+        "connector": {"meter": None, "wiring": None, "boards": None},
+        "board": None,
+        "bus": {"modbus": None},
+    }
     with Pile(tap=True) as pile, Listener(pile, **site) as listener:
         listener.wait("the listener is well", lambda status: status["faults"] == [] and status["recorder"]["ok"])
         pile.bench.do("vehicle target 80.8")

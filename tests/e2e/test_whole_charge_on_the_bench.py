@@ -24,7 +24,7 @@ STATES = [
 
 
 def check_settled(pile: Pile, session: str, reason: str) -> None:
-    """The session ended well, the pile is at rest and the vehicle has closed its side."""
+    """The session ended normally, the pile is at rest and the vehicle has closed its side."""
     pile.wait_state("settled")
     found = pile.wait_closed(session)
     ended = found["ended"]
@@ -51,7 +51,7 @@ def check_settled(pile: Pile, session: str, reason: str) -> None:
 
 def test_the_platform_starts_and_stops_a_charge(pile: Pile) -> None:
     pile.bench.do("plug")
-    pile.wait("nothing speaks against a start", lambda status: bool(status["may_start"]))
+    pile.wait("no start blocker", lambda status: bool(status["may_start"]))
     start = pile.platform.order("start")
     wait_charging(pile)
     wait_until(lambda: len(pile.platform.replies(start)) == 2, "both answers to the start", 30.0)

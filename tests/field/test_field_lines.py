@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.field import lines
-from agent.field.lines import REOPEN_INTERVAL_S, CanLine, Line, ModbusLine
+from agent.field import can_lines, lines
+from agent.field.can_lines import CanLine
+from agent.field.lines import REOPEN_INTERVAL_S, Line, ModbusLine
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
@@ -61,7 +63,20 @@ class FakeCan:
         self.sent: list[CanFrame] = []
         self.accepts = True
         self.fail: PortError | None = None
+        self.tick_fails: PortError | None = None
         self.closed = False
+        self.ready = True
+        self.counters = CanCounters()
+        self.state = BusState.UNKNOWN
+        self.restarts_by_opening = True
+
+    def is_ready(self, now_s: float) -> bool:
+        self.tick(now_s)
+        return self.ready
+
+    def tick(self, now_s: float) -> None:
+        if self.tick_fails is not None:
+            raise self.tick_fails
 
     def fileno(self) -> int:
         return 43
@@ -199,8 +214,12 @@ def can(monkeypatch: pytest.MonkeyPatch) -> tuple[CanLine, list[FakeCan]]:
         ports.append(FakeCan())
         return ports[-1]
 
-    monkeypatch.setattr(lines, "open_can_port", open_fake)
+    monkeypatch.setattr(can_lines, "open_can_port", open_fake)
     return CanLine("vehicle", "slcan", "/dev/y", 250_000), ports
+
+
+def state_of(line: CanLine) -> BusState:
+    return line.bus_state
 
 
 FRAMES: Sequence[CanFrame] = [CanFrame(1, b"\x01"), CanFrame(2, b"\x02")]
@@ -236,6 +255,119 @@ def test_a_lost_can_port_is_closed_and_opened_again(can: tuple[CanLine, list[Fak
     line.close(2.0)
     line.close(2.0)
     assert ports[1].closed
+
+
+def test_an_adapter_that_takes_time_to_open_is_asked_until_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = FakeCan()
+    slow.ready = False
+    monkeypatch.setattr(can_lines, "open_can_port", lambda *_: slow)
+    line = CanLine("vehicle", "canalystii", "0", 250_000)
+    assert not line.try_open(2.0)
+    assert not line.try_open(2.1)
+    assert (line.is_open, line.fileno(), slow.closed) == (False, -1, False)
+    slow.ready = True
+    assert line.try_open(2.2), "asked again at once, not after a second"
+    assert line.fileno() == 43
+
+
+def test_an_adapter_that_cannot_be_opened_says_why_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = FakeCan(), FakeCan()
+    bad.ready, bad.tick_fails = False, port_error("no adapter")
+    ports = iter([bad, good])
+    monkeypatch.setattr(can_lines, "open_can_port", lambda *_: next(ports))
+    line = CanLine("vehicle", "canalystii", "0", 250_000)
+    assert not line.try_open(2.0)
+    assert bad.closed
+    assert "no adapter" in line.trouble
+    assert not line.try_open(2.5)
+    assert line.try_open(2.0 + REOPEN_INTERVAL_S)
+
+
+def test_an_attempt_to_open_is_given_up_with_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = FakeCan()
+    slow.ready = False
+    monkeypatch.setattr(can_lines, "open_can_port", lambda *_: slow)
+    line = CanLine("vehicle", "canalystii", "0", 250_000)
+    line.try_open(0.0)
+    line.close(0.1)
+    assert slow.closed
+
+
+def test_a_port_that_fails_in_its_regular_call_is_lost(can: tuple[CanLine, list[FakeCan]]) -> None:
+    line, ports = can
+    line.try_open(0.0)
+    assert not line.try_open(1.0)
+    assert line.is_open
+    ports[0].tick_fails = port_error("stuck")
+    assert not line.try_open(2.0)
+    assert (line.is_open, ports[0].closed) == (False, True)
+
+
+def test_a_cause_that_comes_again_and_again_is_logged_once(
+    can: tuple[CanLine, list[FakeCan]], caplog: pytest.LogCaptureFixture
+) -> None:
+    line, ports = can
+    for now_s in (0.0, 1.0, 2.0):
+        assert line.try_open(now_s)
+        ports[-1].fail = port_error("refused")
+        line.read(now_s + 0.1)
+    assert caplog.text.count("refused") == 1
+    assert line.try_open(3.0)
+    ports[-1].frames = list(FRAMES)
+    line.read(3.1)
+    ports[-1].fail = port_error("refused")
+    line.read(3.2)
+    assert caplog.text.count("refused") == 2, "it had worked meanwhile"
+
+
+def test_bus_off_closes_an_adapter_and_opens_it_after_a_pause(can: tuple[CanLine, list[FakeCan]]) -> None:
+    line, ports = can
+    line.try_open(0.0)
+    assert state_of(line) is BusState.UNKNOWN
+    ports[0].state = BusState.OFF
+    line.read(5.0)
+    assert (ports[0].closed, line.is_open, line.trouble, line.bus_state) == (True, False, "bus-off", BusState.OFF)
+    assert not line.try_open(5.9)
+    assert line.try_open(6.0)
+    assert state_of(line) is BusState.OFF, "still not heard"
+    ports[1].frames = list(FRAMES)
+    line.read(6.1)
+    assert state_of(line) is BusState.UNKNOWN
+    assert line.status(6.2)["bus_off"] == 1
+
+
+def test_bus_off_is_forgotten_when_the_adapter_reports_better_or_nothing_for_long(
+    can: tuple[CanLine, list[FakeCan]],
+) -> None:
+    line, ports = can
+    line.try_open(0.0)
+    ports[0].state = BusState.OFF
+    line.try_open(1.0)
+    line.try_open(2.0)
+    ports[1].state = BusState.WARNING
+    line.try_open(3.0)
+    assert state_of(line) is BusState.WARNING
+    ports[1].state = BusState.OFF
+    line.try_open(4.0)
+    line.try_open(5.0)
+    line.try_open(8.0)
+    assert state_of(line) is BusState.OFF
+    line.try_open(8.1)
+    assert state_of(line) is BusState.UNKNOWN
+    assert line.status(9.0)["bus_off"] == 2
+
+
+def test_bus_off_of_a_kernel_interface_leaves_the_port_open(can: tuple[CanLine, list[FakeCan]]) -> None:
+    line, ports = can
+    line.try_open(0.0)
+    ports[0].restarts_by_opening = False
+    ports[0].state = BusState.OFF
+    line.read(1.0)
+    line.read(1.1)
+    assert (line.is_open, line.bus_state, line.bus_off_count) == (True, BusState.OFF, 1)
+    ports[0].state = BusState.ACTIVE
+    line.read(1.2)
+    assert state_of(line) is BusState.ACTIVE
 
 
 def test_a_bare_line_is_no_line() -> None:

@@ -11,11 +11,12 @@ import pytest
 from agent.control.dc.core import ControlCore, Outputs
 from agent.field import base_loop
 from agent.field import loop as field_loop
-from agent.field.assembly import Hardware, build_hardware
-from agent.field.lines import CanLine
+from agent.field.assembly import ConnectorHardware, GroupHardware, Hardware, build_hardware
+from agent.field.can_lines import CanLine
 from agent.field.loop import FieldLoop
-from agent.field.parameters import control_parameters
+from agent.field.parameters import connector_parameters
 from drivers.can.frame import CanFrame
+from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
 from drivers.gbt27930.charger.dialogue import Phase
 from drivers.gbt27930.messages.table import MESSAGES, encode, identifier_of
@@ -34,6 +35,15 @@ class Port:
         self.sent: list[tuple[float, CanFrame]] = []
         self.clock: Clock
         self.gone = False
+        self.counters = CanCounters()
+        self.state = BusState.UNKNOWN
+        self.restarts_by_opening = False
+
+    def is_ready(self, now_s: float) -> bool:
+        return True
+
+    def tick(self, now_s: float) -> None:
+        """Nothing to ask."""
 
     def fileno(self) -> int:
         return DESCRIPTOR
@@ -118,9 +128,9 @@ class CountingCore(ControlCore):
 
     steps = 0
 
-    def step(self, now_s: float, wall_ms: int, wall_quality: str) -> Outputs:
+    def evaluate(self, now_s: float, wall_ms: int, wall_quality: str) -> Outputs:
         self.steps += 1
-        return super().step(now_s, wall_ms, wall_quality)
+        return super().evaluate(now_s, wall_ms, wall_quality)
 
 
 class Bench:
@@ -132,12 +142,14 @@ class Bench:
         self.clock = Clock(self.port)
         for module in (base_loop, field_loop):
             monkeypatch.setattr(module, "time", self.clock)
-        parameters = control_parameters(site, boot_id="0" * 32, version="test")
+        parameters = connector_parameters(site, site.connectors[0], boot_id="0" * 32, version="test")
         self.core = CountingCore(parameters, self.clock.now_s)
         line = Line("vehicle", "slcan", "can0", 250_000)
         line.port = self.port
         built = build_hardware(site)
-        hardware = Hardware([], line, line, built.relay_board, built.power_stage)
+        (connector,) = built.connectors
+        group = GroupHardware("A", connector.groups[0].rated, line, connector.groups[0].stage)
+        hardware = Hardware([], [line], [ConnectorHardware(1, line, connector.outputs, [group])], {})
         self.loop = FieldLoop(
             self.core,
             parameters,
@@ -160,7 +172,7 @@ class Bench:
 
     def begin(self) -> None:
         """The dialogue waits for BRM."""
-        charger = self.core.charger
+        charger = self.core.point.charger
         charger.begin(self.clock.now_s)
         charger.receive(CanFrame(identifier_of("BHM"), encode("BHM", {"maximum_voltage_v": 500.0})), self.clock.now_s)
         charger.insulation_passed(self.clock.now_s)
@@ -199,20 +211,20 @@ def test_an_event_is_evaluated_in_the_same_turn(bench: Bench) -> None:
     bench.begin()
     for number, frame in enumerate(_transfer()):
         bench.arrive(frame, 0.003 * number + 0.0001)
-    while bench.core.charger.phase is Phase.RECOGNITION:
+    while bench.core.point.charger.phase is Phase.RECOGNITION:
         bench.core.steps = 0
         bench.loop.turn()
-    assert bench.core.charger.phase is Phase.RECOGNISED
+    assert bench.core.point.charger.phase is Phase.RECOGNISED
     assert bench.core.steps == 1
-    assert not bench.core.wants_step
+    assert not bench.core.wants_evaluation
     assert bench.port.names()[-2:] == ["transfer", "CRM"], "the acknowledgement, and CRM with AA, in the same turn"
 
 
 def test_the_period_of_a_message_does_not_hang_on_the_cycle(bench: Bench) -> None:
     bench.begin()
     bench.clock.now_s += 0.0037
-    bench.core.charger._enter(Phase.STOPPING, bench.clock.now_s)
-    bench.core.charger._sendings.cst = bytes(4)
+    bench.core.point.charger._enter(Phase.STOPPING, bench.clock.now_s)
+    bench.core.point.charger._sendings.cst = bytes(4)
     bench.run(1.0)
     times = [at_s for at_s, frame in bench.port.sent if frame.identifier == identifier_of("CST")]
     assert len(times) in (100, 101)
@@ -226,9 +238,9 @@ def test_a_dense_bus_is_fetched_and_a_calm_one_wakes_the_loop_again(bench: Bench
         bench.arrive(foreign, number / 1900)
     bench.core.steps = bench.clock.waits = 0
     bench.run(1.0)
-    line = bench.loop.hardware.vehicle_line
+    line = bench.loop.hardware.connectors[0].vehicle_line
     assert line.frames_in == 1900
-    assert bench.core.charger.counters["frames_in"] >= 1900
+    assert bench.core.point.charger.counters["frames_in"] >= 1900
     assert bench.core.steps <= 105, "the cycle, and nothing for frames that mean nothing"
     assert bench.clock.waits < 800
     bench.run(0.01)
@@ -259,12 +271,12 @@ def test_a_line_that_is_lost_while_it_is_fetched_is_watched_when_it_comes_back(b
     assert DESCRIPTOR not in bench.clock.registered
     bench.port.gone = True
     bench.run(0.01)
-    assert not bench.core.situation.vehicle_port_open
+    assert not bench.core.chassis.vehicle_port_open
     bench.port.gone = not back
     bench.clock.now_s += 2.0
     bench.loop.open_lines()
     bench.run(0.05)
-    assert bench.core.situation.vehicle_port_open is back
+    assert bench.core.chassis.vehicle_port_open is back
     assert (DESCRIPTOR in bench.clock.registered) is back
 
 
@@ -272,7 +284,7 @@ def test_a_line_that_comes_back_before_the_next_fetch_is_watched_once(bench: Ben
     for number in range(20):
         bench.arrive(CanFrame(0x1812F557, bytes(8)), number / 1900)
     bench.run(0.005)
-    line = bench.loop.hardware.vehicle_line
+    line = bench.loop.hardware.connectors[0].vehicle_line
     line.lost(PortError("gone", "can0", "Plug it in."), bench.clock.now_s)
     bench.clock.now_s += 2.0
     bench.loop.open_lines()
@@ -292,15 +304,15 @@ def test_an_error_at_a_frame_is_one_of_the_next_step(bench: Bench, where: str, m
         raise KeyError("broken on purpose")
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.core.charger, where, broken)
+        patch.setattr(bench.core.point.charger, where, broken)
         bench.arrive(next(_transfer()), 0.0005)
         if where == "poll":
-            patch.setattr(bench.core.charger, "next_due", lambda: bench.clock.now_s)
+            patch.setattr(bench.core.point.charger, "next_due", lambda: bench.clock.now_s)
         bench.core.steps = 0
         while bench.core.steps == 0:
             bench.loop.turn()
-    assert "internal_error" in bench.core.situation.events
+    assert "internal_error" in bench.core.chassis.events
     assert not bench.core.permission.energise
-    assert not bench.core.wants_step
+    assert not bench.core.wants_evaluation
     bench.run(0.05)
     assert bench.core.active_faults

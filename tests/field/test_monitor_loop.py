@@ -16,13 +16,15 @@ import pytest
 from agent.control.listener.core import MonitorCore
 from agent.field import listening
 from agent.field.listening import ListeningLine
-from agent.field.monitor_assembly import build_modbus_lines, build_monitor_loop, monitor_parameters
+from agent.field.monitor_assembly import build_monitor_loop, build_read_lines, monitor_parameters
 from agent.field.monitor_loop import MonitorLoop
-from agent.settings.load import MonitorSite, load_any_site
+from agent.settings.load import load_site
+from agent.settings.site import Site
 from drivers.can.frame import CanFrame
 from drivers.can.listening import Acknowledging
+from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
-from drivers.inputs_outputs.input_board import InputBoard
+from drivers.inputs_outputs.modbus_board import ModbusBoard
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
 from hil_tests.bench.site import TAP_WIRE, VEHICLE_TAP, write_monitor_file
@@ -31,21 +33,22 @@ from hil_tests.bench.slcan import encode_frame
 CHM = CanFrame(0x1826F456, b"\x01\x01\x00")
 
 
-def site_of(folder: Path, **changes: Any) -> MonitorSite:
-    site = load_any_site(write_monitor_file(folder, folder, mqtt_port=1883, **changes))
-    assert isinstance(site, MonitorSite)
+def site_of(folder: Path, **changes: Any) -> Site:
+    site = load_site(write_monitor_file(folder, folder, mqtt_port=1883, **changes))
+    assert site.kind == "listener"
     return site
 
 
 def test_the_parameters_are_those_of_the_site_file(tmp_path: Path) -> None:
     changes: dict[str, Any] = {
-        "connector": {"insulation_monitor": {"bus": "tap", "address": 3}, "inputs": {"smoke_detected": None}},
+        "connector": {"insulation_monitor": {"bus": "tap", "address": 3}},
         "record": {"telemetry_interval_s": 20},
     }
-    parameters = monitor_parameters(site_of(tmp_path, **changes), boot_id="b", version="v")
+    site = site_of(tmp_path, **changes)
+    parameters = monitor_parameters(site, site.connectors[0], boot_id="b", version="v")
     assert parameters.meter is not None
     assert parameters.meter["model"] == "acrel-djsf1352-rn"
-    assert parameters.inputs == ("emergency_stop_pressed", "door_open")
+    assert parameters.inputs == ("emergency_stop_pressed", "door_open", "smoke_detected")
     assert parameters.insulation_monitor
     assert parameters.maximum_current_a == 150.0
     assert parameters.telemetry_interval_s == 20.0
@@ -53,18 +56,18 @@ def test_the_parameters_are_those_of_the_site_file(tmp_path: Path) -> None:
 
 
 def test_without_devices_no_line_is_touched(tmp_path: Path) -> None:
-    bare: dict[str, Any] = {"connector": {"meter": None, "inputs": None}}
+    bare: dict[str, Any] = {"connector": {"meter": None, "wiring": None, "boards": None}, "board": None}
     site = site_of(tmp_path, **bare)
-    assert build_modbus_lines(site) == []
-    parameters = monitor_parameters(site, boot_id="b", version="v")
+    assert build_read_lines(site) == []
+    parameters = monitor_parameters(site, site.connectors[0], boot_id="b", version="v")
     assert (parameters.meter, parameters.inputs, parameters.insulation_monitor) == (None, (), False)
 
 
 def test_everything_on_a_line_only_reads(tmp_path: Path) -> None:
     monitor: dict[str, Any] = {"connector": {"insulation_monitor": {"bus": "tap", "address": 3}}}
-    (line,) = build_modbus_lines(site_of(tmp_path, **monitor))
+    (line,) = build_read_lines(site_of(tmp_path, **monitor))
     assert sorted(line.devices) == [1, 2, 3]
-    assert isinstance(line.devices[2], InputBoard)
+    assert isinstance(line.devices[2], ModbusBoard)
     now_s, asked = 0.0, set()
     while now_s < 30.0:
         for device in line.devices.values():
@@ -90,10 +93,10 @@ class Wires:
             self.masters[name] = master
             self._slaves.append(slave)
         site = site_of(folder)
-        parameters = monitor_parameters(site, boot_id="boot", version="test")
+        parameters = monitor_parameters(site, site.connectors[0], boot_id="boot", version="test")
         self.core = MonitorCore(parameters, time.monotonic())
         self.selector = selectors.SelectSelector()
-        self.loop: MonitorLoop = build_monitor_loop(site, parameters, self.core, self.selector)
+        self.loop: MonitorLoop = build_monitor_loop(site, site.connectors[0], parameters, self.core, self.selector)
 
     def written(self, name: str) -> bytes:
         try:
@@ -134,7 +137,7 @@ def test_what_is_heard_reaches_the_core_and_nothing_leaves(wires: Wires) -> None
     assert (status["role"], status["state"], status["stage"]) == ("monitor", "handshake", "handshake")
     assert status["buses"]["vehicle"]["frames_in"] == 3
     assert status["buses"]["vehicle"]["listen_only"] is True
-    assert status["buses"]["tap"]["devices"].keys() == {"meter", "input board"}
+    assert status["buses"]["tap"]["devices"].keys() == {"meter", "tap"}
     assert wires.core.session is not None
     assert status["session"] == wires.core.session.id
     assert status["energy_source"] == "vehicle_bus", "the meter does not answer here"
@@ -146,10 +149,10 @@ def test_a_lost_line_is_told_to_the_core(wires: Wires) -> None:
     loop = wires.loop
     loop.open_lines()
     loop.turn()
-    assert wires.core.around.vehicle_port_open
+    assert wires.core.chassis.vehicle_port_open
     loop._vehicle_line.lost(PortError("gone", "x", "look"), time.monotonic())
     loop._after_read(loop._vehicle_line)
-    assert not wires.core.around.vehicle_port_open
+    assert not wires.core.chassis.vehicle_port_open
 
 
 def test_status_without_a_session(wires: Wires) -> None:
@@ -170,6 +173,15 @@ class FakePort:
         self.acknowledging = Acknowledging.YES
         self.fail: PortError | None = None
         self.closed = False
+        self.counters = CanCounters()
+        self.state = BusState.UNKNOWN
+        self.restarts_by_opening = False
+
+    def is_ready(self, now_s: float) -> bool:
+        return True
+
+    def tick(self, now_s: float) -> None:
+        """Nothing to ask."""
 
     def fileno(self) -> int:
         return 9

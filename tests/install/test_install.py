@@ -122,7 +122,7 @@ def test_uninstall_takes_everything_but_configuration(installed: Path, tmp_path:
     copy = tmp_path / "copy"
     shutil.copytree(installed, copy, symlinks=True)
     own = copy / "etc" / "pile-agent" / "pile.toml"
-    own.write_text("schema = 1\n")
+    own.write_text("schema = 2\n")
     subprocess.run([str(ROOT / "scripts" / "uninstall")], check=True, env={**os.environ, "DESTDIR": str(copy)})
     assert [path for path in copy.rglob("*") if path.is_file()] == [own]
 

@@ -59,17 +59,11 @@ def free_port() -> int:
 def settings_for(folder: Path, port: int, **uplink: Any) -> Settings:
     """Settings of a pile whose files are in ``folder`` and whose broker listens on ``port``."""
     document = {
-        "schema": 1,
+        "schema": 2,
         "pile": {"id": PILE, "operator_id": OPERATOR, "profile": "dc-60kw"},
         "paths": {"state": str(folder / "state"), "runtime": str(folder / "run")},
         "bus": {"modbus": [], "can": []},
-        "connector": {
-            "vehicle_bus": "vehicle",
-            "meter": {"bus": "meter"},
-            "insulation_monitor": {"bus": "meter"},
-            "inputs_outputs": {"bus": "io"},
-            "power_stage": {"bus": "modules"},
-        },
+        "connector": [{"vehicle_bus": "vehicle"}],
         "uplink": {"host": "127.0.0.1", "port": port, "tls": False, "keep_alive_s": 5, **uplink},
         "record": {"minimum_free_mb": 10},
     }

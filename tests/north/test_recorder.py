@@ -392,3 +392,65 @@ def test_a_session_closed_from_the_record_counts_as_well(bench: Bench) -> None:
     bench.register(1300)
     bench.turn()
     assert bench.register_end_wh() == 1300
+
+
+# Several connectors.
+
+
+def _two(state: Path, boot_id: str = "north-1") -> Bench:
+    bench = Bench(state, boot_id)
+    bench.recorder = Recorder(state, 10 << 20, boot_id, "machine-1", (1, 2))
+    bench.hello()
+    bench.turn()
+    return bench
+
+
+def _of(bench: Bench, connector: int, number: int, kind: str, body: dict[str, Any], session: str | None = None) -> None:
+    wall_ms = WALL_MS + number * 1000
+    bench.recorder.on_record(Record("field-a", number, kind, bench.now_s, wall_ms, "synced", connector, session, body))
+    bench.turn()
+
+
+def _shows(bench: Bench, connector: int, energy_wh: int) -> None:
+    message = ReadingsMessage(bench.now_s, WALL_MS, "synced", connector, None, {"meter_energy_wh": energy_wh})
+    bench.recorder.on_readings(message, bench.now_s)
+
+
+def _started(register_wh: int) -> dict[str, Any]:
+    return {"register_wh": register_wh, "tariff": _TARIFF, "started_wall_ms": WALL_MS + 1000}
+
+
+def test_each_session_is_closed_with_the_register_of_its_own_connector(tmp_path: Path) -> None:
+    bench = _two(tmp_path)
+    _of(bench, 1, 1, "session_started", _started(1000), "s1")
+    _of(bench, 2, 2, "session_started", _started(50_000), "s2")
+    bench.recorder.on_detached()
+    bench.hello("field-b")
+    bench.turn(1.0)
+    assert bench.recorder.open_sessions == {1: "s1", 2: "s2"}
+    _shows(bench, 2, 50_400)
+    bench.turn(1.0)
+    assert bench.recorder.open_sessions == {1: "s1"}, "the other meter has not answered yet"
+    assert bench.recorder.next_due() < float("inf")
+    bench.turn(30.0)
+    assert bench.recorder.open_sessions == {}
+    bench.recorder.close()
+    with LedgerReader(tmp_path) as reader:
+        ends = {row["session"]: row for row in reader.records("session_ended")}
+    assert {session: row["connector"] for session, row in ends.items()} == {"s1": 1, "s2": 2}
+    assert (ends["s2"]["body"]["energy_wh"], ends["s2"]["body"]["register_source"]) == (400, "meter")
+    assert (ends["s1"]["body"]["energy_wh"], ends["s1"]["body"]["register_source"]) == (0, "last_record")
+
+
+def test_proof_and_last_register_belong_to_one_connector(tmp_path: Path) -> None:
+    bench = _two(tmp_path)
+    _of(bench, 1, 1, "audit", {"audit": "meter_unit_proven", "proof": "first"})
+    _of(bench, 2, 2, "session_started", _started(10), "s2")
+    _of(bench, 2, 3, "session_ended", {"register_end_wh": 700, "register_source": "meter"}, "s2")
+    assert (bench.proof(1), bench.proof(2)) == ("first", "")
+    assert (bench.register_end_wh(1), bench.register_end_wh(2)) == (None, 700)
+    _of(bench, 2, 4, "audit", {"audit": "meter_unit_proven", "proof": "second"})
+    _of(bench, 1, 5, "audit", {"audit": "meter_exchanged", "new": {"register_start_wh": 3}})
+    assert (bench.proof(1), bench.proof(2)) == ("first", "second")
+    assert (bench.register_end_wh(1), bench.register_end_wh(2)) == (3, 700)
+    bench.recorder.close()

@@ -20,14 +20,19 @@ from agent.control.dc.limits import combine, pile_limit
 from agent.control.dc.plausibility import below_minimum
 from agent.control.metering.billing import Billing
 from agent.control.metering.meter import FrozenRegister, verification_findings
+from agent.control.power.parameters import ModuleGroup
 from agent.control.power_quality.watch import PowerQuality
 from agent.control.safety.fault_register import FaultRegister
 from agent.field import parameters as field_parameters
+from agent.field.power_parameters import power_parameters
 from agent.settings.catalogue import Fault, FaultCatalogue, PileProfile, TariffTable, fault_table, threshold_of
 from agent.settings.load import load_site
 from agent.settings.power_quality import SupplyLimits
+from agent.settings.profile import profile_problems
+from agent.settings.schema import CONNECTORS
 from drivers.meters.register_form import RegisterForm
 from drivers.power.infypower import InfyPower
+from drivers.power.module_group import GroupPlan
 from drivers.reading import Reading
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +46,7 @@ def parameters_of(**files: Any) -> Any:
     """The parameters that the field process derives from the example site with other data files."""
     settings = msgspec.structs.replace(SITE.settings, limits=type(SITE.settings.limits)())
     site = dataclasses.replace(SITE, settings=settings, **files)
-    return field_parameters.control_parameters(site, boot_id="0123456789abcdef", version="test")
+    return field_parameters.connector_parameters(site, site.connectors[0], boot_id="0123456789abcdef", version="test")
 
 
 # config/faults.toml
@@ -278,7 +283,27 @@ def _output(profile: PileProfile, number: Number) -> Any:
     parameters = parameters_of(profile=profile)
     base = pile_limit(parameters, 1.0)
     voltages_v = (100.0, 300.0, 450.0, 900.0, 2000.0)
-    return [(limit.voltage_v, limit.current_a) for v in voltages_v for limit in [combine(base, v, (), None)]]
+    groups = [
+        (group.maximum_power_w, group.maximum_current_a, group.module_count) for group in _groups_of(profile).values()
+    ]
+    return [(limit.voltage_v, limit.current_a) for v in voltages_v for limit in [combine(base, v, (), None)]], groups
+
+
+def _groups_of(profile: PileProfile) -> dict[str, ModuleGroup]:
+    """The groups as power sharing sees them, at the example site or at one with two connectors."""
+    connectors = [
+        dataclasses.replace(
+            SITE.connectors[0], settings=msgspec.structs.replace(SITE.connectors[0].settings, number=each)
+        )
+        for each in range(1, CONNECTORS + 1)
+    ]
+    site = dataclasses.replace(SITE, profile=profile, connectors=tuple(connectors))
+    return {group.id: group for group in power_parameters(site).groups}
+
+
+def _fit(profile: PileProfile, number: Number) -> Any:
+    """What is said of connectors, homes of groups and contactors that do not fit together."""
+    return [problem.line() for problem in profile_problems(profile)]
 
 
 def _smallest_demand(profile: PileProfile, number: Number) -> Any:
@@ -294,8 +319,8 @@ def _smallest_demand(profile: PileProfile, number: Number) -> Any:
 
 
 def _modules(profile: PileProfile, number: Number) -> Any:
-    stage = InfyPower(profile.module_count, 0.1)
-    stage.demand(500.0, 60.0, True)
+    stage = InfyPower(GroupPlan.of(profile.group[int(number.place[1])].module_count), 0.1)
+    stage.set_point(500.0, 60.0, True)
     return [(frame.identifier, frame.data) for turn in range(200) for frame in stage.poll(turn * 0.005)]
 
 
@@ -306,4 +331,6 @@ PILE_PROBES: Mapping[str, Probe] = {
     "minimum_voltage_v": _smallest_demand,
     "minimum_current_a": _smallest_demand,
     "module_count": _modules,
+    "connectors": _fit,
+    "connector": _fit,
 }

@@ -25,20 +25,20 @@ def charging_pile(tmp_path_factory: pytest.TempPathFactory) -> VirtualPile:
 def test_the_virtual_charge_delivers_current(charging_pile: VirtualPile) -> None:
     values = charging_pile.measured()
     assert values["meter_current_a"] > 5.0
-    assert charging_pile.core.relays_wanted["contactors"] is True
+    assert charging_pile.core.point.held.contactors is True
 
 
 def test_an_edge_opens_and_the_core_comes_back_at_another_time(charging_pile: VirtualPile) -> None:
     core = charging_pile.core
     kept = ChargingCore(charging_pile)
-    charger, session = core.charger, core.session
+    charger, session = core.point.charger, core.session
     for later_s in (123.0, 4567.0, 20.5):
         kept.restore(later_s)
-        outputs = core.step(later_s + 0.001, 0, "synced")
+        outputs = core.evaluate(later_s + 0.001, 0, "synced")
         assert outputs.relays["contactor_k1"] is True
         assert core.state == "charging"
         core.on_reading("emergency_stop_pressed", Reading(True, "bool", later_s + 0.002))
-        outputs = core.step(later_s + 0.003, 0, "synced")
+        outputs = core.evaluate(later_s + 0.003, 0, "synced")
         assert outputs.relays["contactor_k1"] is False
         assert core.state == "stopping"
         numbers = [record.number for record in outputs.records]
@@ -46,7 +46,7 @@ def test_an_edge_opens_and_the_core_comes_back_at_another_time(charging_pile: Vi
         assert numbers[-1] == core.backlog.last_number
     kept.restore(7.0)
     assert core.state == "charging"
-    assert core.charger is not charger
+    assert core.point.charger is not charger
     assert core.session is not session
     assert core.session is not None
     assert core.session.stop_reason is None
@@ -62,7 +62,7 @@ def test_records_get_their_numbers_back(charging_pile: VirtualPile) -> None:
         assert [record.number for record in pending] == list(range(1, len(pending) + 1))
         assert pile.core.backlog.acknowledged == 0
     finally:
-        pile.core.backlog = before
+        pile.core.chassis.backlog = before
 
 
 class _Thing:

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from test_site_file import EXAMPLE, problems
+from test_site_file import EXAMPLE, parameters_of, problems
 
 from agent.field.assembly import build_hardware
-from agent.field.parameters import control_parameters
 from agent.settings.files import data_folder
 from agent.settings.load import load_site
 from agent.settings.power_quality import load_supply_limits
@@ -39,7 +38,7 @@ def test_a_right_one(tmp_path: Path) -> None:
         ('"incomer"', '"income"', "auxiliary_meter[0].role", "did you mean incomer?"),
         ('bus = "meter"', 'bus = "metre"', "auxiliary_meter[0].bus", "did you mean meter?"),
         ('bus = "meter"', 'bus = "vehicle"', "auxiliary_meter[0].bus", "a modbus bus is needed"),
-        ("address = 10", "address = 1", "auxiliary_meter[0].address", "taken by connector.meter.address"),
+        ("address = 10", "address = 1", "auxiliary_meter[0].address", "taken by connector[0].meter.address"),
         ("address = 10", "", "auxiliary_meter[0].address", "is missing"),
         ('"eastron-sdm630"', '"eastron-sdm603"', "auxiliary_meter[0].model", "did you mean eastron-sdm630?"),
         ('"eastron-sdm630"', '"eastron-dcm230"', "auxiliary_meter[0].model", "is a DC meter"),
@@ -82,13 +81,13 @@ def test_what_the_control_is_told(
 ) -> None:
     path = tmp_path / "pile.toml"
     path.write_text(with_meter(("eastron-sdm630", model)) + more, encoding="utf-8")
-    supply = control_parameters(load_site(path), boot_id="b", version="v").power_quality
+    supply = parameters_of(load_site(path)).power_quality
     assert supply is not None
     assert (supply.meter, supply.phases, supply.indicative) == (model, phases, indicative)
     assert (supply.nominal_voltage_v, supply.poll_interval_s) == (220.0, 1.0)
     assert len(supply.limits) == limits
     path.write_text(EXAMPLE, encoding="utf-8")
-    assert control_parameters(load_site(path), boot_id="b", version="v").power_quality is None
+    assert parameters_of(load_site(path)).power_quality is None
 
 
 def test_it_is_read_on_its_line_for_the_supply_only(tmp_path: Path) -> None:

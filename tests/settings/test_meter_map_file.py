@@ -57,7 +57,7 @@ MISTAKES = [
         "acrel-djsf1352-rn",
         'id = "acrel-djsf1352-rn"',
         'id = "acrel"',
-        "id: acrel is not the name of the file; write acrel-djsf1352-rn",
+        "id: acrel differs from the file name; write acrel-djsf1352-rn",
     ),
     ("acrel-djsf1352-rn", "register = 12,", 'register = "12",', "fields[3].register: must be a whole number"),
     (
@@ -82,14 +82,14 @@ MISTAKES = [
         "acrel-djsf1352-rn",
         "schema = 2",
         "schema = 1",
-        "schema: 1 is a former format, this version reads 2; drop [[blocks]]",
+        "schema: 1 is an old format, this version reads 2; remove [[blocks]]",
     ),
     ("acrel-djsf1352-rn", "schema = 2", "schema = 9", "schema: 9 is newer than the 2"),
     (
         "acrel-djsf1352-rn",
         'protocol = "modbus"',
         'protocol = "modbux"',
-        "protocol: there is no protocol modbux; did you mean modbus?",
+        "protocol: unknown protocol modbux; did you mean modbus?",
     ),
     ("chint-dtsu666", 'name = "ct"', 'name = "CT"', "ratios[0].name: must be 1 to 16 lower-case letters"),
     ("yada-dcm3366q", 'di = "02000200"', 'di = "0200020"', "items[0].di: must be eight hexadecimal digits"),
@@ -157,7 +157,7 @@ class TestConnector:
     def test_an_ac_meter_is_not(self, tmp_path: Path) -> None:
         [line] = self.told(tmp_path, "eastron-sdm630")
         assert line == (
-            "connector.meter.model: eastron-sdm630 is an AC meter, not fit for a DC connector; "
+            "connector[0].meter.model: eastron-sdm630 is an AC meter, not fit for a DC connector; "
             "docs/meters.md lists the DC meters"
         )
         [line] = self.told(tmp_path, "eastron-sdm630", "zh")
@@ -165,7 +165,7 @@ class TestConnector:
 
     def test_a_meter_over_dlt645_needs_its_number(self, tmp_path: Path) -> None:
         [line] = self.told(tmp_path, "yada-dcm3366q")
-        assert line.startswith("connector.meter.number: is missing: yada-dcm3366q speaks DL/T 645")
+        assert line.startswith("connector[0].meter.number: is missing: yada-dcm3366q speaks DL/T 645")
         assert "twelve digits" in line
 
     def test_a_meter_over_dlt645_has_a_serial_line_or_a_serial_server(self, tmp_path: Path) -> None:
@@ -175,7 +175,8 @@ class TestConnector:
         path = tmp_path / "pile.toml"
         for fit in (port, 'port = "rtu+tcp://10.0.0.7:8899"'):
             path.write_text(text.replace(port, fit), encoding="utf-8")
-            meter = load_settings(path).connector.meter
+            meter = load_settings(path).connector[0].meter
+            assert meter is not None
             assert meter is not None
             assert meter.number == "000000000161"
         path.write_text(text.replace(port, 'port = "tcp://10.0.0.7"'), encoding="utf-8")

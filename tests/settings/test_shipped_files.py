@@ -7,18 +7,19 @@ import pytest
 
 from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.faults import FAULT_IDS
-from agent.control.safety.requirements import SAFETY_INPUTS, START_INPUTS
+from agent.control.safety.requirements import FULL_INPUTS
 from agent.control.safety.rules import EVENT_FAULTS, RULES
 from agent.settings import catalogue, schema
 from agent.settings.files import (
     data_folder,
     find_data_file,
-    load_board,
     load_fault_catalogue,
     load_profile,
     load_tariff,
 )
-from agent.settings.load import SettingsError, load_any_site
+from agent.settings.load import SettingsError, load_site
+from agent.settings.wiring import load_board_model, load_wiring
+from drivers.inputs_outputs.board_model import ModbusOutputs
 
 CONFIG = Path(__file__).parents[2] / "config"
 FAULTS = load_fault_catalogue(CONFIG / "faults.toml")
@@ -63,6 +64,9 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "bms_not_ready": (2, "stop", "unplug", 0.0, None, ""),
     "bms_limits_violated": (1, "stop", "unplug", 0.6, None, ""),
     "vehicle_bus_lost": (2, "stop", "self", 1.0, None, ""),
+    "vehicle_bus_off": (2, "stop", "self", 0.5, None, ""),
+    "vehicle_bus_error_passive": (3, "log", "self", 5.0, None, ""),
+    "module_bus_off": (2, "stop", "self", 0.5, None, ""),
     "auxiliary_supply_fault": (2, "stop", "unplug", 0.5, None, ""),
     "meter_lost": (2, "stop", "self", 0.0, 10.0, "s"),
     "meter_abnormal": (2, "stop", "self", 0.0, None, ""),
@@ -169,8 +173,8 @@ def test_every_fault_of_a_monitor_is_in_the_catalogue() -> None:
 def test_every_board_delivers_what_the_interlocks_ask_for() -> None:
     wired = {*catalogue.DISCRETE_INPUTS, *catalogue.ANALOG_INPUTS}
     assert wired <= set(SIGNALS)
-    others = {name for name in START_INPUTS if name.startswith(("meter_", "insulation_", "module_", "recorder_"))}
-    assert {*SAFETY_INPUTS, *START_INPUTS} - others <= wired
+    others = {name for name in FULL_INPUTS if name.startswith(("meter_", "insulation_", "module_", "recorder_"))}
+    assert set(FULL_INPUTS) - others <= wired
 
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "piles").glob("*.toml")), ids=lambda path: path.stem)
@@ -180,7 +184,12 @@ def test_every_profile_loads(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "boards").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_board_loads(path: Path) -> None:
-    assert load_board(path).id == path.stem
+    assert load_board_model(path).id == path.stem
+
+
+@pytest.mark.parametrize("path", sorted((CONFIG / "wiring").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_wiring_loads(path: Path) -> None:
+    assert load_wiring(path).id == path.stem
 
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "tariffs").glob("*.toml")), ids=lambda path: path.stem)
@@ -200,7 +209,7 @@ def test_the_example_tariff_uses_all_four_rates_and_says_that_it_is_an_example()
 
 @pytest.mark.parametrize("path", sorted(CONFIG.glob("*example*")), ids=lambda path: path.name)
 def test_every_example_site_file_is_right(path: Path) -> None:
-    site = load_any_site(path)
+    site = load_site(path)
     assert site.settings.uplink.tls, "an example must not teach an open connection"
 
 
@@ -215,11 +224,12 @@ def test_defaults_are_pinned() -> None:
     """A changed default changes every pile that did not name the key."""
     defaults = {
         name: msgspec.to_builtins(getattr(schema, name)())
-        for name in ("Paths", "Control", "Tariff", "Limits", "Uplink", "Record")
+        for name in ("Paths", "Control", "Power", "Tariff", "Limits", "Uplink", "Record")
     }
     assert defaults == {
         "Paths": {"state": "/var/lib/pile-agent", "runtime": "/run/pile-agent"},
         "Control": {"cycle_ms": 10, "real_time_priority": 50, "lock_memory": True},
+        "Power": {"policy": "fixed", "incomer_limit_w": None, "default_limit_w": None},
         "Tariff": {"id": "shanxi-example", "utc_offset_minutes": 480},
         "Limits": {
             "connector_temperature_stop_c": None,
@@ -256,20 +266,28 @@ def test_defaults_are_pinned() -> None:
         1000,
         1.0,
     )
-    board = schema.InputsOutputs(bus="io")
-    assert (board.relay_address, board.analog_address, board.input_interval_ms, board.analog_interval_ms) == (
-        1,
-        2,
-        20,
-        50,
-    )
     monitor = schema.InsulationMonitor(bus="io")
     assert (monitor.address, monitor.model, monitor.poll_interval_ms) == (2, "acrel-aim-d100", 1000)
-    inputs = schema.Inputs(bus="io")
-    assert (inputs.address, inputs.channels, inputs.interval_ms) == (1, 8, 100)
-    assert schema.Contact(channel=0).active_low is True
-    modules = schema.PowerStage(bus="io")
-    assert (modules.family, modules.command_interval_ms) == ("infypower", 100)
+    modules = schema.ModuleGroup(id="A", bus="io")
+    assert (modules.model, modules.command_interval_ms) == ("infypower", 100)
+    connector = schema.Connector(vehicle_bus="vehicle")
+    assert (connector.number, connector.role, connector.edition) == (1, "charger", "2015")
+
+
+def test_what_the_boards_are_is_pinned() -> None:
+    """Pulse and intervals of the shipped boards: a changed one changes every pile that has such a board."""
+    boards = {path.stem: load_board_model(path) for path in (CONFIG / "boards").glob("*.toml")}
+    relay = boards["waveshare-relay-8ch-d"]
+    assert isinstance(relay.outputs, ModbusOutputs)
+    assert relay.outputs.pulse is not None
+    assert (relay.interval_ms, relay.outputs.pulse.units, relay.outputs.pulse.renew_interval_ms) == (20, 10, 300)
+    assert boards["waveshare-analog-8ch"].interval_ms == 50
+    assert boards["modbus-inputs-8ch"].interval_ms == 100
+    assert boards["modbus-inputs-8ch"].outputs is None
+
+
+_ANALOG_FILE = CONFIG / "boards" / "waveshare-analog-8ch.toml"
+ANALOG_SECTION = "[analog]" + _ANALOG_FILE.read_text("utf-8").partition("[analog]")[2]
 
 
 def _broken(folder: Path, source: str, old: str, new: str) -> Path:
@@ -280,25 +298,40 @@ def _broken(folder: Path, source: str, old: str, new: str) -> Path:
     return path
 
 
-BOARD = "boards/waveshare-rs485.toml"
-
-
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("source", "old", "new", "message"),
     [
-        ("contactor_k1 = { channel = 0, timed = true }", "contactor_k1 = { channel = 0, timed = false }", "died"),
-        ("contactor_k2 = { channel = 1", "contactor_k2 = { channel = 0", "channel 0 is taken by contactor_k1"),
-        ("contactor_k2 = { channel = 1", "contactor_k2 = { channel = 8", "not within 0 to 7"),
-        ("door_open =", "dor_open =", "did you mean door_open?"),
-        ("renew_interval_ms = 300", "renew_interval_ms = 500", "two renewals must fit"),
-        ('id = "waveshare-rs485"', 'id = "waveshare"', "not the name of the file"),
-        ("active_low = true }", "active_low = 1 }", "must be true or false, is 1"),
+        (
+            "wiring",
+            'contactor_k1 = { board = "io", channel = 0, timed = true',
+            'contactor_k1 = { board = "io", channel = 0, timed = false',
+            "died",
+        ),
+        ("wiring", "channel = 1, timed", "channel = 0, timed", "channel 0 is taken by contactor_k1"),
+        (
+            "wiring",
+            'discharge = { board = "io"',
+            'discharge = { board = "oi"',
+            "unknown name oi",
+        ),
+        ("wiring", 'io = "relays', 'oi = "relays', "boards.oi: is not used by any wire; leave it out"),
+        ("wiring", 'id = "reference-dc"', 'id = "reference"', "not the name of the file"),
+        ("wiring", "active_low = true }", "active_low = 1 }", "must be true or false, is 1"),
+        ("board", "renew_interval_ms = 300", "renew_interval_ms = 500", "two renewals must fit"),
+        ("board", 'bus = "modbus"', 'bus = "usb"', 'must be "modbus"'),
+        ("analog", ANALOG_SECTION, "", "has neither inputs nor outputs"),
     ],
 )
-def test_a_wrong_wiring_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_wrong_board_or_wiring_is_refused(tmp_path: Path, source: str, old: str, new: str, message: str) -> None:
+    files = {
+        "wiring": ("wiring/reference-dc.toml", load_wiring),
+        "board": ("boards/waveshare-relay-8ch-d.toml", load_board_model),
+        "analog": ("boards/waveshare-analog-8ch.toml", load_board_model),
+    }
+    name, loader = files[source]
     with pytest.raises(SettingsError) as caught:
-        load_board(_broken(tmp_path, BOARD, old, new))
-    assert any(message in problem.line() for problem in caught.value.problems)
+        loader(_broken(tmp_path, name, old, new))
+    assert any(message in problem.line() for problem in caught.value.problems), str(caught.value)
 
 
 def test_a_wrong_profile_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.field.parameters import control_parameters
+from agent.control.dc.parameters import ControlParameters
+from agent.field.parameters import connector_parameters
 from agent.settings.load import SettingsError, load_settings, load_site
+from agent.settings.site import Site
 from drivers.text import Language
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,11 @@ def changed(*changes: tuple[str, str]) -> str:
     return text
 
 
+def parameters_of(site: Site) -> ControlParameters:
+    (connector,) = site.connectors
+    return connector_parameters(site, connector, boot_id="b", version="v")
+
+
 def test_the_example_is_right(tmp_path: Path) -> None:
     assert problems(tmp_path, EXAMPLE) == []
 
@@ -42,10 +49,16 @@ def test_a_site_brings_everything_that_belongs_to_it(tmp_path: Path) -> None:
     path.write_text(EXAMPLE, encoding="utf-8")
     site = load_site(path)
     assert site.profile.id == site.settings.pile.profile
-    assert site.board.outputs["contactor_k1"].timed
+    (connector,) = site.connectors
+    assert connector.wiring is not None
+    assert connector.wiring.outputs["contactor_k1"].timed
+    assert connector.boards["io"].model.id == "waveshare-relay-8ch-d"
+    assert [(group.rated.id, group.module_count) for group in connector.groups] == [("A", 2)]
     assert site.tariff.id == "shanxi-example"
     assert site.faults["emergency_stop"].action == "open"
-    assert site.meter_map.stem == site.settings.connector.meter.model
+    assert connector.settings.meter is not None
+    assert connector.meter_map is not None
+    assert connector.meter_map.stem == connector.settings.meter.model
 
 
 def test_a_verification_date_is_a_date_without_quotes(tmp_path: Path) -> None:
@@ -53,8 +66,10 @@ def test_a_verification_date_is_a_date_without_quotes(tmp_path: Path) -> None:
     due = 'accuracy_class = "0.5S"\nverification_due = 2027-05-01\nrefuse_after_verification_due = true'
     path.write_text(changed((_BEFORE, due)), encoding="utf-8")
     site = load_site(path)
-    assert site.settings.connector.meter.verification_due == date(2027, 5, 1)
-    parameters = control_parameters(site, boot_id="b", version="v")
+    meter = site.settings.connector[0].meter
+    assert meter is not None
+    assert meter.verification_due == date(2027, 5, 1)
+    parameters = parameters_of(site)
     assert parameters.verification_due_day == date(2027, 5, 1).toordinal()
     assert parameters.refuse_after_verification_due
     assert parameters.meter["accuracy_class"] == "0.5S"
@@ -62,7 +77,7 @@ def test_a_verification_date_is_a_date_without_quotes(tmp_path: Path) -> None:
     assert parameters.meter_proof_key == "acrel-djsf1352-rn//1"
     assert parameters.register_form.unit_disputed
     path.write_text(EXAMPLE, encoding="utf-8")
-    parameters = control_parameters(load_site(path), boot_id="b", version="v")
+    parameters = parameters_of(load_site(path))
     assert parameters.verification_due_day is None
     assert parameters.meter["verification_due"] == ""
 
@@ -72,8 +87,8 @@ _BEFORE = 'certificate_number = ""'
 # One row a mistake: what is replaced by what, where the message points, what it must say.
 MISTAKES = [
     ('profile = "dc-60kw"', 'profil = "dc-60kw"', "pile.profil", "did you mean profile?"),
-    ("schema = 1", "schema = 2", "schema", "must be 1, is 2"),
-    ("schema = 1", "", "schema", "is missing"),
+    ("schema = 2", "schema = 0", "schema", "must be 2, is 0"),
+    ("schema = 2", "", "schema", "is missing"),
     ('language = "zh"', 'language = "fr"', "pile.language", 'must be one of "en", "zh"'),
     ('operator_id = "MA00EXAM1"', 'operator_id = "MA00"', "pile.operator_id", "exactly nine"),
     ('operator_id = "MA00EXAM1"', "operator_id = 900000001", "pile.operator_id", "must be text in quotes"),
@@ -84,30 +99,25 @@ MISTAKES = [
     ("lock_memory = true", "lock_memory = 1", "control.lock_memory", "must be true or false"),
     ("bitrate_bps = 125000", "bitrate_bps = 125", "bus.can[1].bitrate_bps", "50000, 125000, 250000, 500000"),
     ("bitrate_bps = 125000", "", "bus.can[1].bitrate_bps", "is missing"),
-    ("energy_unit_wh = 1.0", "energy_unit_wh = 0", "connector.meter.energy_unit_wh", "above 0 and at most 1000"),
-    ("energy_unit_wh = 1.0", "energy_unit_wh = nan", "connector.meter.energy_unit_wh", "is nan"),
-    ("energy_unit_wh = 1.0", "energy_unit_wh = inf", "connector.meter.energy_unit_wh", "is inf"),
-    (_BEFORE, 'verification_due = "2027-05-01"', "connector.meter.verification_due", "must be a date"),
-    (_BEFORE, "verification_due = 2027-05-01T10:00:00", "connector.meter.verification_due", "is a date or time"),
-    (_BEFORE, "verification_due = 20270501", "connector.meter.verification_due", "without quotes), is 20270501"),
-    (_BEFORE, 'accuracy_class = "0.3"', "connector.meter.accuracy_class", "must be one of"),
-    ('vehicle_bus = "vehicle"', 'vehicle_bus = "vehicel"', "connector.vehicle_bus", "did you mean vehicle?"),
-    ('vehicle_bus = "vehicle"', 'vehicle_bus = "meter"', "connector.vehicle_bus", "a can bus is needed"),
-    ('vehicle_bus = "vehicle"', 'vehicle_bus = "modules"', "connector.power_stage.bus", "line of their own"),
+    ("energy_unit_wh = 1.0", "energy_unit_wh = 0", "connector[0].meter.energy_unit_wh", "above 0 and at most 1000"),
+    ("energy_unit_wh = 1.0", "energy_unit_wh = nan", "connector[0].meter.energy_unit_wh", "is nan"),
+    ("energy_unit_wh = 1.0", "energy_unit_wh = inf", "connector[0].meter.energy_unit_wh", "is inf"),
+    (_BEFORE, 'verification_due = "2027-05-01"', "connector[0].meter.verification_due", "must be a date"),
+    (_BEFORE, "verification_due = 2027-05-01T10:00:00", "connector[0].meter.verification_due", "is a date or time"),
+    (_BEFORE, "verification_due = 20270501", "connector[0].meter.verification_due", "without quotes), is 20270501"),
+    (_BEFORE, 'accuracy_class = "0.3"', "connector[0].meter.accuracy_class", "must be one of"),
+    ('vehicle_bus = "vehicle"', 'vehicle_bus = "vehicel"', "connector[0].vehicle_bus", "did you mean vehicle?"),
+    ('vehicle_bus = "vehicle"', 'vehicle_bus = "meter"', "connector[0].vehicle_bus", "a can bus is needed"),
+    ('vehicle_bus = "vehicle"', 'vehicle_bus = "modules"', "module_group[0].bus", "need another CAN bus"),
     ('channel = "can1"', 'channel = "can0"', "bus.can[1].channel", "used by bus.can[0].channel"),
-    ("analog_address = 2", "analog_address = 1", "connector.inputs_outputs.analog_address", "taken by"),
+    ("address = 2\n\n# Power", "address = 1\n\n# Power", "board[1].address", "taken by board[0].address"),
     ('profile = "dc-60kw"', 'profile = "dc-60kv"', "pile.profile", "did you mean dc-60kw?"),
-    (
-        'board = "waveshare-rs485"',
-        'board = "waveshare"',
-        "connector.inputs_outputs.board",
-        "did you mean waveshare-rs485",
-    ),
-    ('model = "acrel-djsf1352-rn"', 'model = "acrel-djsf1352"', "connector.meter.model", "mean acrel-djsf1352-rn?"),
+    ('wiring = "reference-dc"', 'wiring = "referense-dc"', "connector[0].wiring", "did you mean reference-dc?"),
+    ('model = "acrel-djsf1352-rn"', 'model = "acrel-djsf1352"', "connector[0].meter.model", "mean acrel-djsf1352-rn?"),
     ('id = "shanxi-example"', 'id = "shanxi"', "tariff.id", "there is no file tariffs/shanxi.toml"),
-    ("[connector]", "[connector]\nmaximum_power_w = 60001", "connector.maximum_power_w", "above the 60000"),
-    ("[connector]", "[connector]\nmaximum_current_a = 150.5", "connector.maximum_current_a", "above the 150.0"),
-    ("[connector]", "[connector]\nmaximum_voltage_v = 200", "connector.maximum_voltage_v", "lowest voltage"),
+    ("[[connector]]", "[[connector]]\nmaximum_power_w = 60001", "connector[0].maximum_power_w", "above the 60000"),
+    ("[[connector]]", "[[connector]]\nmaximum_current_a = 150.5", "connector[0].maximum_current_a", "above the 150.0"),
+    ("[[connector]]", "[[connector]]\nmaximum_voltage_v = 200", "connector[0].maximum_voltage_v", "lowest voltage"),
     ("[limits]", "[limits]\nconnector_temperature_stop_c = 95.5", "limits.connector_temperature_stop_c", "looser"),
     ("[limits]", "[limits]\nconnector_temperature_derate_c = 86", "limits.connector_temperature_derate_c", "looser"),
     (
@@ -137,7 +147,7 @@ def test_one_mistake_gives_one_message(tmp_path: Path, old: str, new: str, place
         ("cycle_ms = 10", "cycle_ms = 5"),
         ("cycle_ms = 10", "cycle_ms = 100"),
         ("energy_unit_wh = 1.0", "energy_unit_wh = 10"),
-        ("[connector]", "[connector]\nmaximum_power_w = 60000"),
+        ("[[connector]]", "[[connector]]\nmaximum_power_w = 60000"),
         ("[limits]", "[limits]\nconnector_temperature_stop_c = 95\nconnector_temperature_derate_c = 85"),
         ("tls = true", 'tls = false\nca_file = "/no/ca.pem"'),
     ],
@@ -165,7 +175,7 @@ def test_two_names_of_one_adapter_are_one_port(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
-    places = ("pile.profil", "control.cycle_ms", "connector.vehicle_bus", "tariff.id", "reccord", "paths.state")
+    places = ("pile.profil", "control.cycle_ms", "connector[0].vehicle_bus", "tariff.id", "reccord", "paths.state")
     rows = {row[0]: row for row in MISTAKES if row[2] in places}
     text = changed(*[(old, row[1]) for old, row in rows.items()])
     found = [message.partition(": ")[0] for message in problems(tmp_path, text)]
@@ -181,14 +191,14 @@ def test_every_message_exists_in_both_languages(tmp_path: Path, language: Langua
 
 
 def test_a_misspelt_section_does_not_count_as_missing_too(tmp_path: Path) -> None:
-    text = changed(("[connector.power_stage]", "[connector.power_stages]"))
+    text = changed(("[pile]", "[pill]"))
     (message,) = problems(tmp_path, text)
-    assert message == "connector.power_stages: there is no such key; did you mean power_stage?"
+    assert message == "pill: there is no such key; did you mean pile?"
 
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("schema = \n", "line 1"), ("schema = 1\n[pile\n", "line 2"), ("a = 1\na = 2\n", "line 2"), ("a = '", "end of")],
+    [("schema = \n", "line 1"), ("schema = 2\n[pile\n", "line 2"), ("a = 1\na = 2\n", "line 2"), ("a = '", "end of")],
 )
 def test_a_syntax_error_names_its_line(tmp_path: Path, text: str, place: str) -> None:
     (message,) = problems(tmp_path, text)
@@ -198,7 +208,7 @@ def test_a_syntax_error_names_its_line(tmp_path: Path, text: str, place: str) ->
 
 def test_text_in_another_encoding_is_named(tmp_path: Path) -> None:
     path = tmp_path / "pile.toml"
-    path.write_bytes("schema = 1\n# 充电桩\n".encode("gb18030"))
+    path.write_bytes("schema = 2\n# 充电桩\n".encode("gb18030"))
     with pytest.raises(SettingsError) as caught:
         load_settings(path)
     (problem,) = caught.value.problems
@@ -220,12 +230,12 @@ def test_an_empty_file_misses_its_sections(tmp_path: Path) -> None:
 
 def test_a_section_that_is_no_section_is_one_mistake(tmp_path: Path) -> None:
     head, _, rest = EXAMPLE.partition("[limits]")
-    text = head.replace("schema = 1", "schema = 1\nlimits = 3") + "[uplink]" + rest.partition("[uplink]")[2]
+    text = head.replace("schema = 2", "schema = 2\nlimits = 3") + "[uplink]" + rest.partition("[uplink]")[2]
     assert problems(tmp_path, text) == ["limits: must be a section (table), is 3"]
 
 
 def test_a_bus_name_may_stand_once_only(tmp_path: Path) -> None:
-    text = changed(('name = "io"', 'name = "modules"'), ('bus = "io"', 'bus = "modules"'))
+    text = EXAMPLE.replace('name = "io"\nport', 'name = "modules"\nport').replace('bus = "io"', 'bus = "modules"')
     assert problems(tmp_path, text) == [
         "bus.can[1].name: the bus name modules is taken by bus.modbus[1]; choose another name"
     ]

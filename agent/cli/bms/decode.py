@@ -1,4 +1,4 @@
-"""Decodes one recording: reads it, lets an observer follow it, and shows what was asked for."""
+"""Decodes one recording: reads it, lets an observer follow it, and shows the requested parts."""
 
 import sys
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from agent.cli.bms.files import Recording, RecordingError, open_recording
 from agent.cli.bms.plot_data import Course
 from agent.cli.bms.view import begin_text, heard_line, observation_line, show_foreign, show_session
 from agent.cli.bms.words import BmsSpeaker
-from agent.cli.main import EXIT_OK
+from agent.cli.complaints import say_error
+from agent.cli.exits import EXIT_OK
 from agent.cli.screen import Screen
-from agent.cli.service import say_error
 from drivers.gbt27930.charger.phases import Edition
 from drivers.gbt27930.observer.observer import Observer, Session, Severity
 from drivers.text import Language, Text
@@ -22,7 +22,7 @@ SESSIONS_AT_MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command was asked for."""
+    """The options of the command."""
 
     file: Path
     channel: str | None
@@ -119,7 +119,7 @@ def _damage_text(speak: BmsSpeaker, recording: Recording) -> list[str]:
             pick(
                 f"{recording.path}:{count} 处不可读,已跳过（首处:{damage}）",
                 f"{recording.path}: {count} {'line' if count == 1 else 'lines'} cannot be read and "
-                f"{'was' if count == 1 else 'were'} left out (first: {damage})",
+                f"{'was' if count == 1 else 'were'} skipped (first: {damage})",
             )
         ]
     return [

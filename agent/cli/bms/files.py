@@ -40,12 +40,6 @@ class RecordingError(Exception):
         self.hint = hint
 
 
-TOOLS_MISSING = RecordingError(
-    Text("读取记录文件需要 python-can", "reading recordings needs python-can"),
-    Text('安装:pip install "pile-agent[tools]"', 'install it: pip install "pile-agent[tools]"'),
-)
-
-
 @dataclass(slots=True)
 class Recording:
     """A recording as far as it has been read.
@@ -111,8 +105,8 @@ def open_recording(path: Path, channel: str | None) -> Recording:
     """A recording, its channel chosen. Raises RecordingError."""
     if not path.is_file():
         raise RecordingError(
-            Text(f"{path}:没有这个文件", f"{path}: there is no such file"),
-            Text("检查文件名", "check the name"),
+            Text(f"{path}:文件不存在", f"{path}: file not found"),
+            Text("检查文件名", "check the file name"),
         )
     recording = Recording(path)
     dialogues: Counter[str] = Counter()
@@ -124,7 +118,7 @@ def open_recording(path: Path, channel: str | None) -> Recording:
     if not recording.channels:
         reason = recording.damage or "no frames"
         raise RecordingError(
-            Text(f"{path}:文件中没有可读的报文（{reason}）", f"{path}: no frame can be read from it ({reason})"),
+            Text(f"{path}:文件中没有可读的报文（{reason}）", f"{path}: no readable frame ({reason})"),
             Text(
                 "文件可能损坏,或内容与扩展名不符",
                 "the file may be damaged, or its content does not match its extension",
@@ -144,7 +138,7 @@ def _chosen(recording: Recording, dialogues: Counter[str], channel: str | None) 
     if channel is not None:
         if channel not in recording.channels:
             raise RecordingError(
-                Text(f"{recording.path}:没有通道 {channel}", f"{recording.path}: there is no channel {channel}"),
+                Text(f"{recording.path}:没有通道 {channel}", f"{recording.path}: no channel {channel}"),
                 Text(f"通道（帧数）:{listed}", f"channels (frames): {listed}"),
             )
         return channel
@@ -153,17 +147,15 @@ def _chosen(recording: Recording, dialogues: Counter[str], channel: str | None) 
     if len(dialogues) == 1:
         return next(iter(dialogues))
     raise RecordingError(
-        Text(f"{recording.path}:有多个通道", f"{recording.path}: there are several channels"),
-        Text(f"用 --channel 选择;通道（帧数）:{listed}", f"choose one with --channel; channels (frames): {listed}"),
+        Text(f"{recording.path}:有多个通道", f"{recording.path}: the file has several channels"),
+        Text(f"用 --channel 指定;通道（帧数）:{listed}", f"select one with --channel; channels (frames): {listed}"),
     )
 
 
 def _reader(recording: Recording) -> Any:
     """A reader for the file, by its ending, and by its content where that is candump's."""
-    try:
-        import can
-    except ImportError as error:
-        raise TOOLS_MISSING from error
+    import can
+
     path = recording.path
     with path.open("rb") as file:
         head = file.read(4096).decode("ascii", "replace").splitlines()
@@ -173,13 +165,13 @@ def _reader(recording: Recording) -> Any:
     if ending not in (*ENDINGS[1:], ".log" if path.suffix.lower() == ".gz" else ""):
         if any(_CANDUMP_SCREEN.match(line) for line in head):
             raise RecordingError(
-                Text(f"{path}:这是 candump 的屏幕格式", f"{path}: this is what candump shows on the screen"),
-                Text("用 candump -L can0 > 文件 记录", "record with: candump -L can0 > FILE"),
+                Text(f"{path}:这是 candump 的屏幕格式", f"{path}: this is the screen format of candump"),
+                Text("录制命令:candump -L can0 > 文件", "record with: candump -L can0 > FILE"),
             )
         known = " ".join(ENDINGS)
         raise RecordingError(
-            Text(f"{path}:不认识这种文件", f"{path}: not a kind of recording that is known"),
-            Text(f"可读取:candump -L 的记录、{known}", f"these can be read: what candump -L writes, {known}"),
+            Text(f"{path}:不支持的录制格式", f"{path}: unknown type of recording"),
+            Text(f"支持:candump -L 的录制文件、{known}", f"supported: logs of candump -L, {known}"),
         )
     # The times of an ASC file count from its start; its header holds that time.
     return can.LogReader(path, **({"relative_timestamp": False} if ending == ".asc" else {}))

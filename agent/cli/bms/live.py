@@ -22,6 +22,7 @@ STATUS_EVERY_S = 10.0
 """Interval at which the state of a running charge is shown."""
 
 LONGEST_WAIT_S = 0.5
+_READY_POLL_S = 0.02
 
 _EVERY_TIME = frozenset(
     {"stage", "attempt", "permit", "pause", "resume", "stop", "timeout", "vehicle.fault", "identified"}
@@ -74,7 +75,7 @@ class Live:
             screen.line(
                 pick(
                     f"没有充电机与车辆的报文（共{count}帧）",
-                    f"no message of a charger or a vehicle ({count} frames heard)",
+                    f"no message of a charger or a vehicle ({count} frames received)",
                 )
             )
         for session in self.observer.sessions:
@@ -92,6 +93,12 @@ class Live:
             sys.stdout.flush()
 
 
+def wait_until_ready(port: CanPort) -> None:
+    """Wait for an adapter that takes time to open. Raises PortError when it cannot be opened."""
+    while not port.is_ready(time.monotonic()):
+        time.sleep(_READY_POLL_S)
+
+
 def run_live(port: CanPort, live: Live, *, record: Path | None, name: str, seconds: float | None) -> None:
     """Listen until Ctrl-C, for ``seconds``, or until the port fails. Raises PortError, and OSError for the record."""
     end_s = None if seconds is None else time.monotonic() + seconds
@@ -99,16 +106,22 @@ def run_live(port: CanPort, live: Live, *, record: Path | None, name: str, secon
     poller.register(port.fileno(), select.POLLIN)
     # A name with blanks or slashes would break the line of the recording.
     channel = "".join(letter if letter.isalnum() else "_" for letter in name.rsplit("/", 1)[-1]) or "can"
+    polled_s = float("-inf")
     with contextlib.suppress(KeyboardInterrupt), _recording(record) as file:
         while end_s is None or time.monotonic() < end_s:
             due_s = live.observer.next_due()
             poller.poll((LONGEST_WAIT_S if due_s is None else 0.1) * 1000)
             now_s = time.monotonic()
+            wall_s = time.time()
             for frame in port.receive(now_s):
-                live.take(frame, now_s)
+                # What was decided at the last turn is not turned back by a stamp from before it.
+                at_s = max(frame.at_s, polled_s)
+                live.take(frame, at_s)
                 if file is not None:
-                    file.write(candump_line(time.time(), frame, channel))
+                    # The age of a frame is known on the monotonic clock; the file has wall time.
+                    file.write(candump_line(wall_s - (now_s - at_s), frame, channel))
             live.poll(now_s)
+            polled_s = now_s
 
 
 @contextlib.contextmanager

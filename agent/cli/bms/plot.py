@@ -49,18 +49,19 @@ def check_drawing(path: Path) -> None:
     """Raises RecordingError when the file cannot be drawn: its ending, its folder, or matplotlib missing."""
     if path.suffix.lower() not in _ENDINGS:
         raise RecordingError(
-            Text(f"{path}:不支持的图片格式", f"{path}: not a kind of picture that can be drawn"),
+            Text(f"{path}:不支持的图片格式", f"{path}: unsupported picture format"),
             Text("使用 .png 或 .svg", "use .png or .svg"),
         )
     if not path.absolute().parent.is_dir():
         raise RecordingError(
-            Text(f"{path}:文件夹不存在", f"{path}: its folder does not exist"), Text("先建立文件夹", "make it first")
+            Text(f"{path}:文件夹不存在", f"{path}: its folder does not exist"),
+            Text("请先创建文件夹", "create it first"),
         )
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise RecordingError(
-            Text("绘图需要 matplotlib", "drawing needs matplotlib"),
+            Text("绘图需要 matplotlib", "plotting needs matplotlib"),
             Text('安装:pip install "pile-agent[tools]"', 'install it: pip install "pile-agent[tools]"'),
         ) from error
 
@@ -134,7 +135,7 @@ class _Picture:
             axes.set_axisbelow(True)
         soc.set_xlim(self._x(self._from_s), self._x(self._to_s))
         soc.set_xlabel(
-            pick(f"记录开始后的时间 ({self._unit})", f"time since the start of the recording ({self._unit})")
+            pick(f"录制开始后的时间 ({self._unit})", f"time since the start of the recording ({self._unit})")
         )
 
     def _title(self, title: str) -> str:

@@ -9,7 +9,7 @@ POINTS_AT_MOST = 20_000
 """Points kept of one line; when there are more, every second one goes and from then on only every second is taken."""
 
 GAP_S = 5.0
-"""A line is interrupted where nothing came for so long."""
+"""A line is interrupted after a gap of this length."""
 
 WATCHED: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {

@@ -40,7 +40,7 @@ def show_message(screen: Screen, speak: BmsSpeaker, message: Message) -> None:
         screen.line(
             pick(
                 f"列表:每项 {message.item_bytes} 字节,最多 {message.maximum_items} 项",
-                f"a list: {message.item_bytes} bytes an item, at most {message.maximum_items} items",
+                f"a list: {message.item_bytes} bytes per item, at most {message.maximum_items} items",
             )
         )
     headers = [

@@ -37,7 +37,7 @@ def show_session(screen: Screen, speak: BmsSpeaker, session: Session) -> None:
     screen.table(["", ""], _timeline(speak, session), right=(0,))
     for severity, title in (
         (Severity.VIOLATION, pick("违规", "violations")),
-        (Severity.VARIANT, pick("已知的差异（非错误）", "known variants (no errors)")),
+        (Severity.VARIANT, pick("已知的差异（非错误）", "known variants (not errors)")),
     ):
         groups = [group for group in session.groups.values() if group.first.severity is severity]
         if groups:
@@ -106,7 +106,7 @@ def heard_line(speak: BmsSpeaker, heard: Heard) -> str:
 
 
 def status_line(speak: BmsSpeaker, session: Session, now_s: float) -> str:
-    """Where a running charge stands, in one line."""
+    """State of a running charge, in one line."""
     demand, output = session.values("BCL"), session.values("CCS")
     soc = session.soc_percent
     parts = [
@@ -281,7 +281,7 @@ def _stop(speak: BmsSpeaker, session: Session) -> str:
     if session.stop_side is None:
         return ""
     side = speak.word(SIDES, session.stop_side.name.lower())
-    parts = [speak.pick(f"由{side}提出", f"asked for by the {side}")]
+    parts = [speak.pick(f"由{side}提出", f"requested by the {side}")]
     told = (("CST", session.cst_reasons), ("BST", session.bst_reasons))
     parts += [f"{name}: {speak.reasons(list(reasons))}" for name, reasons in told if reasons]
     return "; ".join(parts)

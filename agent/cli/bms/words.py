@@ -23,12 +23,12 @@ STAGES: Mapping[str, Text] = {
 }
 
 OUTCOMES: Mapping[str, Text] = {
-    "running": Text("进行中", "under way"),
+    "running": Text("进行中", "in progress"),
     "complete": Text("正常结束", "complete"),
     "stopped without statistics": Text("已停止但无统计报文", "stopped without statistics"),
     "timed out": Text("超时结束", "ended by a time-out"),
-    "broken off": Text("中断", "broken off"),
-    "cut off": Text("记录到此为止", "cut off by the end of the recording"),
+    "broken off": Text("中断", "interrupted"),
+    "cut off": Text("录制到此为止", "cut off by the end of the recording"),
 }
 
 SIDES: Mapping[str, Text] = {"charger": Text("充电机", "charger"), "vehicle": Text("车辆", "vehicle")}
@@ -67,7 +67,7 @@ REASONS: Mapping[str, Text] = {
     "stopped_by_vehicle": Text("BMS主动中止", "stopped by the vehicle"),
     "charger_over_temperature": Text("充电机过温", "charger too hot"),
     "connector_fault": Text("充电连接器故障", "connector fault"),
-    "internal_over_temperature": Text("充电机内部过温", "inside of the charger too hot"),
+    "internal_over_temperature": Text("充电机内部过温", "charger internal over-temperature"),
     "energy_transfer_impossible": Text("所需电量不能传送", "energy cannot be transferred"),
     "emergency_stop": Text("急停", "emergency stop"),
     "self_test_fault": Text("自检故障", "self-test fault"),
@@ -173,7 +173,7 @@ class BmsSpeaker:
     def rule(self, code: str) -> str:
         """What an observation of this code means."""
         rule = RULES[code]
-        return self.pick(rule.zh, rule.en)
+        return rule.text.in_(self.language)
 
     def reasons(self, names: tuple[str, ...] | list[str]) -> str:
         """Fields of BST, CST, BEM or CEM in words."""

@@ -24,7 +24,7 @@ _PERIOD_S = 0.001
 _CONNECT_POLL_S = 0.02
 # After so long no device answers any more; the owner's own figure.
 _LATE_LIMIT_S = 2.0
-# A Modbus exception; that of DL/T 645 is longer, which does not matter for telling how fast a meter is.
+# A Modbus exception; that of DL/T 645 is longer, which does not matter for the response time.
 _REFUSAL_BYTES = 5
 
 

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from agent.cli.context import print_json
-from agent.cli.main import EXIT_OK, EXIT_WRONG
+from agent.cli.exits import EXIT_OK, EXIT_WRONG
 from agent.cli.meter.words import CONFIDENCE, KINDS, PROTOCOLS
 from agent.cli.screen import Screen
 from agent.settings.files import data_folder, find_data_file
@@ -92,7 +92,7 @@ def _find(file: Path) -> Path:
         return file
     found, names = find_data_file("meters", file.stem, [data_folder()])
     if found is None or file.name != file.stem:
-        what = Text(f"没有文件 {file},也没有这个名字的随附电表", f"there is no file and no shipped map {file}")
+        what = Text(f"没有文件 {file},也没有同名的内置电表点表", f"no file and no shipped map {file}")
         raise SettingsError(str(file), [Problem("FILE", what, did_you_mean(file.stem, names))])
     return found
 
@@ -101,11 +101,11 @@ def _check_wishes(wanted: Wanted, meter_map: AnyMap, path: Path) -> None:
     offered = _offered(meter_map, wanted.channel)
     problems = []
     if not offered:
-        what = Text(f"没有通道 {wanted.channel}", f"there is no channel {wanted.channel}")
+        what = Text(f"没有通道 {wanted.channel}", f"no channel {wanted.channel}")
         problems.append(Problem("--channel", what))
     for signal in wanted.signals or ():
         if signal not in offered:
-            what = Text(f"该电表不提供 {signal}", f"this meter does not deliver {signal}")
+            what = Text(f"该电表不提供 {signal}", f"this meter does not provide {signal}")
             problems.append(Problem("--signal", what, did_you_mean(signal, offered)))
     if problems:
         raise SettingsError(str(path), problems)
@@ -249,7 +249,7 @@ def _show(wanted: Wanted, path: Path, meter_map: AnyMap, plans: Sequence[Plan]) 
         screen.line(
             pick(
                 f"毫秒:请求、应答、假定 {delay_ms:.0f} 毫秒的应答延时和间隔",
-                f"ms: request, reply, {delay_ms:.0f} ms assumed until the meter answers, and the pause",
+                f"ms: request, reply, {delay_ms:.0f} ms assumed response time, and the pause",
             )
         )
         screen.line(
@@ -261,7 +261,7 @@ def _show(wanted: Wanted, path: Path, meter_map: AnyMap, plans: Sequence[Plan]) 
         if plan.line_share > 1:
             screen.line(
                 pick(
-                    "线路来不及:提高波特率,加长间隔,或用 --signal 只读需要的量",
+                    "线路带宽不足:提高波特率,加长间隔,或用 --signal 只读需要的量",
                     "the line is too slow: raise the baud rate or the interval, or read fewer signals (--signal)",
                 ),
                 "bold red",
@@ -279,6 +279,6 @@ def _show_doubts(screen: Screen, meter_map: AnyMap, language: Language) -> None:
     lines = [f"{signal}: {zh if language == 'zh' else en}" for signal, zh, en in sorted(doubts)]
     lines += [check.zh if language == "zh" else check.en for check in meter_map.checks]
     if lines:
-        screen.heading("投运时核对" if language == "zh" else "to prove when commissioning")
+        screen.heading("调试时核对" if language == "zh" else "to prove at commissioning")
         for line in lines:
             screen.line(f"- {line}")

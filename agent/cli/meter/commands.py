@@ -1,4 +1,4 @@
-"""``pile-agent meter``: meters, for whoever wires and sets them.
+"""``pile-agent meter``: meter tools for installers.
 
 Everything that only these commands need is imported when they run.
 """
@@ -16,7 +16,7 @@ from agent.cli.meter.tools import TOOLS
 
 @click.group()
 def meter() -> None:
-    """Look after meters and the maps that describe them.
+    """Scan, read, check and set up meters.
 
     No command writes to a meter unless its help states it.
     """

@@ -29,8 +29,8 @@ _HEAD = """\
 
 <!-- Written by `make meters` from config/meters; change the maps, not this file. -->
 
-A meter is a file in `config/meters`; adding a model needs no Python. A map of your own is `meters/NAME.toml` beside the
-site file, with `id = "NAME"` in it.
+A meter is a file in `config/meters`; adding a model needs no Python. Put your own map in `meters/NAME.toml` beside the
+site file, with `id = "NAME"`.
 
 每种电表对应 `config/meters` 中的一个文件,增加型号无需编程。自定义电表放在现场配置文件旁的 `meters/NAME.toml`,
 其中 `id = "NAME"`。
@@ -41,11 +41,11 @@ pile-agent meter check NAME        # a shipped map, or a file: all errors, or th
 
 - Registers are wire addresses, counted from 0. Where a manual counts differently, the map has a note.
 - *Billing* means that the energy register is a whole number; a float of kWh cannot resolve single Wh from 8192 kWh on.
-- *Disputed* facts are those on which the sources differ: prove them when commissioning.
-- The agent never writes to a meter, and a map names the registers that do harm when written. `settings` names the only
+- *Disputed* facts are those on which the sources differ: prove them at commissioning.
+- The agent never writes to a meter; a map lists the registers that must not be written. `settings` lists the only
   ones that `pile-agent meter set-address` and `set-serial` write, on request: see
   [meter-commissioning.md](meter-commissioning.md).
-- Only a DC meter is fit for the connector of a DC pile. The AC meters are for the grid side and the auxiliary supply.
+- The connector of a DC pile needs a DC meter. The AC meters are for the grid side and the auxiliary supply.
 
 ## Overview
 """
@@ -54,17 +54,17 @@ _FORMAT = """\
 ## Writing a map
 
 The first line `#:schema ../schemas/meter-map.schema.json` gives editors (taplo, Even Better TOML) completion and
-checks. Fields name registers; which are read together is worked out by the planner:
+checks. Fields give registers; the planner groups them into requests:
 
-- what must come from one reply (a mantissa and its exponent, the words of one value, fields with one `together`, a
-  ratio with `same_request`) is never split;
-- registers that neither a field nor `readable` names are never read;
-- a request keeps to `maximum_registers`, and with `even` begins at an even register and has an even count;
+- registers that must come from one reply (a mantissa and its exponent, the words of one value, fields with one
+  `together`, a ratio with `same_request`) are never split;
+- registers that are in neither a field nor `readable` are never read;
+- a request has at most `maximum_registers`, and with `even` begins at an even register and has an even count;
 - `group` sets how often: `live` with every poll, `energy` and `quality` according to `intervals`;
-- of all ways to form requests the one that keeps the line busy for the shortest time is taken.
+- the set of requests with the shortest busy time of the line is used.
 
-A meter that refuses a joined request twice is asked for its parts from then on; one that refuses the function code is
-asked with `function_alternatives`.
+After a meter refuses a joined request twice, its parts are requested separately; after it refuses the function code,
+`function_alternatives` are used.
 """
 
 _TYPES: dict[Any, str] = {

@@ -4,6 +4,7 @@ import click
 
 from agent.cli.context import Context, json_option
 from agent.cli.meter.work import send
+from agent.vocabulary import reasons
 
 _REGISTER = click.IntRange(0, 10**15)
 
@@ -36,4 +37,4 @@ def exchange(
         "by": by,
         "reason": reason,
     }
-    send(context, "meter_exchange", arguments, as_json)
+    send(context, reasons.METER_EXCHANGE, arguments, as_json)

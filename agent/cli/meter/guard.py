@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli.client import FieldClient, NotRunningError
-from agent.settings.load import AnySite, load_any_site
+from agent.settings.load import load_site
 from agent.settings.problems import SettingsError
+from agent.settings.site import Site
 from drivers.text import Text
 
 _RUNTIME = Path("/run/pile-agent")
@@ -19,15 +20,15 @@ STOP_IT = Text(
 )
 
 
-def site_or_none(config: str) -> AnySite | None:
+def site_or_none(config: str) -> Site | None:
     """The site, if its file can be used: on a new pile there is none yet."""
     try:
-        return load_any_site(Path(config))
+        return load_site(Path(config))
     except SettingsError:
         return None
 
 
-def who_uses(port: str, site: AnySite | None) -> tuple[Text, Text] | None:
+def who_uses(port: str, site: Site | None) -> tuple[Text, Text] | None:
     """Why the line must be left alone and what to do, or None if the service does not own it."""
     runtime = _RUNTIME if site is None else Path(site.settings.paths.runtime)
     try:
@@ -40,7 +41,7 @@ def who_uses(port: str, site: AnySite | None) -> tuple[Text, Text] | None:
         ports = [] if site is None else [bus.port for bus in site.settings.bus.modbus]
         if site is not None and not any(same_port(port, each) for each in ports):
             return None
-        return Text(f"控制进程正在运行,无法确认 {port} 是否空闲", f"the service runs and may be using {port}"), STOP_IT
+        return Text(f"控制进程正在运行,无法确认 {port} 是否空闲", f"the service is running and may use {port}"), STOP_IT
     return _owner(port, status)
 
 

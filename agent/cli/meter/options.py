@@ -15,6 +15,9 @@ def target_options(command: F) -> F:
             click.option(
                 "--port", help="Serial port, HOST:PORT of Modbus TCP, or rtu+tcp://HOST:PORT; default: site file."
             ),
+            click.option(
+                "--connector", type=click.IntRange(1, 4), help="Connector of the site file; needed if it has several."
+            ),
             click.option("--map", "map_name", help="Meter map: id of a shipped map, or a file; default: site file."),
             click.option("--address", help="Address 1-247, or the twelve digits of a DL/T 645 meter."),
             click.option(

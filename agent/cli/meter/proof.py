@@ -59,7 +59,7 @@ def show_proof(screen: Screen, language: Language, proof: Proof | None) -> None:
     screen.line(
         "寄存器与显示相符,写入现场文件 [connector.meter]:"
         if language == "zh"
-        else "register and display agree; write into the site file, [connector.meter]:",
+        else "register and display agree; enter in [connector.meter] of the site file:",
         "bold green",
     )
     screen.line(f"energy_unit_wh = {float(proof.energy_unit_wh):g}")

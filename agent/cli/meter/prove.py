@@ -6,6 +6,7 @@ import click
 
 from agent.cli.context import Context, json_option
 from agent.cli.meter.work import UNITS, Energy, in_mwh, send
+from agent.vocabulary import reasons
 
 
 @click.command()
@@ -24,4 +25,4 @@ def prove(context: Context, display: Decimal, unit: str, by: str, as_json: bool)
     """
     display_mwh, display_step_mwh = in_mwh(display, unit)
     arguments = {"display_mwh": display_mwh, "display_step_mwh": display_step_mwh, "by": by}
-    send(context, "meter_prove", arguments, as_json)
+    send(context, reasons.METER_PROVE, arguments, as_json)

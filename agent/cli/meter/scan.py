@@ -20,7 +20,7 @@ from drivers.text import Text
 _GATEWAY_CODES = (0x0A, 0x0B)
 """The gateway answers, not a meter: path unavailable, no response (application protocol V1.1b3 clause 7)."""
 _LISTEN_S = 0.1
-"""After a reply: how long a second meter with the same address could still be speaking."""
+"""After a reply: how long a second meter with the same address could still be sending."""
 
 _LEAST_GARBLED_BYTES = 4
 """Fewer are noise, not a device."""
@@ -75,7 +75,7 @@ class Progress(Protocol):
         """Remaining time if no further device answers."""
 
     def step(self, what: str, left_s: float) -> None:
-        """About to ask this; so much is left after it."""
+        """The next request, and the time left after it."""
 
     def found(self, meter: Found) -> None:
         """A device was found."""
@@ -137,7 +137,7 @@ class Scanner:
                 return
 
     def _is_open(self, task: Task) -> bool:
-        """Whether there is still something to learn by a task."""
+        """Whether a task can still give a result."""
         if self.report.settings is not None and task.settings != self.report.settings:
             return False
         return all(found.address != task.request.address for found in self.report.meters)
@@ -161,12 +161,12 @@ class Scanner:
         if isinstance(task.request, ItemRequest):
             text = Text(
                 "多块 DL/T 645 电表同时应答;只留一块在线,或逐块连接",
-                "several DL/T 645 meters answer at once; leave only one on the line and search again",
+                "several DL/T 645 meters answer at once; leave only one on the line and scan again",
             )
         else:
             text = Text(
                 "有应答但已损坏:可能两块电表地址相同,接线、终端电阻或波特率不对,或电表比 --timeout-ms 慢",
-                "something answers, but damaged or late: two meters with this address, wiring, termination, "
+                "damaged or late replies: two meters with this address, wiring, termination, "
                 "baud rate, or a meter slower than --timeout-ms",
             )
         entry = (task.settings, task.request.address, text)

@@ -64,7 +64,7 @@ def plan_change(register_map: RegisterMap, name: str, old: str, new: str) -> Cha
     if setting is None:
         raise RefusedError(
             Text(
-                f"{register_map.id} 的电表表未说明{what.zh}的寄存器",
+                f"{register_map.id} 的电表点表没有{what.zh}的寄存器",
                 f"the map {register_map.id} does not contain the register for the {what.en}",
             ),
             Text("在电表菜单中设置", "set it in the menu of the meter"),
@@ -172,7 +172,7 @@ class Writer:
                 restart,
                 Text(
                     "已写入并读回;断电重启电表后生效",
-                    "written and read back; it counts once the meter was without supply",
+                    "written and read back; power-cycle the meter to apply it",
                 ),
             )
         return Outcome(
@@ -181,7 +181,7 @@ class Writer:
             restart,
             Text(
                 "已写入并读回,但电表仍按原设置应答;断电重启后再确认",
-                "written and read back, but the meter still answers with the old setting: restart it and look again",
+                "written and read back, but the meter answers with the old setting: power-cycle it and check again",
             ),
         )
 
@@ -208,7 +208,7 @@ class Writer:
             restart,
             Text(
                 "写入后电表没有应答;断电重启后用 meter scan 查找",
-                "the meter does not answer after the write: restart it and look for it with `meter scan`",
+                "the meter does not answer after the write: power-cycle it and search with `meter scan`",
             ),
         )
 

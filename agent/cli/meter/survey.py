@@ -29,7 +29,7 @@ _LIFETIME_S = 60.0
 
 REFUSED = Text("电表拒绝读取", "the meter refuses to read it")
 SILENT = Text("没有应答", "no answer")
-GARBLED = Text("应答有误", "the answer was damaged")
+GARBLED = Text("应答有误", "damaged reply")
 NO_VALUE = Text("电表没有该值", "the meter has no value")
 OTHER_FIRMWARE = Text("固件版本不同", "not in this firmware")
 
@@ -141,7 +141,7 @@ class Surveyor:
             return known
         answer = self._bus.ask(request, self._latency_s, self._gap_s)
         if not answer.is_there and (self._is_heard or not self._asked):
-            # One reply that was lost or disturbed is no finding. Whoever never answered is not asked everything twice.
+            # One lost or disturbed reply proves nothing. A meter that has never answered is not asked twice.
             answer = self._bus.ask(request, self._latency_s, self._gap_s)
         self._is_heard = self._is_heard or answer.is_there
         self._asked += 1

@@ -7,11 +7,11 @@ from typing import NoReturn
 
 import click
 
+from agent.cli.complaints import complaint, say_error
 from agent.cli.context import Context, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_WRONG
 from agent.cli.meter.bus import Bus, LineSettings
 from agent.cli.meter.guard import site_or_none, who_uses
-from agent.cli.service import complaint, say_error
 from agent.settings.files import data_folder, find_data_file
 from agent.settings.meter_map import load_meter_map
 from agent.settings.problems import SettingsError, did_you_mean
@@ -62,7 +62,7 @@ def find_map(context: Context, name: str) -> AnyMap:
             found, names = find_data_file("meters", name, folders)
             if found is None:
                 hint = did_you_mean(name, names).in_(context.language)
-                refuse(context, Text(f"没有电表 {name}", f"there is no meter map {name}"), EXIT_WRONG, hint)
+                refuse(context, Text(f"没有电表点表 {name}", f"unknown meter map {name}"), EXIT_WRONG, hint)
             path = found
         return load_meter_map(path)
     except SettingsError as error:
@@ -89,12 +89,13 @@ def resolve(
     baud: int | None,
     parity: str | None,
     stop_bits: int | None,
+    connector: int | None = None,
 ) -> Target:
     """The meter that the options mean; what they leave open is that of the site file. Ends the command if wrong."""
     if port is None:
-        return _of_site(context, map_name, address, channel, (baud, parity, stop_bits))
+        return _of_site(context, connector, map_name, address, channel, (baud, parity, stop_bits))
     if map_name is None:
-        raise click.UsageError("--port needs --map; `pile-agent meter scan PORT` finds out which")
+        raise click.UsageError("--port needs --map; `pile-agent meter scan PORT` finds the map")
     meter_map = find_map(context, map_name)
     serial = meter_map.serial
     settings = LineSettings(baud or serial.baud, parity or serial.parity, stop_bits or serial.stop_bits)
@@ -107,15 +108,16 @@ def resolve(
 
 def _of_site(
     context: Context,
+    connector: int | None,
     map_name: str | None,
     address: str | None,
     channel: int,
     line: tuple[int | None, str | None, int | None],
 ) -> Target:
     settings = context.site.settings
-    entry = settings.connector.meter
+    entry = context.connector(connector).settings.meter
     if entry is None:
-        raise click.UsageError("the site file has no meter: name one with --port and --map")
+        raise click.UsageError("the site file has no meter: select one with --port and --map")
     bus = next(each for each in settings.bus.modbus if each.name == entry.bus)
     meter_map = find_map(context, map_name or entry.model)
     baud, parity, stop_bits = line
@@ -134,7 +136,7 @@ def _address(meter_map: AnyMap, address: str | None) -> Address:
     if isinstance(meter_map, IdentifierMap):
         number = (address or meter_map.serial.number).upper()
         if number == WILDCARD_ADDRESS:
-            raise click.UsageError("name the twelve digits on the meter with --address; `meter scan` finds them")
+            raise click.UsageError("give the twelve digits of the meter with --address; `meter scan` finds them")
         if len(number) > 12 or not number.isdecimal():
             raise click.UsageError(f"--address {number} is not the number of a DL/T 645 meter (up to twelve digits)")
         return number.zfill(12)
@@ -157,7 +159,7 @@ def open_bus(context: Context, port: str, settings: LineSettings, *, as_json: bo
 
 
 def refuse(context: Context, why: Text, code: int, hint: str = "", json_error: str = "") -> NoReturn:
-    """Say why not, and end the command."""
+    """Report the reason, and end the command."""
     text = why.in_(context.language)
     if json_error:
         print_json({"error": json_error, "reason": text})

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.complaints import say_error
 from agent.cli.context import Context, json_option, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_OK, EXIT_WRONG
+from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.meter.options import target_options
-from agent.cli.service import say_error
 
 if TYPE_CHECKING:
     from agent.cli.meter.setting import Change
@@ -248,7 +248,7 @@ def set_serial(
         raise click.UsageError("give either --new-baud or --new-frame: one setting is written at a time")
     target = resolve(context, **named)
     if target.is_modbus_tcp:
-        raise click.UsageError("behind a gateway a meter with another baud rate would be lost; do it on a serial port")
+        raise click.UsageError("behind a gateway a meter with a new baud rate is unreachable; use a serial port")
     settings = target.settings
     if new_baud is not None:
         wish = ("baud", str(settings.baud), str(new_baud))
@@ -269,7 +269,7 @@ def _change(
     language = context.language
     (name, old, new), meter_map = wishes[0], target.meter_map
     if not isinstance(meter_map, RegisterMap) or not isinstance(target.address, int):
-        raise click.UsageError("over DL/T 645 settings are made at the meter: writing there needs its password")
+        raise click.UsageError("a DL/T 645 meter must be set at its keys: writing needs its password")
     try:
         change = plan_change(meter_map, name, old, new)
         writer = Writer(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VERDICTS = {
     Verdict.CODE: Text("型号代码相符", "model code matches"),
-    Verdict.VALUES: Text("数值合理", "the values make sense"),
+    Verdict.VALUES: Text("数值合理", "the values are plausible"),
     Verdict.WEAK: Text("数值全为零,无法确认", "all values are zero, not conclusive"),
 }
 _KILO = {"Wh": "kWh", "varh": "kvarh"}
@@ -111,7 +111,7 @@ def show_scan(screen: Screen, language: Language, port: str, report: Report) -> 
         headers = [
             pick("地址", "address"),
             pick("协议", "protocol"),
-            pick("电表表", "map"),
+            pick("电表点表", "map"),
             pick("依据", "because"),
             pick("数值", "values"),
         ]
@@ -122,7 +122,7 @@ def show_scan(screen: Screen, language: Language, port: str, report: Report) -> 
     for settings, address, text in report.trouble:
         screen.line(f"{settings} @{address}: {text.in_(language)}", "yellow")
     if not report.complete:
-        screen.line(pick("搜索提前结束,可能还有电表", "ended early: there may be more meters"), "yellow")
+        screen.line(pick("搜索提前结束,可能还有电表", "stopped early: there may be more meters"), "yellow")
     if report.meters:
         screen.line(pick("下一步:", "next: ") + _next_command(port, report))
 
@@ -144,8 +144,8 @@ def _tell_apart(found: Found, language: Language) -> str:
             return f"地址 {found.address}:{names} 都合理;与电表显示比较以下数值即可区分:{'、'.join(signals)}"
         return f"地址 {found.address}:{names} 读数完全相同;以铭牌型号为准"
     if signals:
-        return f"address {found.address}: {names} all make sense; compare these with the display: {', '.join(signals)}"
-    return f"address {found.address}: {names} read all the same; go by the name plate"
+        return f"address {found.address}: {names} are all plausible; compare with the display: {', '.join(signals)}"
+    return f"address {found.address}: {names} have identical values; check the name plate"
 
 
 def scan_document(port: str, report: Report) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def show_survey(screen: Screen, language: Language, survey: Survey) -> None:
     for row in survey.rows:
         remark = "" if row.why is None else row.why.in_(language)
         if row.is_energy_disputed:
-            doubt = pick("单位有争议,须与显示核对", "unit disputed: compare with the display")
+            doubt = pick("单位有争议,须与显示核对", "unit disputed: check against the display")
             remark = f"{remark}; {doubt}" if remark else doubt
         rows.append([signal_text(row.signal).in_(language), shown(row), row.where, row.raw, remark])
     headers = [
@@ -264,7 +264,7 @@ def show_probe(screen: Screen, language: Language, report: ProbeReport, gap_ms: 
         screen.line(
             pick(
                 f"收到 {report.unasked_bytes} 个未请求的字节:可能两块电表地址相同或线路有干扰",
-                f"{report.unasked_bytes} bytes came unasked: two meters with one address, or a disturbed line",
+                f"{report.unasked_bytes} unsolicited bytes: two meters with one address, or a disturbed line",
             ),
             "yellow",
         )
@@ -281,8 +281,8 @@ def _recommend(screen: Screen, language: Language, report: ProbeReport, gap_ms: 
             "yellow",
         )
         return
-    screen.line(f"minimum_gap_ms = {gap}    # {'电表表现为' if language == 'zh' else 'the map has'} {gap_ms}")
-    screen.line(f"latency_ms = {latency}    # {'电表表现为' if language == 'zh' else 'the map has'} {latency_ms}")
+    screen.line(f"minimum_gap_ms = {gap}    # {'点表现为' if language == 'zh' else 'the map has'} {gap_ms}")
+    screen.line(f"latency_ms = {latency}    # {'点表现为' if language == 'zh' else 'the map has'} {latency_ms}")
 
 
 def probe_document(report: ProbeReport) -> dict[str, Any]:

@@ -56,7 +56,7 @@ _QUANTITIES = {
     "demand_maximum": Text("最大需量", "maximum demand"),
     "demand": Text("需量", "demand"),
     "frequency": Text("频率", "frequency"),
-    "temperature": Text("表内温度", "temperature in the meter"),
+    "temperature": Text("表内温度", "internal temperature of the meter"),
     "broken_wire": Text("断线标志", "broken-wire flag"),
     "overload": Text("过载标志", "overload flag"),
     "voltage": Text("电压", "voltage"),

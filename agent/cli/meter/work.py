@@ -9,7 +9,8 @@ import click
 
 from agent.cli.client import NotRunningError
 from agent.cli.context import Context, print_json
-from agent.cli.main import EXIT_FAILED, EXIT_OK
+from agent.cli.exits import EXIT_FAILED, EXIT_OK
+from agent.vocabulary import reasons
 
 _UNITS_MWH = {"Wh": 1_000, "kWh": 1_000_000, "MWh": 1_000_000_000}
 """Thousandths of a Wh."""
@@ -47,7 +48,7 @@ def send(context: Context, name: str, arguments: Mapping[str, Any], as_json: boo
     except NotRunningError as error:
         context.not_running(error, as_json)
     speak = context.speak
-    recorded = reply.result == "accepted"
+    recorded = reply.result == reasons.ACCEPTED
     if as_json:
         print_json({"id": reply.id, "result": reply.result, "reason": reply.reason})
     elif recorded:

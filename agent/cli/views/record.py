@@ -1,12 +1,14 @@
 """Sessions, one session with its bill, and alarms, as the pile's own record holds them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from agent.cli import amounts, words
 from agent.cli.screen import Screen
-from agent.cli.views.listener_words import heard_event
+from agent.cli.views import listener_words
 from agent.cli.words import Speaker
+from agent.vocabulary import events, kinds, reasons, states
 from drivers.text import Text
 
 Document = Mapping[str, Any]
@@ -76,11 +78,7 @@ def _show_head(screen: Screen, speak: Speaker, session: Document, ended: Documen
         ],
         [
             pick("启动方式", "ordered by"),
-            {
-                "local": pick("就地", "the pile"),
-                "platform": pick("平台", "the platform"),
-                "observed": pick("他人的充电机(本机只监听)", "somebody else's charger (this agent only listened)"),
-            }.get(origin, origin),
+            speak.word(words.ORIGINS, origin),
         ],
     ]
     reason = ended.get("stop_reason")
@@ -96,7 +94,7 @@ def _show_head(screen: Screen, speak: Speaker, session: Document, ended: Documen
         rows.append(["SoC", f"{ended.get('soc_start_percent', '-')} % → {ended['soc_end_percent']} %"])
     if vehicle.get("vin"):
         rows.append([pick("车辆", "vehicle"), str(vehicle["vin"])])
-    if ended.get("closed_by") == "recovery":
+    if ended.get("closed_by") == reasons.BY_RECOVERY:
         closed = pick("重启后由记录结算", "from the record, after a restart")
         rows.append([pick("结算", "closed"), closed])
     screen.table(["", ""], rows)
@@ -109,7 +107,7 @@ def _energy_rows(speak: Speaker, ended: Document) -> list[list[str]]:
     """Register, energy and amount; for a charge that was only followed also who stopped it and what broke a rule."""
     pick = speak.pick
     energy = f"{amounts.kilowatt_hours(ended['energy_wh'])} kWh"
-    if ended.get("energy_source") == "vehicle_bus":
+    if ended.get("energy_source") == states.ENERGY_FROM_VEHICLE_BUS:
         rows = [[pick("电量", "energy"), f"{energy} {pick('(取自车辆总线,不计费)', '(vehicle bus, not billed)')}"]]
     else:
         register = (
@@ -173,67 +171,90 @@ def _show_bill(
 
 def _event_row(speak: Speaker, record: Document, utc_offset_minutes: int) -> list[str] | None:
     """One line of the time line, None for what only repeats."""
-    pick, body, kind = speak.pick, record["body"], record["kind"]
-    text: str | None = None
-    if kind == "state":
-        text = speak.word(words.STATES, str(body.get("state")))
-    elif kind == "session_started":
-        text = pick("开始,已落盘", "begun, durable on the disk")
-    elif kind == "session_ended":
-        text = f"{pick('结束', 'ended')}: {speak.reason(str(body.get('stop_reason')))}"
-    elif kind == "session_vehicle":
-        text = f"{pick('车辆', 'vehicle')}: {body.get('vin') or body.get('bms_version') or '-'}"
-    elif kind == "alarm_raised":
-        text = f"{pick('故障', 'fault')}: {speak.fault(str(body.get('fault')))} [{body.get('fault')}]"
-    elif kind == "alarm_cleared":
-        text = f"{pick('故障恢复', 'cleared')}: {speak.fault(str(body.get('fault')))}"
-    elif kind == "command":
-        reason = f" ({speak.reason(str(body['reason']))})" if body.get("reason") else ""
-        text = f"{pick('命令', 'command')} {body.get('name')}: {body.get('result')}{reason}"
-    elif kind == "session_progress":
-        text = _progress_text(body)
-    elif kind == "event":
-        text = _happening(speak, body)
+    text = _text_of(speak, record["kind"], record["body"])
     if text is None:
         return None
     return [amounts.local_time(record["wall_ms"], utc_offset_minutes, with_date=False), text]
 
 
-def _happening(speak: Speaker, body: Document) -> str:
-    """An event of the record in words; one without words here is shown by its name."""
-    pick, name = speak.pick, str(body.get("event"))
-    if name == "insulation":
-        figures = f"{body.get('ohm_per_v')} Ω/V, +{body.get('plus_kohm')} kΩ, -{body.get('minus_kohm')} kΩ"
-        return f"{pick('绝缘测量', 'insulation measured')}: {figures}"
-    if name == "battery":
-        at_most = f"≤ {body.get('maximum_voltage_v')} V, ≤ {body.get('maximum_current_a')} A"
-        figures = f"{body.get('battery_voltage_v')} V, {at_most}"
-        return f"{pick('电池参数', 'battery')}: {figures}"
-    if name == "vehicle_stop":
-        reasons = ", ".join(body.get("detail", {}).get("reasons", [])) or "-"
-        return f"{pick('车辆请求停止', 'the vehicle asks to stop')} (BST): {reasons}"
-    if name in ("contact_lost", "reconnect"):
-        words_of = {
-            "contact_lost": pick("通信中断,准备重新握手", "contact lost, preparing a new handshake"),
-            "reconnect": f"{pick('重新握手,第', 'new handshake, no.')} {body.get('number')}{pick(' 次', '')}",
-        }
-        return f"{words_of[name]}: {speak.fault(str(body.get('cause')))}"
-    if name == "message_refused":
-        return f"{pick('报文不合规,未采用', 'unusable message')}: {body.get('message')}"
-    if name == "version_negotiation":
-        version = body.get("detail", {}).get("version") or "-"
-        told = pick("车辆提议新版协议,按 2015 流程继续", "the vehicle offers a newer protocol, going on as 2015")
-        return f"{told}: {version}"
-    known = {
-        "paused": pick("车辆请求暂停", "the vehicle asks for a pause"),
-        "resumed": pick("车辆恢复充电", "the vehicle goes on"),
-        "internal_error": pick("程序内部错误,输出已断开", "an error of the program, outputs opened"),
-        "register_lower": pick("电表读数变小(换表?)", "the meter's register is lower than before (meter changed?)"),
-        "records_omitted": pick("记录暂缺,仅计数", "records left out while the recorder was away"),
-        "records_missing": pick("记录缺失", "records are missing"),
-        "readings_damaged": pick("读数文件损坏,已另存", "the readings file was damaged and moved aside"),
+def _text_of(speak: Speaker, kind: str, body: Document) -> str | None:
+    if kind == kinds.STATE:
+        return speak.word(words.STATES, str(body.get("state")))
+    if kind == kinds.SESSION_PROGRESS:
+        return _progress_text(body)
+    if kind == kinds.EVENT:
+        return _happening(speak, body)
+    details: dict[str, Callable[[], str]] = {
+        kinds.SESSION_STARTED: lambda: "",
+        kinds.SESSION_ENDED: lambda: speak.reason(str(body.get("stop_reason"))),
+        kinds.SESSION_VEHICLE: lambda: str(body.get("vin") or body.get("software_version") or "-"),
+        kinds.ALARM_RAISED: lambda: f"{speak.fault(str(body.get('fault')))} [{body.get('fault')}]",
+        kinds.ALARM_CLEARED: lambda: speak.fault(str(body.get("fault"))),
+        kinds.COMMAND: lambda: _command_text(speak, body),
     }
-    return known.get(name) or heard_event(speak, body) or name
+    if kind not in details:
+        return None
+    title, detail = kinds.KINDS[kind].text.in_(speak.language), details[kind]()
+    return f"{title}: {detail}" if detail else title
+
+
+def _command_text(speak: Speaker, body: Document) -> str:
+    reason = f" ({speak.reason(str(body['reason']))})" if body.get("reason") else ""
+    return f"{body.get('name')}: {speak.word(words.ANSWERS, str(body.get('result')))}{reason}"
+
+
+def _happening(speak: Speaker, body: Document) -> str:
+    """An event of the record in words; one that this release does not know is shown by its name."""
+    name = str(body.get("event"))
+    known = _WORDS.get(name) or listener_words.WORDS.get(name)
+    return speak.word(events.EVENTS, name) if known is None else known(speak, body)
+
+
+def _insulation(speak: Speaker, body: Document) -> str:
+    figures = f"{body.get('ohm_per_v')} Ω/V, +{body.get('plus_kohm')} kΩ, -{body.get('minus_kohm')} kΩ"
+    return f"{speak.word(events.EVENTS, events.INSULATION)}: {figures}"
+
+
+def _battery(speak: Speaker, body: Document) -> str:
+    at_most = f"≤ {body.get('maximum_voltage_v')} V, ≤ {body.get('maximum_current_a')} A"
+    return f"{speak.word(events.EVENTS, events.BATTERY)}: {body.get('battery_voltage_v')} V, {at_most}"
+
+
+def _vehicle_stop(speak: Speaker, body: Document) -> str:
+    causes = ", ".join(body.get("detail", {}).get("reasons", [])) or "-"
+    return f"{speak.word(events.EVENTS, events.VEHICLE_STOP)} (BST): {causes}"
+
+
+def _contact_lost(speak: Speaker, body: Document) -> str:
+    return f"{speak.word(events.EVENTS, events.CONTACT_LOST)}: {speak.fault(str(body.get('cause')))}"
+
+
+def _reconnect(speak: Speaker, body: Document) -> str:
+    count = speak.pick(f",第 {body.get('number')} 次", f" no. {body.get('number')}")
+    return f"{speak.word(events.EVENTS, events.RECONNECT)}{count}: {speak.fault(str(body.get('cause')))}"
+
+
+def _message_refused(speak: Speaker, body: Document) -> str:
+    return f"{speak.word(events.EVENTS, events.MESSAGE_REFUSED)}: {body.get('message')}"
+
+
+def _version(speak: Speaker, body: Document) -> str:
+    version = body.get("detail", {}).get("version") or "-"
+    return f"{speak.word(events.EVENTS, events.VERSION_NEGOTIATION)}: {version}"
+
+
+_WORDS: Mapping[str, listener_words.Words] = MappingProxyType(
+    {
+        events.INSULATION: _insulation,
+        events.BATTERY: _battery,
+        events.VEHICLE_STOP: _vehicle_stop,
+        events.CONTACT_LOST: _contact_lost,
+        events.RECONNECT: _reconnect,
+        events.MESSAGE_REFUSED: _message_refused,
+        events.VERSION_NEGOTIATION: _version,
+    }
+)
+"""Events that say more than their name."""
 
 
 def _progress_text(body: Document) -> str:
@@ -257,7 +278,7 @@ def show_alarms(screen: Screen, speak: Speaker, alarms: Sequence[Document], utc_
     rows = [
         [
             amounts.local_time(record["wall_ms"], utc_offset_minutes),
-            pick("发生", "raised") if record["kind"] == "alarm_raised" else pick("恢复", "cleared"),
+            pick("发生", "raised") if record["kind"] == kinds.ALARM_RAISED else pick("恢复", "cleared"),
             str(record["body"].get("level", "")),
             str(record["body"].get("fault")),
             speak.fault(str(record["body"].get("fault"))),

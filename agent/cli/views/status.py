@@ -6,6 +6,7 @@ from typing import Any
 from agent.cli import amounts, words
 from agent.cli.screen import Screen
 from agent.cli.words import Speaker
+from agent.vocabulary import states
 
 Status = Mapping[str, Any]
 
@@ -24,8 +25,8 @@ def show_status(screen: Screen, speak: Speaker, status: Status) -> None:
         [pick("状态", "state"), f"{state} ({amounts.duration(status.get('state_since_s', 0))})"],
         [pick("运行时间", "up for"), f"{amounts.duration(status.get('uptime_s', 0))}, {status.get('version', '')}"],
     ]
-    if status.get("role") == "monitor":
-        rows.insert(1, [pick("角色", "role"), pick("只监听他人的充电机", "only listens to somebody else's charger")])
+    if status.get("role") == states.ROLE_LISTENER:
+        rows.insert(1, [pick("角色", "role"), pick("只监听他方充电机", "only listens to another maker's charger")])
         rows += [*_session_rows(speak, status), *_heard_rows(speak, status)]
     else:
         rows += [*_session_rows(speak, status), *_value_rows(speak, status), *_permission_rows(speak, status)]
@@ -49,8 +50,8 @@ def _session_rows(speak: Speaker, status: Status) -> list[list[str]]:
         return [[speak.pick("充电", "session"), speak.pick("无", "none")]]
     pick = speak.pick
     energy = f"{amounts.kilowatt_hours(int(status.get('energy_wh') or 0))} kWh"
-    if status.get("energy_source") == "vehicle_bus":
-        energy += f" {pick('(取自车辆总线,不计费)', '(as told on the vehicle bus, not billed)')}"
+    if status.get("energy_source") == states.ENERGY_FROM_VEHICLE_BUS:
+        energy += f" {pick('(取自车辆总线,不计费)', '(from the vehicle bus, not billed)')}"
     else:
         rate = speak.word(words.RATES, str(status.get("rate") or ""))
         energy += f", {amounts.yuan(int(status.get('amount_e4') or 0))} {pick('元', 'CNY')} ({rate})"
@@ -105,8 +106,8 @@ def _heard_rows(speak: Speaker, status: Status) -> list[list[str]]:
         ("bcs", pick("车辆自报(BCS)", "vehicle says (BCS)")),
     ):
         if f"{name}_voltage_v" in values or f"{name}_current_a" in values:
-            told = f"{_number(values, f'{name}_voltage_v', 'V')}, {_number(values, f'{name}_current_a', 'A')}"
-            rows.append([text, told])
+            measured = f"{_number(values, f'{name}_voltage_v', 'V')}, {_number(values, f'{name}_current_a', 'A')}"
+            rows.append([text, measured])
     if status.get("session") and status.get("violations"):
         rows.append([pick("规约违例", "protocol violations"), str(status["violations"])])
     return rows

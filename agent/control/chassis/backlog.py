@@ -8,13 +8,13 @@ from agent.vocabulary.record import Record
 
 
 class Backlog:
-    """Numbers records from 1 without gaps and holds them until they are durable.
+    """Numbers records from 1 without gaps and holds them until they are durable. All cores of a process share one.
 
     Nothing is ever dropped here. Instead ``crowded`` tells the core to leave out what can be left out
     (telemetry), and ``full`` makes the core end the session: no record, no charge.
     """
 
-    def __init__(self, maximum: int, boot_id: str) -> None:
+    def __init__(self, maximum: int, boot_id: str = "") -> None:
         self._maximum = maximum
         self._boot_id = boot_id
         self._pending: deque[Record] = deque()
@@ -55,7 +55,7 @@ class Backlog:
         session: str | None,
         body: Mapping[str, Any],
         *,
-        connector: int,
+        connector: int = 1,
     ) -> Record:
         """Number a record of a connector and keep it."""
         self._last_number += 1

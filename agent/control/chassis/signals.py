@@ -1,10 +1,17 @@
-"""The signals of the process image: name, unit, and the age past which a value counts as absent.
+"""The signals of the process image: name, unit, age past which a value counts as absent, scope, dangerous direction.
 
 The limits are the defaults of this project (no standard gives them); each is at least three poll
 periods of the slowest driver that delivers the signal, so that one lost reply does not trip.
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+Scope = Literal["pile", "connector"]
+"""``pile``: one reading for every connector of the pile; ``connector``: of that connector only."""
+
+Danger = Literal["high", "low", "true", "false", "none"]
+"""Which value counts as the worst: what a reading that cannot be trusted must be assumed to hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,46 +21,63 @@ class Signal:
     name: str
     unit: str
     age_limit_s: float
+    danger: Danger
+    scope: Scope = "connector"
+    safety: bool = False
+    """Without a fresh value nothing is energised."""
+    start: bool = False
+    """Without a fresh value no session starts."""
+
+
+def _safety(name: str, unit: str, age_limit_s: float, danger: Danger, scope: Scope = "connector") -> Signal:
+    return Signal(name, unit, age_limit_s, danger, scope, safety=True, start=True)
+
+
+def _start(name: str, unit: str, age_limit_s: float, danger: Danger, scope: Scope = "connector") -> Signal:
+    return Signal(name, unit, age_limit_s, danger, scope, start=True)
 
 
 _TABLE = (
     # Inputs of the pile, from the I/O board.
-    Signal("emergency_stop_pressed", "bool", 0.6),
-    Signal("door_open", "bool", 0.6),
-    Signal("smoke_detected", "bool", 0.6),
+    _safety("emergency_stop_pressed", "bool", 0.6, "true", "pile"),
+    _safety("door_open", "bool", 0.6, "true", "pile"),
+    _safety("smoke_detected", "bool", 0.6, "true", "pile"),
     # Feedback and analogue inputs of the connector.
-    Signal("contactor_k1_closed", "bool", 0.6),
-    Signal("contactor_k2_closed", "bool", 0.6),
-    Signal("lock_locked", "bool", 0.6),
-    Signal("cc1_voltage_v", "V", 0.8),
-    Signal("outside_voltage_v", "V", 0.8),
-    Signal("inside_voltage_v", "V", 0.8),
-    Signal("auxiliary_voltage_v", "V", 0.8),
-    Signal("connector_temperature_plus_c", "degC", 3.0),
-    Signal("connector_temperature_minus_c", "degC", 3.0),
+    _safety("contactor_k1_closed", "bool", 0.6, "true"),
+    _safety("contactor_k2_closed", "bool", 0.6, "true"),
+    _safety("lock_locked", "bool", 0.6, "false"),
+    _safety("cc1_voltage_v", "V", 0.8, "high"),
+    _safety("outside_voltage_v", "V", 0.8, "high"),
+    _safety("inside_voltage_v", "V", 0.8, "high"),
+    _start("auxiliary_voltage_v", "V", 0.8, "low"),
+    _safety("connector_temperature_plus_c", "degC", 3.0, "high"),
+    _safety("connector_temperature_minus_c", "degC", 3.0, "high"),
     # DC meter. Energy is the register in Wh, an integer: billing truth.
-    Signal("meter_voltage_v", "V", 3.0),
-    Signal("meter_current_a", "A", 3.0),
-    Signal("meter_power_w", "W", 3.0),
-    Signal("meter_energy_wh", "Wh", 3.0),
+    Signal("meter_voltage_v", "V", 3.0, "high"),
+    Signal("meter_current_a", "A", 3.0, "high"),
+    Signal("meter_power_w", "W", 3.0, "high"),
+    _start("meter_energy_wh", "Wh", 3.0, "none"),
     # Insulation monitor.
-    Signal("insulation_plus_kohm", "kohm", 5.0),
-    Signal("insulation_minus_kohm", "kohm", 5.0),
+    _start("insulation_plus_kohm", "kohm", 5.0, "low"),
+    _start("insulation_minus_kohm", "kohm", 5.0, "low"),
     # Power stage.
-    Signal("module_count", "1", 3.0),
-    Signal("module_voltage_v", "V", 1.5),
-    Signal("module_current_a", "A", 1.5),
-    Signal("module_fault", "bool", 3.0),
-    Signal("module_maximum_current_a", "A", 3.0),
-    Signal("module_temperature_c", "degC", 5.0),
+    _start("module_voltage_v", "V", 1.5, "high"),
+    _start("module_count", "1", 3.0, "low"),
+    Signal("module_current_a", "A", 1.5, "high"),
+    Signal("module_fault", "bool", 3.0, "true"),
+    Signal("module_maximum_current_a", "A", 3.0, "high"),
+    Signal("module_temperature_c", "degC", 5.0, "high"),
     # What charger and vehicle tell each other about the output, heard on the bus of a charger that is only followed.
     # Both repeat it (CCS every 50 ms, BCS every 250 ms); no measurement of this agent.
-    Signal("ccs_voltage_v", "V", 2.0),
-    Signal("ccs_current_a", "A", 2.0),
-    Signal("bcs_voltage_v", "V", 3.0),
-    Signal("bcs_current_a", "A", 3.0),
+    Signal("ccs_voltage_v", "V", 2.0, "high"),
+    Signal("ccs_current_a", "A", 2.0, "high"),
+    Signal("bcs_voltage_v", "V", 3.0, "high"),
+    Signal("bcs_current_a", "A", 3.0, "high"),
     # Recorder (north process): true while it reports that the ledger takes records.
-    Signal("recorder_ready", "bool", 3.5),
+    _start("recorder_ready", "bool", 3.5, "false", "pile"),
 )
 
 SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _TABLE}
+
+PILE_SIGNALS = frozenset(name for name, signal in SIGNALS.items() if signal.scope == "pile")
+"""Signals of which one reading goes to every connector."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.control.dc.parameters import ControlParameters
+from agent.control.dc.power_share import PowerShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class OutputLimit:
     current_a: float
     power_w: float
     by: str
+    power_by: str = "power"
+    """Who sets the power, where the power binds."""
 
 
 def pile_limit(parameters: ControlParameters, derate_share: float) -> OutputLimit:
@@ -24,6 +27,21 @@ def pile_limit(parameters: ControlParameters, derate_share: float) -> OutputLimi
         current_a=parameters.maximum_current_a * derate_share,
         power_w=parameters.maximum_power_w,
         by="pile" if derate_share >= 1.0 else "temperature",
+    )
+
+
+def shared(limit: OutputLimit, share: PowerShare | None, now_s: float) -> OutputLimit:
+    """The limit within this connector's share of the pile's power; unchanged without a share."""
+    if share is None:
+        return limit
+    power_w, current_a, by = share.at(now_s)
+    tighter = current_a < limit.current_a
+    return OutputLimit(
+        voltage_v=limit.voltage_v,
+        current_a=current_a if tighter else limit.current_a,
+        power_w=min(power_w, limit.power_w),
+        by=by if tighter else limit.by,
+        power_by=by if power_w < limit.power_w else limit.power_by,
     )
 
 
@@ -37,7 +55,7 @@ def combine(
     """
     candidates = [(base.by, base.current_a)]
     if voltage_v > 0:
-        candidates.append(("power", base.power_w / voltage_v))
+        candidates.append((base.power_by, base.power_w / voltage_v))
     if module_current_a is not None:
         candidates.append(("modules", module_current_a))
     candidates.extend(currents)
@@ -49,6 +67,7 @@ def combine(
         current_a=max(0.0, current_a),
         power_w=base.power_w,
         by=by,
+        power_by=base.power_by,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import PowerQualityParameters
 from agent.control.safety.numbers import NUMBERS, TIMES, SequenceEdition, SequenceNumbers, StepTimes
+from agent.control.safety.requirements import FULL_INPUTS, checked_inputs, safety_inputs
 from agent.settings.catalogue import Fault
 from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 from drivers.meters.register_form import RegisterForm
@@ -34,6 +35,8 @@ class ControlParameters:
     """Contact temperature from which the current is lowered."""
     recorder_lost_stop_s: float
     """How long a session may go on without a recorder."""
+    inputs: tuple[str, ...] = FULL_INPUTS
+    """Sensors of the pile, by its profile; checked by ``checked_inputs`` (ValueError)."""
     edition: SequenceEdition = "2015"
     charger_number: int = 1
     meter: Mapping[str, Any] = field(default_factory=dict)
@@ -51,6 +54,25 @@ class ControlParameters:
     """A missing first reading denies permission at once but counts as a fault only after this long (own)."""
     maximum_backlog: int = 2_000
     """Records kept in memory while the recorder is away."""
+
+    start_inputs: tuple[str, ...] = field(init=False)
+    """Without a fresh value of each of these no session starts: ``inputs`` and the recorder."""
+    safety_inputs: tuple[str, ...] = field(init=False)
+    """Without a fresh value of each of these nothing is energised."""
+
+    contact_sensors: tuple[str, ...] = field(init=False)
+    """Temperature sensors of the contacts that the pile has."""
+    input_set: frozenset[str] = field(init=False)
+    """``start_inputs`` as a set."""
+
+    def __post_init__(self) -> None:
+        """Work out which inputs are demanded. Raises ValueError as ``checked_inputs`` does."""
+        demanded = checked_inputs(self.inputs)
+        object.__setattr__(self, "start_inputs", demanded)
+        contacts = tuple(name for name in demanded if name.startswith("connector_temperature_"))
+        object.__setattr__(self, "contact_sensors", contacts)
+        object.__setattr__(self, "input_set", frozenset(demanded))
+        object.__setattr__(self, "safety_inputs", safety_inputs(demanded))
 
     @property
     def meter_proof_key(self) -> str:

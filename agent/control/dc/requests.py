@@ -1,140 +1,116 @@
-"""What somebody asked for: start, stop, reset. Less energy is always granted, more energy is guarded."""
+"""Commands: start, stop, reset, work on the meter. Less energy is always granted, more energy is guarded."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.control.chassis.commands import CommandInput
+from agent.control.dc import sessions
 from agent.control.dc.machine import START_FROM_STATES
-from agent.control.dc.recording import refused_body, started_body
-from agent.control.dc.session import Session, SessionLimits
+from agent.control.dc.point import ChargePoint
+from agent.control.dc.session import SessionLimits
 from agent.control.metering import service as meter_service
-from agent.control.metering.billing import Billing
+from agent.control.metering.meter import Metering
+from agent.control.metering.service import RefusedError, RegisterNow
+from agent.vocabulary import kinds, reasons, states
+from agent.vocabulary.reasons import Reason, joined
 
-if TYPE_CHECKING:
-    from agent.control.dc.core import ControlCore
-
-_RESET_WINDOW_S = 2.0
-"""A reset clears the latches whose cause is or goes away within this time (own)."""
-_LONGEST_USER = 64
 _LONGEST_REASON = 300
 _STOPPERS_AT_MOST = 16
-"""So many stop commands are told that the session has ended; further ones are only told that it is ending."""
+"""So many stop commands are answered when the session has ended; further ones are only told that it is ending."""
 
-
-_METER_WORK: Mapping[str, Callable[["ControlCore", Mapping[str, Any]], str]] = {
-    "meter_exchange": meter_service.exchange,
-    "meter_prove": meter_service.prove,
+_METER_WORK: Mapping[str, Callable[[Metering, RegisterNow, Mapping[str, Any]], Mapping[str, Any]]] = {
+    reasons.METER_EXCHANGE: meter_service.exchange,
+    reasons.METER_PROVE: meter_service.prove,
 }
 
 
-def take(core: "ControlCore", command: CommandInput) -> None:
-    """Decide one request. A repeated id gets its former answer and acts no second time."""
-    former = core.answers.former(command.id)
-    if former is not None and not (command.name == "stop" and core.stoppable):
-        core.repeat(former)
-    elif command.name == "start":
-        _start(core, command)
-    elif command.name == "stop":
-        _stop(core, command)
-    elif command.name == "reset":
-        _reset(core, command)
+def take(point: ChargePoint, command: CommandInput) -> None:
+    """Decide one command. A repeated id gets its former answer and acts no second time."""
+    chassis = point.chassis
+    former = chassis.answers.former(command.id)
+    if former is not None and not (command.name == reasons.STOP and point.stoppable):
+        chassis.repeat(former)
+    elif command.name == reasons.START:
+        _start(point, command)
+    elif command.name == reasons.STOP:
+        _stop(point, command)
+    elif command.name == reasons.RESET:
+        _answer(point, command, chassis.reset(command))
     elif command.name in _METER_WORK:
-        _work_on_meter(core, command)
+        _work_on_meter(point, command)
     else:
-        _decide(core, command, "rejected", "unknown_command")
+        _answer(point, command, reasons.UNKNOWN_COMMAND)
 
 
-def _decide(
-    core: "ControlCore", command: CommandInput, result: str, reason: str = "", session: str | None = None
-) -> None:
-    core.record(
-        "command",
-        {"id": command.id, "name": command.name, "origin": command.origin, "result": result, "reason": reason},
-    )
-    core.reply(command.id, result, reason, session)
+def _answer(point: ChargePoint, command: CommandInput, refusal: str) -> None:
+    """Accepted, or rejected for a reason."""
+    point.chassis.decide(command, reasons.REJECTED if refusal else reasons.ACCEPTED, refusal)
 
 
-def _stop(core: "ControlCore", command: CommandInput) -> None:
-    session = core.session
+def _stop(point: ChargePoint, command: CommandInput) -> None:
+    session = point.session
     if session is None:
-        _decide(core, command, "rejected", "no_session")
+        _answer(point, command, reasons.NO_SESSION)
         return
     if len(session.stop_command_ids) < _STOPPERS_AT_MOST:
         session.stop_command_ids.append(command.id)
-    _decide(core, command, "accepted", session=session.id)
-    core.halt("platform" if command.origin == "platform" else "local")
+    point.chassis.decide(command, reasons.ACCEPTED, session=session.id)
+    by_platform = command.origin == reasons.ORIGIN_PLATFORM
+    point.halt(reasons.STOP_PLATFORM if by_platform else reasons.STOP_LOCAL)
 
 
-def _reset(core: "ControlCore", command: CommandInput) -> None:
-    if command.origin != "local":
-        _decide(core, command, "rejected", "only_at_the_pile")
-        return
-    core.reset_until_s = core.now_s + _RESET_WINDOW_S
-    _decide(core, command, "accepted")
-
-
-def _work_on_meter(core: "ControlCore", command: CommandInput) -> None:
+def _work_on_meter(point: ChargePoint, command: CommandInput) -> None:
     """What a person did to the meter: an audit record, or the reason why it is none."""
-    if command.origin != "local":
-        _decide(core, command, "rejected", "only_at_the_pile")
+    if command.origin != reasons.ORIGIN_LOCAL:
+        _answer(point, command, reasons.ONLY_AT_THE_PILE)
         return
-    reason = _METER_WORK[command.name](core, command.arguments)[:_LONGEST_REASON]
-    _decide(core, command, "rejected" if reason else "accepted", reason)
+
+    def register_now() -> int:
+        if point.session is not None:
+            raise RefusedError(reasons.SESSION_RUNNING)
+        chassis, register_wh = point.chassis, point.last_register_wh
+        if register_wh is None or chassis.image.value("meter_energy_wh", chassis.now_s) is None:
+            raise RefusedError(Reason(reasons.NO_VALUE, "meter_energy_wh").text)
+        return register_wh
+
+    try:
+        body = _METER_WORK[command.name](point.metering, register_now, command.arguments)
+    except RefusedError as refusal:
+        _answer(point, command, str(refusal)[:_LONGEST_REASON])
+        return
+    point.record(kinds.AUDIT, body)
+    _answer(point, command, "")
 
 
-def _start(core: "ControlCore", command: CommandInput) -> None:
-    limits, reason = _judge(core, command)
-    if limits is None:
-        _refuse(core, command, reason[:_LONGEST_REASON])
-    else:
-        _begin(core, command, limits)
+def _start(point: ChargePoint, command: CommandInput) -> None:
+    limits, refusals = _judge(point, command)
+    if limits is not None:
+        session = sessions.begin(point, command, limits)
+        point.chassis.decide(command, reasons.ACCEPTED, session=session.id)
+        point.move("begin")
+        return
+    reason = joined(refusals)[:_LONGEST_REASON]
+    session_id = sessions.refuse(point, command, reason)
+    running = point.session
+    point.chassis.decide(command, reasons.REJECTED, reason, session_id if running is None else running.id)
 
 
-def _judge(core: "ControlCore", command: CommandInput) -> tuple[SessionLimits | None, str]:
+def _judge(point: ChargePoint, command: CommandInput) -> tuple[SessionLimits | None, tuple[Reason, ...]]:
     """The limits of the session that may begin, or None and why it may not."""
-    if command.expires_wall_ms and core.wall_quality == "unset":
-        # A permission that expires is none while nobody knows the time.
-        return None, "clock_unset"
-    if command.expires_wall_ms and core.wall_ms > command.expires_wall_ms:
-        return None, "expired"
-    if core.session is not None:
-        return None, "session_running"
-    if core.shutting_down:
-        return None, "shutting_down"
+    chassis = point.chassis
+    if command.expires_wall_ms and chassis.wall_quality == states.CLOCK_UNSET:
+        # A permission that expires is none while the time is unknown.
+        return None, (Reason(reasons.CLOCK_UNSET),)
+    if command.expires_wall_ms and chassis.wall_ms > command.expires_wall_ms:
+        return None, (Reason(reasons.EXPIRED),)
+    if point.session is not None:
+        return None, (Reason(reasons.SESSION_RUNNING),)
+    if chassis.shutting_down:
+        return None, (Reason(reasons.SHUTTING_DOWN),)
     try:
         limits = SessionLimits.from_arguments(command.arguments)
     except ValueError as error:
-        return None, f"bad_arguments: {error}"
-    if not core.permission.start or core.state not in START_FROM_STATES:
-        return None, ", ".join(core.permission.start_reasons) or f"state: {core.state}"
-    return limits, ""
-
-
-def _refuse(core: "ControlCore", command: CommandInput, reason: str) -> None:
-    """A start attempt that is refused is a session too: one record, no energy."""
-    session_id = core.new_session_id()
-    core.record("session_ended", refused_body(core, command, reason), session_id=session_id)
-    running = core.session
-    _decide(core, command, "rejected", reason, session_id if running is None else running.id)
-
-
-def _begin(core: "ControlCore", command: CommandInput, limits: SessionLimits) -> None:
-    register = core.metering.register
-    register.begin_session()
-    # The permission to start needs a valid register; the watch holds the same one.
-    billing = Billing(core.parameters.tariff, register.form.modulus_wh)
-    billing.start(register.total_wh or 0, core.wall_ms)
-    session = Session(
-        id=core.new_session_id(),
-        origin=command.origin,
-        command_id=command.id,
-        user=str(command.arguments.get("user", ""))[:_LONGEST_USER],
-        limits=limits,
-        billing=billing,
-        started_at_s=core.now_s,
-        started_wall_ms=core.wall_ms,
-        start_record=core.backlog.last_number + 1,
-    )
-    core.open_session(session, started_body(core, session))
-    _decide(core, command, "accepted", session=session.id)
-    core.move("begin")
+        return None, (Reason(reasons.BAD_ARGUMENTS, str(error)),)
+    if not point.permission.start or point.state not in START_FROM_STATES:
+        return None, point.permission.start_reasons or (Reason(reasons.WRONG_STATE, point.state),)
+    return limits, ()

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from agent.control.metering.billing import Billing
+from agent.vocabulary import reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,21 @@ class SessionLimits:
         return cls(**values)
 
 
+class SessionFacts(msgspec.Struct, frozen=True, gc=False):
+    """What is known of the charge itself."""
+
+    reached_charging: bool = False
+    charging_since_s: float | None = None
+    soc_start_percent: int | None = None
+    soc_end_percent: int | None = None
+    vin: str | None = None
+
+
+_NOTHING_KNOWN = SessionFacts()
+
+
 @dataclass(slots=True)
-class Session:
+class ChargeSession:
     """One start attempt that was granted, until its end is recorded."""
 
     id: str
@@ -123,31 +139,27 @@ class Session:
     started_wall_ms: int
     start_record: int
     """Number of the session_started record: contactors close only once it is durable."""
+    facts: SessionFacts = _NOTHING_KNOWN
     stop_reason: str | None = None
     stop_command_ids: list[str] = field(default_factory=list)
-    """Who asked for the end and is told when it has come."""
+    """Commands that asked for the end and are answered when it has come."""
     faults: list[str] = field(default_factory=list)
-    reached_charging: bool = False
-    charging_since_s: float | None = None
-    soc_start_percent: int | None = None
-    soc_end_percent: int | None = None
-    vin: str | None = None
     next_progress_s: float = 0.0
 
     def duration_s(self, now_s: float) -> int:
         """Whole seconds since the start was granted."""
         return int(now_s - self.started_at_s)
 
-    def limit_reached(self, now_s: float) -> str | None:
-        """The stop reason of the first limit that is reached, or None."""
+    def limit_reached(self, now_s: float, soc_percent: int | None) -> str | None:
+        """The stop reason of the first limit that is reached, or None. ``soc_percent`` is the newest known."""
         limits = self.limits
         bill = self.billing.bill()
         if limits.energy_wh is not None and bill.energy_wh >= limits.energy_wh:
-            return "energy_limit"
+            return reasons.STOP_ENERGY_LIMIT
         if limits.duration_s is not None and now_s - self.started_at_s >= limits.duration_s:
-            return "time_limit"
+            return reasons.STOP_TIME_LIMIT
         if limits.amount_e4 is not None and bill.amount_e4 >= limits.amount_e4:
-            return "amount_limit"
-        if limits.soc_percent is not None and (self.soc_end_percent or 0) >= limits.soc_percent:
-            return "soc_limit"
+            return reasons.STOP_AMOUNT_LIMIT
+        if limits.soc_percent is not None and (soc_percent or 0) >= limits.soc_percent:
+            return reasons.STOP_SOC_LIMIT
         return None

@@ -7,11 +7,12 @@ and that the input is missing is a fault of its own.
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.control.chassis.envelope import CurrentEnvelope
 from agent.control.chassis.image import ProcessImage
 from agent.control.chassis.vehicle_faults import FAULT_OF_FINDING, faults_of_findings
-from agent.control.dc.envelope import CurrentEnvelope
 from agent.control.listener.parameters import MonitorParameters
 from agent.settings.catalogue import threshold_of
+from drivers.can.state import BusState
 from drivers.gbt27930.charger.phases import Latest
 from drivers.gbt27930.judge.demands import Ceiling, announced, demand_beyond
 from drivers.gbt27930.judge.finding import Finding
@@ -100,6 +101,8 @@ CONDITION_FAULTS = frozenset(
         "bms_data_frozen",
         "bms_fault",
         "vehicle_bus_lost",
+        "vehicle_bus_off",
+        "vehicle_bus_error_passive",
         "listen_only_off",
         "recorder_absent",
         "uplink_lost",
@@ -146,6 +149,7 @@ class Surroundings:
     status: StatusWatch
     """What the BCS of the session show, one after the other."""
     vehicle_port_open: bool = False
+    vehicle_bus_state: BusState = BusState.UNKNOWN
     acknowledging: bool = False
     """The CAN interface is not listen-only and acknowledges frames."""
     uplink_lost: bool = False
@@ -227,6 +231,8 @@ def _devices(
         ),
         ("reverse_polarity", meter_v is not None and meter_v < -parameters.numbers.reverse_voltage_v),
         ("vehicle_bus_lost", not around.vehicle_port_open),
+        ("vehicle_bus_off", around.vehicle_bus_state is BusState.OFF),
+        ("vehicle_bus_error_passive", around.vehicle_bus_state is BusState.PASSIVE),
         ("listen_only_off", around.acknowledging),
         ("recorder_absent", settled and image.value("recorder_ready", now_s) is not True),
         ("uplink_lost", around.uplink_lost),

@@ -1,16 +1,12 @@
 """What a monitor writes while a charge goes on, and what it shows of the vehicle."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from agent.control.listener.point import FollowedPoint
+from agent.control.listener.session import FollowedSession
+from agent.vocabulary import events, kinds, states
 from drivers.gbt27930.observer.observer import Observation, Stage
 from drivers.gbt27930.observer.rules import RULES
-
-if TYPE_CHECKING:
-    from agent.control.listener.core import MonitorCore
-    from agent.control.listener.session import MonitorSession
-
-RESET_WINDOW_S = 2.0
-"""As in a charger: a reset clears the latches whose cause is or goes away within this time (own)."""
 
 _SHOWN = (
     ("BCP", "maximum_voltage_v", "bcp_maximum_voltage_v"),
@@ -28,9 +24,9 @@ _SHOWN = (
 )
 
 
-def vehicle_values(core: "MonitorCore") -> dict[str, Any]:
+def vehicle_values(point: FollowedPoint) -> dict[str, Any]:
     """Latest values of the dialogue for the status page and the alarms."""
-    observed = core.observer.session
+    observed = point.observer.session
     if observed is None:
         return {"phase": Stage.IDLE.value}
     values: dict[str, Any] = {"phase": observed.stage.value}
@@ -47,7 +43,7 @@ def violation_body(observation: Observation) -> dict[str, Any]:
     """A broken rule of the protocol, the first time in a session."""
     rule = RULES[observation.code]
     return {
-        "event": "protocol_violation",
+        "event": events.PROTOCOL_VIOLATION,
         "code": observation.code,
         "message": observation.message,
         "expected": observation.expected,
@@ -57,9 +53,9 @@ def violation_body(observation: Observation) -> dict[str, Any]:
     }
 
 
-def measured(core: "MonitorCore") -> dict[str, Any]:
+def measured(point: FollowedPoint) -> dict[str, Any]:
     """Scaled integers of what is valid now, and whose measurement of the output it is; what is stale is absent."""
-    image, now_s = core.image, core.now_s
+    image, now_s = point.chassis.image, point.chassis.now_s
     body: dict[str, Any] = {}
     register_wh = image.value("meter_energy_wh", now_s)
     if register_wh is not None:
@@ -80,13 +76,13 @@ def measured(core: "MonitorCore") -> dict[str, Any]:
             "power_w": round(voltage_v * current_a if power_w is None else power_w),
         }
         break
-    session = core.session
+    session = point.session
     if session is not None:
         body["energy_wh"] = session.energy_wh
         body["energy_source"] = session.energy_source
         if session.soc_end_percent is not None:
             body["soc_percent"] = session.soc_end_percent
-        if core.state == "charging":
+        if point.state == states.CHARGING:
             demand = session.observed.values("BCL") or {}
             for key, name in (("voltage_v", "demand_voltage_dv"), ("current_a", "demand_current_da")):
                 if demand.get(key) is not None:
@@ -94,35 +90,36 @@ def measured(core: "MonitorCore") -> dict[str, Any]:
     return body
 
 
-def record_periodically(core: "MonitorCore") -> None:
+def record_periodically(point: FollowedPoint) -> None:
     """Vehicle and battery once; progress every interval and at every change of rate; telemetry at its own pace."""
-    session, parameters, now_s = core.session, core.parameters, core.now_s
-    charging = core.state == "charging"
+    session, parameters, chassis = point.session, point.parameters, point.chassis
+    now_s = chassis.now_s
+    charging = point.state == states.CHARGING
     if session is not None:
-        _record_once(core, session)
-        register_wh = core.image.value("meter_energy_wh", now_s)
+        _record_once(point, session)
+        register_wh = chassis.image.value("meter_energy_wh", now_s)
         edge = (
             session.billing is not None
             and register_wh is not None
             and register_wh >= session.billing.register_wh
-            and session.billing.sample(int(register_wh), core.wall_ms)
+            and session.billing.sample(int(register_wh), chassis.wall_ms)
         )
         if charging and (edge or now_s >= session.next_progress_s):
             session.next_progress_s = now_s + parameters.telemetry_interval_s
             rate = {} if session.billing is None else {"rate": session.billing.rate}
-            core.record("session_progress", {**measured(core), **rate})
+            chassis.record(kinds.SESSION_PROGRESS, {**measured(point), **rate})
     interval_s = parameters.telemetry_interval_s if charging else parameters.telemetry_idle_interval_s
-    if not core.backlog.crowded and core.telemetry_pace.due(now_s, interval_s):
-        core.record("telemetry", {"state": core.state, "role": "monitor", **measured(core)})
+    if not chassis.backlog.crowded and chassis.telemetry_pace.due(now_s, interval_s):
+        chassis.record(kinds.TELEMETRY, {"state": point.state, "role": states.ROLE_LISTENER, **measured(point)})
 
 
-def _record_once(core: "MonitorCore", session: "MonitorSession") -> None:
+def _record_once(point: FollowedPoint, session: FollowedSession) -> None:
     for message, kind, head in (
-        ("BRM", "session_vehicle", {}),
-        ("BCP", "event", {"event": "battery"}),
-        ("CML", "event", {"event": "charger_limits"}),
+        ("BRM", kinds.SESSION_VEHICLE, {}),
+        ("BCP", kinds.EVENT, {"event": events.BATTERY}),
+        ("CML", kinds.EVENT, {"event": events.CHARGER_LIMITS}),
     ):
         values = session.observed.values(message)
         if values and message not in session.told:
             session.told.add(message)
-            core.record(kind, {**head, **{name: value for name, value in values.items() if value is not None}})
+            point.chassis.record(kind, {**head, **{name: value for name, value in values.items() if value is not None}})

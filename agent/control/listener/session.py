@@ -44,7 +44,7 @@ _CEM = MappingProxyType(
 
 
 @dataclass(slots=True)
-class MonitorSession:
+class FollowedSession:
     """One charge that is followed, until its end is recorded. ``billing`` is None without a meter."""
 
     id: str
@@ -141,7 +141,9 @@ def violations_of(observed: Session) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_GROUPS_AT_MOST])
 
 
-def started_body(session: MonitorSession, tariff: Mapping[str, Any], meter: Mapping[str, Any] | None) -> dict[str, Any]:
+def started_body(
+    session: FollowedSession, tariff: Mapping[str, Any], meter: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """The start of a session; with a meter all that is needed to rebuild its bill."""
     body: dict[str, Any] = {
         "role": ROLE,
@@ -155,7 +157,7 @@ def started_body(session: MonitorSession, tariff: Mapping[str, Any], meter: Mapp
     return body
 
 
-def ended_body(session: MonitorSession, reason: str, ended_wall_ms: int, now_s: float) -> dict[str, Any]:
+def ended_body(session: FollowedSession, reason: str, ended_wall_ms: int, now_s: float) -> dict[str, Any]:
     """The end of a session: the bill from the register, or the energy as told on the bus and no bill."""
     observed = session.observed
     settled = reason in NORMAL_STOPS and session.reached_charging

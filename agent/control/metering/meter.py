@@ -1,16 +1,12 @@
 """What is watched about the billing meter besides its readings: verification, unit, a register that stands still."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from agent.control.dc.parameters import ControlParameters
+from agent.control.metering.meter_parameters import MeterParameters
 from agent.control.metering.register_watch import RegisterWatch
 from agent.settings.catalogue import Fault, threshold_of
 from drivers.meters.register_form import RegisterForm
-
-if TYPE_CHECKING:
-    from agent.control.dc.core import ControlCore
-
 
 _DAY_MS = 86_400_000
 _EPOCH_DAY = 719_163
@@ -75,22 +71,18 @@ class FrozenRegister:
 class Metering:
     """The billing meter of one connector: its register, and what is found about it."""
 
-    def __init__(
-        self,
-        form: RegisterForm,
-        maximum_power_w: float,
-        *,
-        due_day: int | None,
-        refuse_after_due: bool,
-        utc_offset_minutes: int,
-    ) -> None:
-        self.register = RegisterWatch(form, maximum_power_w)
+    def __init__(self, parameters: MeterParameters) -> None:
+        form = parameters.register_form
+        self.parameters = parameters
+        self.register = RegisterWatch(form, parameters.maximum_power_w)
         self.proof = ""
         """What the last proof of the unit in the ledger was made for."""
         self._frozen = FrozenRegister(form)
-        self._due_day = due_day
-        self._refuse = refuse_after_due
-        self._offset_minutes = utc_offset_minutes
+
+    @property
+    def unit_proven(self) -> bool:
+        """The unit of the register is undisputed, or the ledger holds a proof for this very meter and setting."""
+        return not self.parameters.register_form.unit_disputed or self.proof == self.parameters.meter_proof_key
 
     def findings(
         self,
@@ -99,63 +91,36 @@ class Metering:
         wall_quality: str,
         *,
         register_wh: int | None,
-        unit_unproven: bool,
+        proof_known: bool,
         charging: bool,
         power_w: float | None,
-        faults: Mapping[str, Fault],
     ) -> frozenset[str]:
-        """Faults of ``METER_FINDINGS`` that are present now. With an unset clock nothing is said about dates."""
+        """Faults of ``METER_FINDINGS`` that are present now.
+
+        ``register_wh`` is the valid register, ``power_w`` the output by the power modules (None while unknown). With an
+        unset clock nothing is said about dates, and until ``proof_known`` (the recorder has reported) nothing about the
+        unit.
+        """
         found: frozenset[str] = frozenset()
-        frozen_wh = threshold_of(faults, "meter_register_frozen")
+        parameters = self.parameters
+        frozen_wh = threshold_of(parameters.faults, "meter_register_frozen")
         if self._frozen.look(now_s, register_wh, frozen_wh, charging=charging, power_w=power_w):
             found = found | {"meter_register_frozen"}
-        if unit_unproven:
+        if proof_known and not self.unit_proven:
             found = found | {"meter_unit_unproven"}
-        if self._due_day is not None and wall_quality != "unset":
-            left = days_left(self._due_day, wall_ms, self._offset_minutes)
-            found = found | verification_findings(left, faults, refuse=self._refuse)
+        if parameters.verification_due_day is not None and wall_quality != "unset":
+            left = days_left(parameters.verification_due_day, wall_ms, parameters.tariff.utc_offset_minutes)
+            found = found | verification_findings(
+                left, parameters.faults, refuse=parameters.refuse_after_verification_due
+            )
         return found
 
-
-def new_metering(parameters: ControlParameters) -> Metering:
-    """The meter that the parameters describe."""
-    return Metering(
-        parameters.register_form,
-        parameters.maximum_power_w,
-        due_day=parameters.verification_due_day,
-        refuse_after_due=parameters.refuse_after_verification_due,
-        utc_offset_minutes=parameters.tariff.utc_offset_minutes,
-    )
-
-
-def unit_proven(core: "ControlCore") -> bool:
-    """The unit of the register is beyond dispute, or the ledger holds a proof for this very meter and setting."""
-    parameters = core.parameters
-    return not parameters.register_form.unit_disputed or core.metering.proof == parameters.meter_proof_key
-
-
-def meter_findings(core: "ControlCore") -> frozenset[str]:
-    """What is found about the meter now. Whether a proof exists is known only once the recorder has spoken."""
-    image, now_s = core.image, core.now_s
-    voltage_v, current_a = image.value("module_voltage_v", now_s), image.value("module_current_a", now_s)
-    return core.metering.findings(
-        now_s,
-        core.wall_ms,
-        core.wall_quality,
-        register_wh=None if image.value("meter_energy_wh", now_s) is None else core.last_register_wh,
-        unit_unproven=core.situation.recorder_ready_at_s is not None and not unit_proven(core),
-        charging=core.state == "charging",
-        power_w=None if voltage_v is None or current_a is None else voltage_v * current_a,
-        faults=core.parameters.faults,
-    )
-
-
-def meter_record(core: "ControlCore") -> dict[str, Any]:
-    """The meter as it stands in the record of a session, with everything that tells what its register is worth."""
-    form = core.parameters.register_form
-    known = {"register_step_mwh": form.step_mwh, "register_modulus_wh": form.modulus_wh}
-    return {
-        **core.parameters.meter,
-        **{key: value for key, value in known.items() if value is not None},
-        "unit_proven": unit_proven(core),
-    }
+    def as_record(self) -> dict[str, Any]:
+        """The meter as it is in the record of a session, with everything that tells what its register is worth."""
+        form = self.parameters.register_form
+        known = {"register_step_mwh": form.step_mwh, "register_modulus_wh": form.modulus_wh}
+        return {
+            **self.parameters.meter,
+            **{key: value for key, value in known.items() if value is not None},
+            "unit_proven": self.unit_proven,
+        }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from agent.vocabulary import events
 from drivers.meters.register_form import RegisterForm
 
 _POWER_MARGIN = 1.2
@@ -84,7 +85,7 @@ class Taken:
 
 _ACCEPTED = Taken(True)
 _HELD = Taken(False)
-_EVENT_NAMES = {Verdict.LOWER: "register_lower", Verdict.JUMPED: "register_jumped"}
+_EVENT_NAMES = {Verdict.LOWER: events.REGISTER_LOWER, Verdict.JUMPED: events.REGISTER_JUMPED}
 
 
 class RegisterWatch:
@@ -163,9 +164,9 @@ class RegisterWatch:
             event = None
             if judgement.verdict is Verdict.ROLLED_OVER:
                 self._rolled_wh += self.form.modulus_wh or 0
-                event = {"event": "register_rolled_over", "modulus_wh": self.form.modulus_wh}
+                event = {"event": events.REGISTER_ROLLED_OVER, "modulus_wh": self.form.modulus_wh}
             elif self.held:
-                event = {"event": "register_resumed"}
+                event = {"event": events.REGISTER_RESUMED}
             self.rejected = None
             self._reserve_wh = min(self._full_wh, allowance_wh - judgement.advance_wh)
             self._accept(register_wh, at_s)

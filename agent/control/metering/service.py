@@ -3,11 +3,12 @@
 Both are local commands, only without a session, and refused unless everything agrees with what the meter says now.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from agent.control.dc.core import ControlCore
+from agent.control.metering.meter import Metering
+from agent.vocabulary import kinds, reasons
+from agent.vocabulary.event_bodies import MeterExchanged, MeterUnitProven
 
 _PROVEN_TIMES = 20
 """A proof needs a register of so many tolerances: then a unit that is ten times too large or too small is seen."""
@@ -16,75 +17,68 @@ _EXCHANGE_SLACK_WH = 10
 _LONGEST_TEXT = 64
 
 
-class _RefusedError(Exception):
+RegisterNow = Callable[[], int]
+"""The valid register in Wh while no session runs; raises RefusedError."""
+
+
+class RefusedError(Exception):
     """The command is refused; the text is the reason."""
 
 
-def prove(core: "ControlCore", arguments: Mapping[str, Any]) -> str:
-    """Compare the display with the register and record that the unit is right. Returns why not, or ""."""
-    try:
-        body = _proof(core, arguments)
-    except _RefusedError as error:
-        return str(error)
-    core.record("audit", body)
-    core.metering.proof = body["proof"]
-    return ""
+def prove(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> MeterUnitProven:
+    """Compare the display with the register. Returns the audit record of a proven unit.
+
+    Raises RefusedError with the reason.
+    """
+    body = _proof(metering, register_now, arguments)
+    metering.proof = body["proof"]
+    return body
 
 
-def exchange(core: "ControlCore", arguments: Mapping[str, Any]) -> str:
-    """Record that the meter was exchanged, with the end of the old and the start of the new. Returns why not, or ""."""
-    try:
-        body = _exchange(core, arguments)
-    except _RefusedError as error:
-        return str(error)
-    core.record("audit", body)
-    core.metering.register.exchanged()
-    return ""
+def exchange(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> MeterExchanged:
+    """The audit record of an exchanged meter, with the end of the old and the start of the new.
+
+    Raises RefusedError with the reason.
+    """
+    body = _exchange(metering, register_now, arguments)
+    metering.register.exchanged()
+    return body
 
 
 def _whole(arguments: Mapping[str, Any], name: str, least: int) -> int:
     value = arguments.get(name)
     if type(value) is not int or not least <= value <= 10**15:
-        raise _RefusedError(f"bad_arguments: {name} must be a whole number, at least {least}")
+        raise RefusedError(f"{reasons.BAD_ARGUMENTS}: {name} must be a whole number, at least {least}")
     return value
 
 
 def _text(arguments: Mapping[str, Any], name: str, *, needed: bool = True) -> str:
     value = arguments.get(name, "")
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT or (needed and not value):
-        raise _RefusedError(f"bad_arguments: {name} must be text of at most {_LONGEST_TEXT} characters")
+        raise RefusedError(f"{reasons.BAD_ARGUMENTS}: {name} must be text of at most {_LONGEST_TEXT} characters")
     return value
 
 
 def _known(arguments: Mapping[str, Any], names: frozenset[str]) -> None:
     unknown = sorted(set(arguments) - names)
     if unknown:
-        raise _RefusedError(f"bad_arguments: unknown argument {unknown[0]}")
+        raise RefusedError(f"{reasons.BAD_ARGUMENTS}: unknown argument {unknown[0]}")
 
 
-def _register_now(core: "ControlCore") -> int:
-    if core.session is not None:
-        raise _RefusedError("session_running")
-    register_wh = core.last_register_wh
-    if register_wh is None or core.image.value("meter_energy_wh", core.now_s) is None:
-        raise _RefusedError("no value: meter_energy_wh")
-    return register_wh
-
-
-def _proof(core: "ControlCore", arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _proof(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> MeterUnitProven:
     _known(arguments, frozenset({"display_mwh", "display_step_mwh", "by"}))
     display_mwh, display_step_mwh = _whole(arguments, "display_mwh", 0), _whole(arguments, "display_step_mwh", 1)
     by = _text(arguments, "by", needed=False)
-    register_wh = _register_now(core)
-    tolerance_mwh = display_step_mwh + 1000 * core.parameters.register_form.step_wh
+    register_wh = register_now()
+    tolerance_mwh = display_step_mwh + 1000 * metering.parameters.register_form.step_wh
     if display_mwh < _PROVEN_TIMES * tolerance_mwh:
-        raise _RefusedError(f"display_too_small: {-(-_PROVEN_TIMES * tolerance_mwh // 1000)} Wh")
+        raise RefusedError(f"{reasons.DISPLAY_TOO_SMALL}: {-(-_PROVEN_TIMES * tolerance_mwh // 1000)} Wh")
     if abs(register_wh * 1000 - display_mwh) > tolerance_mwh:
-        raise _RefusedError(f"register_differs: {register_wh} Wh")
-    meter = core.parameters.meter
+        raise RefusedError(f"{reasons.REGISTER_DIFFERS}: {register_wh} Wh")
+    meter = metering.parameters.meter
     return {
-        "audit": "meter_unit_proven",
-        "proof": core.parameters.meter_proof_key,
+        "audit": kinds.METER_UNIT_PROVEN,
+        "proof": metering.parameters.meter_proof_key,
         "model": meter.get("model", ""),
         "serial_number": meter.get("serial_number", ""),
         "energy_unit_wh": str(meter.get("energy_unit_wh", "")),
@@ -95,26 +89,26 @@ def _proof(core: "ControlCore", arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _exchange(core: "ControlCore", arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _exchange(metering: Metering, register_now: RegisterNow, arguments: Mapping[str, Any]) -> MeterExchanged:
     _known(arguments, frozenset({"old_serial", "old_end_wh", "serial", "new_start_wh", "by", "reason"}))
     old_end_wh, new_start_wh = _whole(arguments, "old_end_wh", 0), _whole(arguments, "new_start_wh", 0)
     old_serial, serial = _text(arguments, "old_serial"), _text(arguments, "serial")
     by, reason = _text(arguments, "by", needed=False), _text(arguments, "reason", needed=False)
     if serial == old_serial:
-        raise _RefusedError("same_serial")
-    in_file = str(core.parameters.meter.get("serial_number", ""))
+        raise RefusedError(reasons.SAME_SERIAL)
+    in_file = str(metering.parameters.meter.get("serial_number", ""))
     if serial != in_file:
         # Every bill names the meter of the site file: first the file, then the exchange.
-        raise _RefusedError(f"serial_differs: {in_file}")
-    register_wh = _register_now(core)
-    form = core.parameters.register_form
+        raise RefusedError(f"{reasons.SERIAL_DIFFERS}: {in_file}")
+    register_wh = register_now()
+    form = metering.parameters.register_form
     if abs(register_wh - new_start_wh) > _EXCHANGE_SLACK_WH + 2 * form.step_wh:
-        raise _RefusedError(f"register_differs: {register_wh} Wh")
-    former_wh = core.metering.register.before_move_wh
+        raise RefusedError(f"{reasons.REGISTER_DIFFERS}: {register_wh} Wh")
+    former_wh = metering.register.before_move_wh
     if former_wh is not None and old_end_wh < former_wh:
-        raise _RefusedError(f"old_end_below: {former_wh} Wh")
+        raise RefusedError(f"{reasons.OLD_END_BELOW}: {former_wh} Wh")
     return {
-        "audit": "meter_exchanged",
+        "audit": kinds.METER_EXCHANGED,
         "old": {"serial_number": old_serial, "register_end_wh": old_end_wh},
         "new": {"serial_number": serial, "register_start_wh": new_start_wh},
         "register_wh": register_wh,

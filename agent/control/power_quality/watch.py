@@ -6,7 +6,8 @@ from typing import Any
 from agent.control.power_quality.events import VoltageEvent, VoltageWatch
 from agent.control.power_quality.limits import NOMINAL_FREQUENCY_HZ, PowerQualityParameters
 from agent.control.power_quality.statistics import WINDOW_MS, Window, unbalance_percent
-from drivers.reading import Quality, Reading
+from agent.vocabulary import kinds
+from drivers.reading import Reading
 
 PHASES = ("l1", "l2", "l3")
 _VOLTAGES = tuple(f"voltage_{phase}_v" for phase in PHASES)
@@ -52,7 +53,7 @@ class PowerQuality:
     def take(self, name: str, reading: Reading) -> None:
         """Take a reading of ``SIGNALS`` in; a suspect one, or one that is no number, is none."""
         value = float(reading.value)
-        if reading.quality is Quality.SUSPECT or not math.isfinite(value):
+        if not reading.quality.is_value or not math.isfinite(value):
             return
         parameters = self.parameters
         self._window.add(name, value)
@@ -92,7 +93,8 @@ class PowerQuality:
             if cut is not None:
                 self._events.append((name, cut))
         events, self._events = self._events, []
-        records += [("power_quality_event", self._event_body(name, event, now_s, wall_ms)) for name, event in events]
+        for name, event in events:
+            records.append((kinds.POWER_QUALITY_EVENT, self._event_body(name, event, now_s, wall_ms)))
         if wall_quality == "unset":
             self._index = None
             return records
@@ -122,7 +124,7 @@ class PowerQuality:
             body["missing"] = True
         if "voltage_unbalance_percent" in closed and not self._gives_unbalance:
             body["unbalance"] = "from_magnitudes"
-        return [*records, ("power_quality", body)]
+        return [*records, (kinds.POWER_QUALITY, body)]
 
     def _exceeded(self, closed: dict[str, tuple[int, dict[str, float]]]) -> list[tuple[str, str]]:
         found = []

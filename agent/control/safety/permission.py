@@ -4,20 +4,22 @@ By default nothing is granted: an input without a value is a reason against. All
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+import msgspec
 
 from agent.control.chassis.image import ProcessImage
 from agent.control.safety.fault_register import ActiveFault
-from agent.control.safety.requirements import SAFETY_INPUTS, START_INPUTS, SafetyParameters
+from agent.control.safety.requirements import SafetyParameters
 from agent.control.safety.rules import FAULT_IDS, is_plugged
 from agent.control.safety.situation import Situation
+from agent.vocabulary import reasons
+from agent.vocabulary.reasons import Reason
 
 BLOCKING_ACTIONS = frozenset({"open", "stop", "inhibit"})
 """Actions of faults that refuse a start and, as soon as their cause is there, a closing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(msgspec.Struct, frozen=True, gc=False):
     """The verdict. ``energise`` and ``start`` are false unless everything speaks for them."""
 
     energise: bool
@@ -27,19 +29,23 @@ class Permission:
     trip, never permit a closing."""
     start: bool
     """A session may begin."""
-    energise_reasons: tuple[str, ...]
-    """Why nothing may be energised: fault ids and ``no value: signal``."""
-    close_reasons: tuple[str, ...]
-    start_reasons: tuple[str, ...]
+    energise_reasons: tuple[Reason, ...]
+    """Why nothing may be energised: fault ids, and codes of ``PERMISSION_REASONS`` with their detail."""
+    close_reasons: tuple[Reason, ...]
+    start_reasons: tuple[Reason, ...]
 
     @classmethod
-    def denied(cls, reason: str) -> "Permission":
+    def denied(cls, code: str) -> "Permission":
         """Nothing is permitted, for one reason."""
-        return cls(False, False, False, (reason,), (reason,), (reason,))
+        only = (Reason(code),)
+        return cls(False, False, False, only, only, only)
 
 
-_NO_VALUE = "no value: "
-_REPLUG = "replug: "
+_NOT_DURABLE = Reason(reasons.RECORD_NOT_DURABLE)
+_NO_SESSION = Reason(reasons.NO_SESSION_OPEN)
+_NOT_READY = Reason(reasons.RECORDER_NOT_READY)
+_NO_MODULE = Reason(reasons.NO_POWER_MODULE)
+_NOT_PLUGGED = Reason(reasons.NOT_PLUGGED)
 
 
 def permission(
@@ -53,25 +59,26 @@ def permission(
 
     Anything unknown is a reason against.
     """
-    energise = [item.fault.id for item in active if item.fault.action == "open"]
-    energise += [f"{_NO_VALUE}{name}" for name in image.stale(SAFETY_INPUTS, situation.now_s)]
-    if not situation.record_durable:
-        energise.append("record not durable")
-    if not situation.in_session:
-        energise.append("no session")
+    now_s = situation.now_s
     blocking = [fault_id for fault_id in present if parameters.faults[fault_id].action in BLOCKING_ACTIONS]
-    close = energise + [fault_id for fault_id in blocking if fault_id not in energise]
-    start = [item.fault.id for item in active if item.fault.action in BLOCKING_ACTIONS]
-    start += [fault_id for fault_id in blocking if fault_id not in start]
-    start += [f"{_NO_VALUE}{name}" for name in image.stale(START_INPUTS, situation.now_s)]
-    if image.value("recorder_ready", situation.now_s) is False:
-        start.append("recorder not ready")
-    if image.value("module_count", situation.now_s) == 0:
-        start.append("no power module")
-    if is_plugged(image, situation.now_s, parameters) is not True:
-        start.append("not plugged")
+    energise = [Reason(item.fault.id) for item in active if item.fault.action == "open"]
+    energise += _without_value(image, parameters.safety_inputs, now_s)
+    if not situation.record_durable:
+        energise.append(_NOT_DURABLE)
+    if not situation.in_session:
+        energise.append(_NO_SESSION)
+    close = energise + _others(blocking, energise)
+    start = [Reason(item.fault.id) for item in active if item.fault.action in BLOCKING_ACTIONS]
+    start += _others(blocking, start)
+    start += _without_value(image, parameters.start_inputs, now_s)
+    if image.value("recorder_ready", now_s) is False:
+        start.append(_NOT_READY)
+    if image.value("module_count", now_s) == 0:
+        start.append(_NO_MODULE)
+    if is_plugged(image, now_s, parameters) is not True:
+        start.append(_NOT_PLUGGED)
     if situation.replug_after is not None:
-        start.append(f"{_REPLUG}{situation.replug_after}")
+        start.append(Reason(reasons.REPLUG, situation.replug_after))
     return Permission(
         energise=not energise,
         close=not close,
@@ -82,9 +89,21 @@ def permission(
     )
 
 
+def _without_value(image: ProcessImage, names: tuple[str, ...], now_s: float) -> list[Reason]:
+    return [Reason(reasons.NO_VALUE, name) for name in image.stale(names, now_s)]
+
+
+def _others(fault_ids: list[str], known: list[Reason]) -> list[Reason]:
+    """Faults that are not among the reasons yet."""
+    if not fault_ids:
+        return []
+    codes = {reason.code for reason in known}
+    return [Reason(fault_id) for fault_id in fault_ids if fault_id not in codes]
+
+
 def stop_reason(verdict: Permission) -> str:
     """The fault id that says why nothing may be energised any more."""
-    reason = verdict.energise_reasons[0]
-    if reason in FAULT_IDS:
-        return reason
-    return "inputs_lost" if reason.startswith(_NO_VALUE) else "record_not_durable"
+    code = verdict.energise_reasons[0].code
+    if code in FAULT_IDS:
+        return code
+    return "inputs_lost" if code == reasons.NO_VALUE else reasons.STOP_RECORD_NOT_DURABLE

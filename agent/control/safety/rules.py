@@ -9,9 +9,10 @@ from collections.abc import Callable
 from agent.control.chassis.image import ProcessImage
 from agent.control.metering.findings import METER_FINDINGS
 from agent.control.power_quality.limits import GRID_FINDINGS
-from agent.control.safety.requirements import SAFETY_INPUTS, SafetyParameters
+from agent.control.safety.requirements import SafetyParameters
 from agent.control.safety.situation import Situation
 from agent.settings.catalogue import threshold_of
+from drivers.can.state import BusState
 
 Rule = Callable[[ProcessImage, Situation, SafetyParameters], bool]
 
@@ -37,7 +38,7 @@ def _older_than(name: str, fault_id: str) -> Rule:
 
 
 def _inputs_lost(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
-    lost = image.stale(SAFETY_INPUTS, situation.now_s)
+    lost = image.stale(parameters.safety_inputs, situation.now_s)
     if situation.now_s - situation.started_at_s <= parameters.start_up_grace_s and not situation.in_session:
         # The grace is for first readings: what has been there and is gone is lost.
         lost = [name for name in lost if image.age_s(name, situation.now_s) is not None]
@@ -201,6 +202,13 @@ def _vehicle_bus_lost(image: ProcessImage, situation: Situation, parameters: Saf
     return not situation.vehicle_port_open
 
 
+def _bus(name: str, state: BusState) -> Rule:
+    def rule(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
+        return getattr(situation, name) is state
+
+    return rule
+
+
 RULES: tuple[tuple[str, Rule], ...] = (
     ("emergency_stop", _is("emergency_stop_pressed")),
     ("door_open", _is("door_open")),
@@ -226,12 +234,24 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("recorder_absent", _recorder_absent),
     ("recorder_lost", _recorder_lost),
     ("vehicle_bus_lost", _vehicle_bus_lost),
+    ("vehicle_bus_off", _bus("vehicle_bus_state", BusState.OFF)),
+    ("vehicle_bus_error_passive", _bus("vehicle_bus_state", BusState.PASSIVE)),
+    ("module_bus_off", _bus("module_bus_state", BusState.OFF)),
     ("bms_limits_violated", _flag("battery_limits_violated")),
     ("current_absent", _current_absent),
     ("uplink_lost", _flag("uplink_lost")),
     ("clock_unset", _flag("clock_unset")),
 )
 """Fault id and the rule that finds its cause. Faults found by the sequence itself are not here (``EVENT_FAULTS``)."""
+
+SILENT_WITHOUT = {
+    "auxiliary_supply_fault": "auxiliary_voltage_v",
+    "insulation_monitor_lost": "insulation_plus_kohm",
+    "meter_lost": "meter_energy_wh",
+    "power_stage_lost": "module_voltage_v",
+}
+"""Rules about a missing value, and the input whose absence from the profile makes them silent. The other rules find
+nothing in an input that has no value."""
 
 EVENT_FAULTS = frozenset(
     {
@@ -292,9 +312,17 @@ def is_plugged(image: ProcessImage, now_s: float, parameters: SafetyParameters) 
     return None
 
 
+def _demanded(fault_id: str, parameters: SafetyParameters) -> bool:
+    """Not a rule about an input that the pile does not have."""
+    needed = SILENT_WITHOUT.get(fault_id)
+    return needed is None or needed in parameters.start_inputs
+
+
 def conditions(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> tuple[str, ...]:
     """The fault ids whose cause is present now, each once, in the order of the table (the same on every run)."""
     found = [fault_id for fault_id, rule in RULES if rule(image, situation, parameters)]
+    if found:
+        found = [fault_id for fault_id in found if _demanded(fault_id, parameters)]
     if situation.events:
         found += sorted(situation.events.difference(found))
     if situation.vehicle_findings:

@@ -1,11 +1,14 @@
-"""What the interlocks know of the sequence besides the readings."""
+"""What the rules know of the sequence besides the readings: built whole and fresh for each evaluation, immutable."""
 
-from dataclasses import dataclass, field
+import msgspec
+
+from drivers.can.state import BusState
+
+_NONE: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class Situation:
-    """What the interlocks must know of the sequence besides the readings. Filled anew for every evaluation."""
+class Situation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """The circumstances of one evaluation. The defaults are those of a connector at rest."""
 
     now_s: float
     started_at_s: float
@@ -17,37 +20,40 @@ class Situation:
     vehicle_expected: bool = False
     """The plug must be in the vehicle."""
     contactors_wanted: bool = False
+    """The contactors are commanded closed."""
     contactors_wanted_since_s: float = 0.0
     """Since when the contactors are commanded as ``contactors_wanted`` says."""
     before_insulation_test: bool = False
     auxiliary_wanted_since_s: float | None = None
     output_idle_since_s: float | None = None
-    """Since when the power stage is asked for nothing; None while it is asked for something."""
+    """Since when the power modules have no set point; None while they have one."""
     voltage_ceiling_v: float | None = None
-    """Highest voltage that may stand at the output now; None when nothing is demanded."""
+    """Highest voltage permitted at the output now; None while there is no set point."""
     voltage_ceiling_since_s: float = float("-inf")
-    """Since when something is demanded: an older reading tells of what was allowed before."""
+    """Since when there is a set point: an older reading belongs to what was permitted before."""
     current_envelope_a: float | None = None
-    """Highest set point of the recent past; None when nothing is demanded."""
+    """Highest set point of the recent past; None while there is none."""
     current_expected_since_s: float | None = None
     vehicle_port_open: bool = True
+    vehicle_bus_state: BusState = BusState.UNKNOWN
+    module_bus_state: BusState = BusState.UNKNOWN
     battery_limits_violated: bool = False
     recorder_ready_at_s: float | None = None
     """When the recorder last said that it takes records; a recorder that says it cannot is as good as none."""
     uplink_lost: bool = False
     clock_unset: bool = False
     discharged_side: bool = True
-    """The vehicle has had its time to open its contactors: voltage outside is now a fault."""
+    """The vehicle has had its time to open its contactors: voltage on the vehicle side is now a fault."""
     reconnect_cause: str | None = None
-    """Fault that has broken the dialogue with the vehicle while a new one is being prepared; it is told, not acted on,
-    but nothing is closed meanwhile."""
+    """Fault that has broken the dialogue with the vehicle while a new one is being prepared: recorded only, but
+    nothing is closed meanwhile."""
     replug_after: str | None = None
     """Stop reason after which no session starts until the plug has been pulled; None while there is none."""
-    vehicle_findings: frozenset[str] = frozenset()
-    """Faults of ``VEHICLE_FINDINGS`` that the vehicle's words show now."""
-    meter_findings: frozenset[str] = frozenset()
+    vehicle_findings: frozenset[str] = _NONE
+    """Faults of ``VEHICLE_FINDINGS`` that the vehicle's data show now."""
+    meter_findings: frozenset[str] = _NONE
     """Faults of ``METER_FINDINGS`` that are present now."""
-    grid_findings: frozenset[str] = frozenset()
+    grid_findings: frozenset[str] = _NONE
     """Faults of ``GRID_FINDINGS`` that the last ten minutes of the supply show."""
-    events: set[str] = field(default_factory=set)
+    events: frozenset[str] = _NONE
     """Faults that the sequence itself has found and that stay until their clear rule is met."""

@@ -77,7 +77,7 @@ class Charger:
         )
         self.reconnects = 0
         self.missing: str | None = None
-        """Message whose absence ended the dialogue, or None."""
+        """Missing message that ended the dialogue, or None."""
         self._sendings = Sendings(charger_number, area_code, limits)
         self._reports = Reports()
         self._transport = Transport(CHARGER_ADDRESS, VEHICLE_ADDRESS, accepted_pgns=TRANSFERRED_PGNS)
@@ -103,7 +103,7 @@ class Charger:
 
     @property
     def paused(self) -> bool:
-        """Whether the vehicle has asked for a pause (BSM, charging not permitted)."""
+        """Whether the vehicle has requested a pause (BSM, charging not permitted)."""
         return self._sendings.paused
 
     @property
@@ -207,7 +207,7 @@ class Charger:
     # -------------------------------------------------------------------------------------------- frames and time
 
     def receive(self, frame: CanFrame, now_s: float) -> None:
-        """Takes a frame from the bus. Never raises: whatever cannot be used is counted and reported."""
+        """Takes a frame from the bus. Never raises: an unusable frame is counted and reported."""
         self.counters["frames_in"] += 1
         if self.phase in SILENT:
             self.counters["while_silent"] += 1

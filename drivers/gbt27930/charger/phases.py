@@ -15,7 +15,7 @@ Edition = Literal["2015", "2023"]
 
 
 class Phase(enum.Enum):
-    """Where the dialogue stands; in brackets what the charger sends meanwhile."""
+    """Phase of the dialogue; in brackets what the charger sends meanwhile."""
 
     IDLE = "idle"  # nothing
     HANDSHAKE = "handshake"  # CHM

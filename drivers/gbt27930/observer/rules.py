@@ -10,6 +10,7 @@ from types import MappingProxyType
 from drivers.gbt27930.messages.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS
 from drivers.gbt27930.messages.table import MESSAGES
 from drivers.gbt27930.observer.model import Severity, Stage
+from drivers.text import Text
 
 NOTE, VARIANT, VIOLATION = Severity.NOTE, Severity.VARIANT, Severity.VIOLATION
 
@@ -23,6 +24,11 @@ class Rule:
     en: str
     zh: str
     source: str = ""
+
+    @property
+    def text(self) -> Text:
+        """What the rule says."""
+        return Text(self.zh, self.en)
 
 
 _2015 = "GB/T 27930-2015"

@@ -46,7 +46,7 @@ REASON_DUPLICATE = 8
 REASON_OTHER = 250
 
 LARGEST_RETRANSMISSIONS = 2
-"""A receiver asks this often for missing packets before it gives up. Own choice: cyclic messages come again anyway."""
+"""Number of requests for missing packets before the receiver aborts. Own choice: cyclic messages come again anyway."""
 
 
 def packets_of(size: int) -> int:
@@ -75,7 +75,7 @@ class Frames:
         return self._frame(pgn, END_OF_MESSAGE, size & 0xFF, size >> 8, packets_of(size), 0xFF)
 
     def abort(self, pgn: int, reason: int) -> CanFrame:
-        """Either side gives up."""
+        """Either side aborts."""
         return self._frame(pgn, ABORT, reason, 0xFF, 0xFF, 0xFF)
 
     def data(self, number: int, payload: bytes) -> CanFrame:

@@ -13,10 +13,10 @@ from drivers.gbt27930.transport import segments
 from drivers.gbt27930.transport.segments import BYTES_PER_PACKET, Frames
 
 TRANSFERS_AT_MOST = 6
-"""Transfers open or waiting at once, one for each message that has more than 8 bytes; further ones are turned away."""
+"""Transfers open or waiting at once, one for each message that has more than 8 bytes; further ones are refused."""
 
 DEAF_PAUSE_S = 1.25
-"""So long no new message is taken from a sender that waits for no clearance, when its messages have got mixed up.
+"""Time without new messages from a sender that ignores clearances, after its messages were mixed up.
 
 Own choice: what it still sends of them must have passed; a BMV takes about 0.4 s, and BCS may be away for 5 s.
 """
@@ -29,7 +29,7 @@ Own choice: BCS must arrive every 5 s, however slowly an optional message comes.
 
 
 class _Transfer:
-    """A message being put together. Bit n of ``missing`` stands for packet n."""
+    """A message being reassembled. Bit n of ``missing`` stands for packet n."""
 
     __slots__ = (
         "buffer", "deadline_s", "grant", "missing", "overtaken", "packets", "pgn", "retransmissions", "size",
@@ -58,7 +58,7 @@ class _Transfer:
     def leaves_room_for(self, packets: int) -> bool:
         """Whether nothing that may still come has a number a message of ``packets`` uses.
 
-        ``upcoming`` is where the sender stands, which is below what is missing when it has gone back to a lost packet.
+        ``upcoming`` is the sender's next packet, which is below what is missing when it has gone back to a lost packet.
         """
         return packets < min(self.upcoming, self.first_missing)
 
@@ -183,13 +183,13 @@ class IncomingTransfers:
         return complete
 
     def abort(self, pgn: int, now_s: float) -> bool:
-        """The sender gives up ``pgn``; returns whether there was such a transfer."""
+        """The sender aborts ``pgn``; returns whether there was such a transfer."""
         found = self._drop(pgn)
         self._admit(now_s)
         return found is not None
 
     def expire(self, now_s: float) -> None:
-        """Does what time demands: missing packets are asked for again, dead transfers given up, holds repeated."""
+        """Handles time-outs: requests missing packets again, aborts dead transfers, repeats holds."""
         if not self._open:
             return  # nothing waits while nothing is open
         for transfer in [each for each in self._open if now_s >= each.deadline_s]:
@@ -279,7 +279,7 @@ class IncomingTransfers:
         self._emit(self._frames.clearance(transfer.pgn, end + 1 - first, first), now_s)
 
     def _continue(self, transfer: _Transfer, now_s: float) -> None:
-        """The granted packets have passed: grants the next, or asks for the lost ones."""
+        """The granted packets have passed: grants the next, or requests the lost ones."""
         if transfer.first_missing > transfer.window_end:
             self._grant(transfer, now_s)
         else:

@@ -28,7 +28,7 @@ class _Transfer:
 class OutgoingTransfers:
     """Sends long messages, ``at_once`` of them side by side; J1939-21 demands one after the other between two nodes.
 
-    A message that is not cleared in time is given up, not repeated: the cyclic messages that need this come again
+    A message that is not cleared in time is dropped, not repeated: the cyclic messages that need this come again
     with fresher content.
     """
 
@@ -89,7 +89,7 @@ class OutgoingTransfers:
         self._start_next(now_s)
 
     def abort(self, pgn: int, now_s: float) -> bool:
-        """The receiver gives up ``pgn``; returns whether it was being sent."""
+        """The receiver aborts ``pgn``; returns whether it was being sent."""
         if self._active.pop(pgn, None) is None:
             return False
         self._count("send_failed")
@@ -97,7 +97,7 @@ class OutgoingTransfers:
         return True
 
     def run(self, now_s: float) -> list[CanFrame]:
-        """The data frames that are due; gives up messages that were not cleared in time."""
+        """The data frames that are due; drops messages that were not cleared in time."""
         due: list[CanFrame] = []
         if not self._active:
             return due

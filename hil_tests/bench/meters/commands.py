@@ -40,14 +40,14 @@ class MeterCommands:
             "set": _Command("SIGNAL VALUE", "measure this from now on; `none` for no value", self._set),
             "fault": _Command("KIND [AMOUNT] [xN] [N/1000]", "spoil replies: all, the next N, or a share", self._fault),
             "clear": _Command("[KIND]", "take back a fault of replies, or all", self._clear),
-            "frozen": _Command("on|off", "go on showing the same values", self._frozen),
+            "frozen": _Command("on|off", "freeze the values", self._frozen),
             "reversed": _Command("on|off", "current and power with the other sign", self._reversed),
             "counting": _Command("on|off", "energy grows with the power", self._counting),
             "jump": _Command("WH", "all energy registers jump by so much", self._jump),
-            "rollover": _Command("[WH]", "energy registers stand so far before their end", self._roll_over),
-            "latency": _Command("MS", "time that the meter thinks, milliseconds", self._latency),
+            "rollover": _Command("[WH]", "set the energy registers this far before roll-over", self._roll_over),
+            "latency": _Command("MS", "response time of the meter, milliseconds", self._latency),
             "gap": _Command("MS", "pause that the meter needs between requests, milliseconds", self._gap),
-            "restart": _Command("", "the supply was off: new settings count", self._restart),
+            "restart": _Command("", "power-cycle the meter: new settings apply", self._restart),
             "noise": _Command("PER_MILLE", "disturb so many of a thousand bytes on the line", self._noise),
             "cut": _Command("on|off", "the line is cut", self._cut),
             "help": _Command("", "this list", lambda meter, words: self.help()),
@@ -85,7 +85,7 @@ class MeterCommands:
         for meter in self._meters:
             if str(meter.model.address) == address:
                 return meter
-        raise RefusedError(f"there is no meter at {address}")
+        raise RefusedError(f"no meter at {address}")
 
     def _show(self, meter: AnyMeter, _words: list[str]) -> str:
         lines = [f"{meter.model.id} at {meter.model.address}, {meter.served} requests answered"]
@@ -142,7 +142,7 @@ class MeterCommands:
 
     def _roll_over(self, meter: AnyMeter, words: list[str]) -> str:
         meter.model.roll_over(int(words[0]) if words else 1000)
-        return "energy stands before its end"
+        return "energy registers set before roll-over"
 
     def _latency(self, meter: AnyMeter, words: list[str]) -> str:
         meter.latency_s = _milliseconds(words[0])
@@ -167,7 +167,7 @@ class MeterCommands:
 
     def _need_wire(self) -> SerialWire:
         if self._wire is None:
-            raise RefusedError("there is no serial line")
+            raise RefusedError("no serial line")
         return self._wire
 
 

@@ -44,7 +44,7 @@ class Frame:
 
 
 class Requests:
-    """Finds frames in what comes from the line, whatever stands before them."""
+    """Finds frames in the bytes from the line, with any bytes before them."""
 
     def __init__(self) -> None:
         self._buffer = b""

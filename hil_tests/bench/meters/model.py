@@ -144,7 +144,7 @@ class MeterModel:
         if function not in self.functions():
             return ExcCodes.ILLEGAL_FUNCTION
         for code in self.map.identify:
-            # Read alone: one maker keeps the code where a voltage stands when more is read.
+            # Read alone: one maker has the code in a register that is a voltage when more is read.
             if (function, start, count) == (code.function, code.register, code.width):
                 return words_of(code.equals[0].to_bytes(2 * code.width, "big"), "high_first")
         if not 1 <= count <= self.map.maximum_registers:
@@ -295,7 +295,7 @@ class _Line:
         self._words = {name: _setting_words(setting, start[name]) for name, setting in self._settings.items()}
 
     def join(self, baud: int, frame: str) -> None:
-        """Be set as the line is on which the meter stands."""
+        """Take over the settings of the meter's line."""
         self.active |= {"baud": str(baud), "frame": frame}
         self._words = {name: _setting_words(setting, self.active[name]) for name, setting in self._settings.items()}
 

@@ -53,7 +53,7 @@ class Slave(Protocol):
 
 
 class RtuRequests:
-    """Finds requests in what comes from the line, whatever stands before them."""
+    """Finds requests in the bytes from the line, with any bytes before them."""
 
     def __init__(self) -> None:
         self._buffer = b""

@@ -1,4 +1,4 @@
-"""Where meters stand: on a serial line at its pace, or behind a Modbus TCP port."""
+"""Where meters are: on a serial line at its pace, or behind a Modbus TCP port."""
 
 import asyncio
 import contextlib

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from drivers.can import CAN_INTERFACES
 from drivers.can.port import open_can_port
 from drivers.errors import PortError
 from hil_tests.bench.steadiness import take_priority
@@ -18,8 +19,12 @@ from hil_tests.bench.vehicle.vehicle import Vehicle
 
 
 @click.command(epilog="\b\nCommands while it runs:\n" + help_text())
-@click.option("--interface", default="slcan", show_default=True, type=click.Choice(["slcan", "socketcan"]))
-@click.option("--channel", required=True, help="Serial port of the slcan adapter, or CAN network interface.")
+@click.option("--interface", default="slcan", show_default=True, type=click.Choice(list(CAN_INTERFACES)))
+@click.option(
+    "--channel",
+    required=True,
+    help="Serial port (slcan), network interface (socketcan), or the adapter's name or number.",
+)
 @click.option("--plant", metavar="SOCKET", help="Unix socket of the bench's plant.")
 @click.option("--alone", is_flag=True, help="No plant: always plugged in; commands are read from standard input.")
 @click.option(

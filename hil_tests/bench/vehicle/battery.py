@@ -141,7 +141,7 @@ class Battery:
 
     @property
     def cell_voltage_too_high(self) -> bool:
-        """A cell stands above its limit."""
+        """A cell is above its limit."""
         return self.highest_cell_v > self.profile.pack.maximum_cell_voltage_v
 
     @property

@@ -37,7 +37,7 @@ def brm(battery: Battery) -> Values:
 
 
 def bcp(battery: Battery, mischief: Mischief) -> Values:
-    """What the battery stands and where it is; the voltage is off by the mismatch asked for."""
+    """Limits and state of the battery; the voltage is off by the commanded mismatch."""
     profile = battery.profile
     return {
         "maximum_cell_voltage_v": profile.pack.maximum_cell_voltage_v,

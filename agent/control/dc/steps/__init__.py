@@ -1,25 +1,24 @@
-"""The steps of the sequence: one function per state, called once per evaluation while the state lasts."""
+"""The steps of the sequence: one function per state. Each sees a view of one instant and returns what it wants."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from agent.control.dc.steps import charging, idle, insulation, precharge, reconnecting, start, stopping
+from agent.control.dc.view import View
+from agent.control.dc.wants import Wants
+from agent.vocabulary import states
 
-if TYPE_CHECKING:
-    from agent.control.dc.core import ControlCore
-
-STEPS: Mapping[str, "Callable[[ControlCore], None]"] = {
-    "idle": idle.idle,
-    "plugged": idle.plugged,
-    "settled": idle.settled,
-    "faulted": idle.faulted,
-    "locked": start.locked,
-    "handshake": start.handshake,
-    "insulation": insulation.insulation,
-    "recognition": start.recognition,
-    "parameters": start.parameters,
-    "precharge": precharge.precharge,
-    "charging": charging.charging,
-    "reconnecting": reconnecting.reconnecting,
-    "stopping": stopping.stopping,
+STEPS: Mapping[str, Callable[[View], Wants]] = {
+    states.IDLE: idle.idle,
+    states.PLUGGED: idle.plugged,
+    states.SETTLED: idle.settled,
+    states.FAULTED: idle.faulted,
+    states.LOCKED: start.locked,
+    states.HANDSHAKE: start.handshake,
+    states.INSULATION: insulation.insulation,
+    states.RECOGNITION: start.recognition,
+    states.PARAMETERS: start.parameters,
+    states.PRECHARGE: precharge.precharge,
+    states.CHARGING: charging.charging,
+    states.RECONNECTING: reconnecting.reconnecting,
+    states.STOPPING: stopping.stopping,
 }

@@ -1,38 +1,36 @@
 """Precharge: battery voltage against BCP, output raised to just below it, K1/K2 closed."""
 
-from typing import TYPE_CHECKING
-
+from agent.control.dc.actions import OutputReady
 from agent.control.dc.steps import closing
+from agent.control.dc.view import View
+from agent.control.dc.wants import Wants
 
-if TYPE_CHECKING:
-    from agent.control.dc.core import ControlCore
 
-
-def precharge(core: "ControlCore") -> None:
-    """Stages: battery, raise, close."""
-    memory, parameters, now_s = core.memory, core.parameters, core.now_s
-    bcp = core.charger.vehicle.bcp
-    outside_v = core.image.value("outside_voltage_v", now_s)
-    if now_s - memory.entered_at_s > parameters.times.precharge_s or bcp is None:
-        core.fail("precharge_failed")
-        return
+def precharge(view: View) -> Wants:
+    """Sub-steps: battery, raise, close."""
+    wants, parameters, now_s = view.wants(), view.parameters, view.now_s
+    memory, bcp, outside_v = wants.memory, view.dialogue.bcp, view.value("outside_voltage_v")
+    if view.elapsed_s() > parameters.times.precharge_s or bcp is None:
+        wants.fail("precharge_failed")
+        return wants
     if outside_v is None:
-        return
-    if memory.stage != "close":
+        return wants
+    if memory.sub_step != "close":
         announced_v = bcp.values["battery_voltage_v"]
         if abs(outside_v - announced_v) > parameters.numbers.precharge_battery_tolerance * announced_v:
             # The vehicle has not closed its side, or has opened it again: nothing is raised, nothing is closed.
-            core.no_demand()
+            wants.no_set_point()
             memory.go("", now_s)
-            return
-        if memory.stage == "":
-            if closing.separated(core):
+            return wants
+        if memory.sub_step == "":
+            if closing.separated(view):
                 memory.go("raise", now_s)
-            return
+            return wants
     highest_v = bcp.values["maximum_voltage_v"]
-    if memory.stage == "raise":
-        if closing.raise_output(core, outside_v, min(highest_v, parameters.maximum_voltage_v)):
+    if memory.sub_step == "raise":
+        if closing.raise_output(view, wants, outside_v, min(highest_v, parameters.maximum_voltage_v)):
             memory.go("close", now_s)
-    elif closing.closed(core, highest_v):
-        core.charger.output_ready(now_s)
-        core.move("precharged")
+    elif closing.closed(view, wants, highest_v):
+        wants.tell.append(OutputReady())
+        wants.move = "precharged"
+    return wants

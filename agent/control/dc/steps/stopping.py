@@ -1,133 +1,144 @@
-"""The end of every session, in order: current down, contactors open, bleed, statistics, last reading, bill."""
+"""The end of every session, step by step: current down, contactors open, bleed, statistics, last reading, bill."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
-from drivers.gbt27930.charger.dialogue import EventKind, Phase
+import msgspec
 
-if TYPE_CHECKING:
-    from agent.control.dc.core import ControlCore
+from agent.control.dc.actions import Finish, SetTotals
+from agent.control.dc.steps import closing
+from agent.control.dc.view import EventKind, Phase, View
+from agent.control.dc.wants import Wants
+from agent.vocabulary import reasons
 
 _CSD_S = 0.8
 """CSD is repeated for this long after BSD (own: three periods of 250 ms)."""
 _REGISTER_SETTLING_S = 1.0
 """A register reading counts as final from this long after the opening (own: the meter updates once a second)."""
+_OPENING_S = 2.0
+"""So long the feedback of contactors may take to show that they are open (own)."""
 
 
-def stopping(core: "ControlCore") -> None:
-    """Stages: ramp, open, discharge, statistics, reading. Nothing to open, to bleed or to wait for: the last two."""
-    memory = core.memory
-    core.relays_wanted["insulation_monitor"] = False
-    if memory.stage == "":
+def stopping(view: View) -> Wants:
+    """Sub-steps: ramp, open, discharge, statistics, reading. Nothing to open, to bleed or to wait for: the last two."""
+    wants = view.wants()
+    memory, now_s = wants.memory, view.now_s
+    wants.insulation_monitor = False
+    if memory.sub_step == "":
         if not memory.contactors_used:
             memory.opened = True
-            core.no_demand()
-            memory.go("statistics", core.now_s)
-        elif memory.opened or not core.relays_wanted["contactors"]:
+            wants.no_set_point()
+            memory.go("statistics", now_s)
+        elif memory.opened or not view.held.contactors:
             memory.opened = True
-            memory.go("open", core.now_s)
+            memory.go("open", now_s)
         else:
-            memory.go("ramp", core.now_s)
-    if memory.opened and memory.stage == "ramp":
-        memory.go("open", core.now_s)
-    {"ramp": _ramp, "open": _open, "discharge": _discharge, "statistics": _statistics, "reading": _reading}[
-        memory.stage
-    ](core)
+            memory.go("ramp", now_s)
+    if memory.opened and memory.sub_step == "ramp":
+        memory.go("open", now_s)
+    _SUB_STEPS[memory.sub_step](view, wants)
+    return wants
 
 
-def _ramp(core: "ControlCore") -> None:
-    memory, image, now_s = core.memory, core.image, core.now_s
-    if core.demand.on and memory.voltage_ceiling_v is not None:
-        core.set_demand(core.demand.voltage_v, 0.0, memory.voltage_ceiling_v)
-    current_a = image.value("module_current_a", now_s)
-    low = current_a is not None and current_a < core.parameters.numbers.opening_current_a
-    times, session = core.parameters.times, core.session
-    lock_lost = session is not None and session.stop_reason == "lock_lost"
-    if low or now_s - memory.stage_since_s > (times.lock_lost_ramp_s if lock_lost else times.ramp_down_s):
+def _ramp(view: View, wants: Wants) -> None:
+    memory, now_s, times, charge = wants.memory, view.now_s, view.parameters.times, view.charge
+    closing.lower_current(view, wants)
+    lock_lost = charge is not None and charge.stop_reason == "lock_lost"
+    longest_s = times.lock_lost_ramp_s if lock_lost else times.ramp_down_s
+    if closing.current_is_low(view) or now_s - memory.sub_step_since_s > longest_s:
         memory.opened = True
         memory.go("open", now_s)
-        _open(core)
+        _open(view, wants)
 
 
-def _open(core: "ControlCore") -> None:
-    memory, image, now_s = core.memory, core.image, core.now_s
-    core.want_contactors(False)
-    core.no_demand()
+def _open(view: View, wants: Wants) -> None:
+    memory, now_s = wants.memory, view.now_s
+    wants.contactors = False
+    wants.no_set_point()
     if memory.opened_at_s is None:
         memory.opened_at_s = now_s
-    states = [image.value(name, now_s) for name in ("contactor_k1_closed", "contactor_k2_closed")]
     # A welded or unseen contactor must not hold up the end; it is a fault of its own.
-    if all(state is False for state in states) or now_s - memory.stage_since_s > 2.0:
+    if view.contactors_seen(False) or now_s - memory.sub_step_since_s > _OPENING_S:
         memory.go("discharge", now_s)
 
 
-def _dialogue_over(core: "ControlCore") -> bool:
+def _dialogue_over(view: View) -> bool:
     """Nothing more will be said: the charger is silent, or the vehicle has seen CEM a few times."""
-    memory, phase = core.memory, core.charger.phase
-    if phase is Phase.TIMED_OUT and memory.lost_at_s is not None:
-        return core.now_s - memory.lost_at_s >= core.parameters.times.error_message_s
+    phase, lost_at_s = view.dialogue.phase, view.memory.lost_at_s
+    if phase is Phase.TIMED_OUT and lost_at_s is not None:
+        return view.now_s - lost_at_s >= view.parameters.times.error_message_s
     return phase not in (Phase.STOPPING, Phase.ENDING)
 
 
-def _discharge(core: "ControlCore") -> None:
-    memory, now_s = core.memory, core.now_s
-    core.relays_wanted["discharge"] = True
-    if _dialogue_over(core):
+def _discharge(view: View, wants: Wants) -> None:
+    memory, now_s = wants.memory, view.now_s
+    wants.discharge = True
+    if _dialogue_over(view):
         # A vehicle that no longer talks keeps its side closed for as long as its BMS is supplied.
-        core.want_auxiliary(False)
-    outside_v = core.image.value("outside_voltage_v", now_s)
-    safe = outside_v is not None and outside_v < core.parameters.numbers.safe_voltage_v
+        wants.auxiliary_supply = False
+    outside_v = view.value("outside_voltage_v")
+    safe = outside_v is not None and outside_v < view.parameters.numbers.safe_voltage_v
     if safe:
         memory.output_safe = True
-    if safe or now_s - memory.stage_since_s > core.parameters.times.discharge_s:
+    if safe or now_s - memory.sub_step_since_s > view.parameters.times.discharge_s:
         memory.go("statistics", now_s)
 
 
-def _statistics(core: "ControlCore") -> None:
+def _statistics(view: View, wants: Wants) -> None:
     """Wait for BSD and let CSD go out, if the vehicle still talks."""
-    memory, now_s, session = core.memory, core.now_s, core.session
-    if session is None:
+    memory, now_s, charge, bsd = wants.memory, view.now_s, view.charge, view.dialogue.bsd
+    if charge is None:
         return
-    core.charger.set_totals(session.duration_s(now_s) // 60, session.billing.bill().energy_wh)
-    waiting = not _dialogue_over(core)
-    if EventKind.STATISTICS in memory.seen:
-        bsd = core.charger.vehicle.bsd
-        if bsd is not None:
-            if bsd.values["soc_percent"] is not None:
-                session.soc_end_percent = int(bsd.values["soc_percent"])
-            waiting = now_s - bsd.at_s < _CSD_S
-    if waiting and now_s - memory.entered_at_s < core.parameters.times.statistics_s:
+    wants.tell.append(SetTotals(charge.duration_s(now_s) // 60, charge.energy_wh))
+    waiting = not _dialogue_over(view)
+    if EventKind.STATISTICS in memory.seen and bsd is not None:
+        if bsd.values["soc_percent"] is not None:
+            soc_percent = int(bsd.values["soc_percent"])
+            wants.facts = msgspec.structs.replace(charge.facts, soc_end_percent=soc_percent)
+        waiting = now_s - bsd.at_s < _CSD_S
+    if waiting and view.elapsed_s() < view.parameters.times.statistics_s:
         return
-    core.want_auxiliary(False)
-    core.charger.finish(now_s)
+    wants.auxiliary_supply = False
+    wants.tell.append(Finish())
     memory.go("reading", now_s)
 
 
-def _reading(core: "ControlCore") -> None:
+def _reading(view: View, wants: Wants) -> None:
     """The bill ends with a register reading taken after the contactors opened.
 
     The last known one counts if none comes, the last plausible one if the meter has said something impossible.
     """
-    memory, now_s, session = core.memory, core.now_s, core.session
-    if session is None:
+    memory, now_s, register = wants.memory, view.now_s, view.register
+    if view.charge is None:
         return
-    register = core.metering.register
-    register_wh = register.total_wh
-    valid = core.image.value("meter_energy_wh", now_s) is not None
-    taken_at_s = core.image.taken_at_s("meter_energy_wh")
-    final_from_s = None if memory.opened_at_s is None else memory.opened_at_s + _REGISTER_SETTLING_S
-    final = final_from_s is None or (taken_at_s is not None and taken_at_s >= final_from_s)
+    known = register.total_wh is not None
     if register.held:
         # What came after the last plausible register is not billed, and the record says so.
-        memory.register_source = "last_plausible"
-    elif register_wh is not None and valid and final:
-        session.billing.sample(register_wh, core.wall_ms)
-        memory.register_source = "meter"
-    elif now_s - memory.stage_since_s < core.parameters.times.final_reading_s:
+        memory.register_source = reasons.FROM_LAST_PLAUSIBLE
+    elif known and view.value("meter_energy_wh") is not None and _final(view, memory.opened_at_s):
+        wants.take_register = True
+        memory.register_source = reasons.FROM_METER
+    elif now_s - memory.sub_step_since_s < view.parameters.times.final_reading_s:
         return
     else:
-        if register_wh is not None:
-            session.billing.sample(register_wh, core.wall_ms)
-        memory.register_source = "last_reading"
-    core.relays_wanted["discharge"] = False
-    core.end_session()
-    core.move("settle")
+        wants.take_register = known
+        memory.register_source = reasons.FROM_LAST_READING
+    wants.discharge = False
+    wants.final_register = True
+    wants.move = "settle"
+
+
+def _final(view: View, opened_at_s: float | None) -> bool:
+    """The register was read after everything that flowed had time to show up in it."""
+    if opened_at_s is None:
+        return True
+    taken_at_s = view.inputs.taken_at_s("meter_energy_wh")
+    return taken_at_s is not None and taken_at_s >= opened_at_s + _REGISTER_SETTLING_S
+
+
+_SUB_STEPS: Mapping[str, Callable[[View, Wants], None]] = {
+    "ramp": _ramp,
+    "open": _open,
+    "discharge": _discharge,
+    "statistics": _statistics,
+    "reading": _reading,
+}
