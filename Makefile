@@ -69,8 +69,9 @@ fuzz: venv ## look for frames that break the vehicle protocol (5 minutes; ARGS="
 	@scripts/prepare fuzz
 	@$(PY) tests/fuzz/fuzz_run.py $(ARGS)
 
-diagram: venv ## write the state diagram in docs/architecture.md anew
+diagram: venv ## write the state diagram, the numbers of the sequence and docs/faults.md
 	@$(PY) scripts/state_diagram.py
+	@$(PY) scripts/fault_document.py
 
 messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc anew from the message table
 	@$(PY) scripts/messages.py

@@ -6,11 +6,22 @@ import msgspec
 
 
 class Quality(enum.IntEnum):
-    """How far a value may be trusted."""
+    """How far a value may be trusted.
+
+    ``SUSPECT``: measured, but not to be relied on (a module is missing, a self-test runs). ``SUBSTITUTED``: taken from
+    another source. ``FAILED``: the device answers and its signal is outside what can be a measurement (broken wire,
+    short circuit, converter at its end): the signal is known to be lost, which differs from a device that is silent.
+    """
 
     GOOD = 0
     SUSPECT = 1
     SUBSTITUTED = 2
+    FAILED = 3
+
+    @property
+    def is_value(self) -> bool:
+        """Whether a reading of this quality counts as a value of its signal."""
+        return self is Quality.GOOD or self is Quality.SUBSTITUTED
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):

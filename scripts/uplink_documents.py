@@ -90,7 +90,7 @@ def _example(content: Mapping[str, Any]) -> list[str]:
 
 
 def _definitions() -> dict[str, Any]:
-    """Schemas of all classes by name."""
+    """Schemas of all classes, keyed by name."""
     classes = [entry[1] for entry in _MESSAGES] + [messages.Oversize]
     classes += [variant.body for variants in table.BODIES.values() for variant in variants]
     _, found = msgspec.json.schema_components(classes, ref_template="#/$defs/{name}")
@@ -123,7 +123,7 @@ def _records(definitions: Mapping[str, Any]) -> list[str]:
     lines = ["## Kinds", "", "| kind | stream | since | meaning | 含义 |", "|---|---|---|---|---|"]
     for kind, row in kinds.KINDS.items():
         lines.append(f"| `{kind}` | {row.stream} | {row.since} | {row.text.en} | {row.text.zh} |")
-    lines += ["", "Integers are scaled as the unit says: 4003 in `0.1 V` is 400.3 V. What is not known is absent.", ""]
+    lines += ["", "Integers are scaled as their unit shows: 4003 in `0.1 V` is 400.3 V. Unknown values are absent.", ""]
     for kind in kinds.KINDS:
         for title, body, example in _forms(kind):
             lines += [f"### {title}", "", body.__doc__, "", *_keys(definitions[_class_name(body)])]

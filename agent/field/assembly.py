@@ -5,22 +5,19 @@ from dataclasses import dataclass
 
 from agent.control.power_quality.watch import SIGNALS as GRID_SIGNALS
 from agent.field.can_lines import CanLine
-from agent.field.devices import build_modbus_lines, connector_devices, input_board, input_wiring, users_of
+from agent.field.devices import board_wires, build_modbus_lines, connector_devices, modbus_board
 from agent.field.lines import ModbusLine
 from agent.field.outputs import PILE, ConnectorOutputs, Names
 from agent.settings.catalogue import Group
-from agent.settings.site import BoardOfSite, ConnectorOfSite, GroupOfSite, Site
-from drivers.inputs_outputs.waveshare import (
-    AnalogBoard,
-    AnalogWiring,
-    OutputWiring,
-    RelayBoard,
-    Wiring,
-)
+from agent.settings.files import data_folder
+from agent.settings.site import ConnectorOfSite, GroupOfSite, Site
+from drivers.catalogue import POWER_MODULES, build_power_stage, group_plan, load_power_model
+from drivers.contracts import PowerStage
+from drivers.inputs_outputs.modbus_board import ModbusBoard
+from drivers.inputs_outputs.wires import Wires
 from drivers.line.device import Device
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
-from drivers.power.infypower import InfyPower
 
 LOCK = "electronic_lock"
 """The one output that a start or an end of the program leaves as it is: live pins may be behind it."""
@@ -33,7 +30,7 @@ class GroupHardware:
     id: str
     rated: Group
     line: CanLine
-    stage: InfyPower
+    stage: PowerStage
 
 
 @dataclass(slots=True)
@@ -62,13 +59,12 @@ def build_hardware(site: Site) -> Hardware:
     """Devices on their lines. Nothing is opened yet."""
     settings = site.settings
     names = Names(several=len(site.connectors) > 1)
-    relay_boards: dict[str, RelayBoard] = {}
+    boards: dict[str, ModbusBoard] = {}
     on_bus: list[tuple[str, Device]] = []
     for board in site.boards:
-        relay_board = _relay_board(site, board, names)
-        if relay_board is not None:
-            relay_boards[board.settings.name] = relay_board
-        on_bus.append((board.settings.bus or "", relay_board or _reading_board(site, board, names)))
+        wires = board_wires(site, board, names)
+        boards[board.settings.name] = driver = modbus_board(board, wires, _held(wires))
+        on_bus.append((board.settings.bus or "", driver))
     for connector in site.connectors:
         on_bus += [(bus, names.device(connector.number, device)) for bus, device in connector_devices(connector)]
     on_bus += [(bus, names.device(PILE, device)) for bus, device in _auxiliary_meters(site)]
@@ -76,13 +72,28 @@ def build_hardware(site: Site) -> Hardware:
     return Hardware(
         modbus_lines=build_modbus_lines(site, on_bus),
         can_lines=list(can.values()),
-        connectors=[_connector(connector, relay_boards, names, can) for connector in site.connectors],
+        connectors=[_connector(site, connector, boards, names, can) for connector in site.connectors],
         routes=names.routes,
     )
 
 
+def before(site: Site, group: GroupOfSite) -> int:
+    """How many modules of earlier groups are on the line of a group: addresses go on from group to group."""
+    counts = {each.settings.id: each.module_count for connector in site.connectors for each in connector.groups}
+    count = 0
+    for entry in site.settings.module_group:
+        if entry.id == group.settings.id:
+            break
+        count += counts.get(entry.id, 0) if entry.bus == group.settings.bus else 0
+    return count
+
+
 def _connector(
-    connector: ConnectorOfSite, relay_boards: Mapping[str, RelayBoard], names: Names, can: Mapping[str, CanLine]
+    site: Site,
+    connector: ConnectorOfSite,
+    boards: Mapping[str, ModbusBoard],
+    names: Names,
+    can: Mapping[str, CanLine],
 ) -> ConnectorHardware:
     wiring = connector.wiring
     outputs = {} if wiring is None else wiring.outputs
@@ -92,63 +103,28 @@ def _connector(
         outputs=ConnectorOutputs(
             {
                 name: (
-                    relay_boards[connector.boards[wire.board].settings.name],
+                    boards[connector.boards[wire.board].settings.name],
                     names.output(connector.number, name),
                 )
                 for name, wire in outputs.items()
             }
         ),
-        groups=[_group(group, can) for group in connector.groups],
+        groups=[_group(group, can, before(site, group)) for group in connector.groups],
     )
 
 
-def _group(group: GroupOfSite, can: Mapping[str, CanLine]) -> GroupHardware:
+def _group(group: GroupOfSite, can: Mapping[str, CanLine], modules_before: int) -> GroupHardware:
     settings = group.settings
-    stage = InfyPower(group.module_count, settings.command_interval_ms / 1000.0)
+    model = load_power_model(data_folder() / POWER_MODULES / f"{settings.model}.toml")
+    address = model.first_address + modules_before if settings.address is None else settings.address
+    plan = group_plan(model, group.module_count, address, settings.group_number)
+    stage = build_power_stage(model, plan, settings.command_interval_ms / 1000.0)
     return GroupHardware(settings.id, group.rated, can[settings.bus], stage)
 
 
-def _relay_board(site: Site, board: BoardOfSite, names: Names) -> RelayBoard | None:
-    """The driver of a board with outputs, with the wires of every connector that are on it."""
-    model = board.model
-    if model.outputs is None:
-        return None
-    outputs: dict[str, OutputWiring] = {}
-    held = []
-    for connector in users_of(site, board):
-        wired = connector.wiring.outputs if connector.wiring is not None else {}
-        for name, wire in wired.items():
-            if connector.boards[wire.board] is board:
-                there = names.output(connector.number, name)
-                outputs[there] = OutputWiring(wire.channel, wire.timed)
-                held += [there] if name == LOCK else []
-    return RelayBoard(
-        Wiring(
-            outputs=outputs,
-            inputs=input_wiring(site, board, names),
-            pulse_100ms=model.outputs.pulse_100ms,
-            renew_interval_s=model.outputs.renew_interval_ms / 1000.0,
-            channels=model.outputs.channels,
-        ),
-        board.settings.address or 0,
-        board.interval_s,
-        name=board.settings.name,
-        held=held,
-    )
-
-
-def _reading_board(site: Site, board: BoardOfSite, names: Names) -> Device:
-    """The driver of a board that is only read."""
-    if board.model.analog is None:
-        return input_board(site, board, names)
-    address, name = board.settings.address or 0, board.settings.name
-    analog = {
-        names.of(connector.number, signal): AnalogWiring(wire.channel, wire.scale, wire.offset)
-        for connector in users_of(site, board)
-        for signal, wire in (connector.wiring.analog if connector.wiring is not None else {}).items()
-        if connector.boards[wire.board] is board
-    }
-    return AnalogBoard(analog, address, board.interval_s, name=name, channels=board.model.analog.channels)
+def _held(wires: Wires) -> list[str]:
+    """The locks among the outputs of a board, of whichever connector."""
+    return [name for name in wires.outputs if name.rpartition("/")[2] == LOCK]
 
 
 def _auxiliary_meters(site: Site) -> Iterator[tuple[str, Device]]:

@@ -57,7 +57,7 @@ class FieldLoop(BaseLoop[ControlCore]):
         """Outputs off as far as the wires let us, then everything closed."""
         now_s = time.monotonic()
         self._outputs.all_off(now_s, keep=(LOCK,))
-        self._stage.demand(0.0, 0.0, False)
+        self._stage.set_point(0.0, 0.0, False)
         deadline_s = now_s + 0.5
         while now_s < deadline_s and any(not line.master.idle for line in self.hardware.modbus_lines if line.is_open):
             self._run_power_stage(now_s)
@@ -112,7 +112,7 @@ class FieldLoop(BaseLoop[ControlCore]):
             self._relays = outputs.relays
             self._run_lines(now_s, force=True)
         set_point = outputs.set_point
-        self._stage.demand(set_point.voltage_v, set_point.current_a, set_point.on)
+        self._stage.set_point(set_point.voltage_v, set_point.current_a, set_point.on)
         if set_point.on is not self._set_point.on:
             self._run_power_stage(now_s)
         self._set_point = set_point

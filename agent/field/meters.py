@@ -1,8 +1,10 @@
-"""Builds the meter that a site names, whatever it speaks."""
+"""Builds the meter and the insulation monitor that a site names, whatever they speak."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.settings.files import data_folder
+from drivers.catalogue import INSULATION_MONITORS
 from drivers.meters.meter import Meter
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.register_map import load_map
@@ -22,3 +24,12 @@ def build_meter(meter: "schema.Meter", map_path: Path) -> "Device":
     from drivers.dlt645.mapped import mapped_meter
 
     return mapped_meter(meter_map, meter.number, poll_interval_s, meter.energy_unit_wh)
+
+
+def build_insulation_monitor(monitor: "schema.InsulationMonitor") -> "Device":
+    """The driver of a connector's insulation monitor."""
+    from drivers.insulation.monitor import RegisterMonitor
+    from drivers.insulation.register_map import load_insulation_map
+
+    register_map = load_insulation_map(data_folder() / INSULATION_MONITORS / f"{monitor.model}.toml")
+    return RegisterMonitor(register_map, monitor.address, monitor.poll_interval_ms / 1000.0)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from agent.settings.catalogue import PILE_INPUTS
-from drivers.inputs_outputs.waveshare import RelayBoard
+from drivers.inputs_outputs.modbus_board import ModbusBoard
 from drivers.line.device import Device
 from drivers.line.exchange import Address, LineRequest, Result
 from drivers.line.owner import DeviceTiming
@@ -84,11 +84,11 @@ class _Owned:
 class ConnectorOutputs:
     """Commands the outputs of one connector by their names in its wiring."""
 
-    def __init__(self, wires: Mapping[str, tuple[RelayBoard, str]]) -> None:
+    def __init__(self, wires: Mapping[str, tuple[ModbusBoard, str]]) -> None:
         self._wires = dict(wires)
 
     @property
-    def boards(self) -> list[RelayBoard]:
+    def boards(self) -> list[ModbusBoard]:
         """The boards that they are on, each once."""
         return list({id(board): board for board, _ in self._wires.values()}.values())
 

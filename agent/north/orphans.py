@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from agent.records.ledger import Ledger, OpenSession
+from agent.records.ledger import Ledger
+from agent.records.queries import OpenSession
 from agent.records.recovery import RecoveredEnd, recovered_end, unreadable_end
 from agent.vocabulary import reasons
 

@@ -12,7 +12,7 @@ from typing import Any
 from agent.link.messages import Acknowledge, Hello, ReadingsMessage
 from agent.north.orphans import Orphans
 from agent.records.errors import LedgerDamagedError, LedgerError
-from agent.records.ledger import Ledger
+from agent.records.ledger import Damage, Ledger
 from agent.records.readings import Readings
 from agent.vocabulary import events, kinds, states
 from agent.vocabulary.bodies import AlarmCleared, AlarmRaised, SessionSigned
@@ -141,18 +141,7 @@ class Recorder:
         if self.ledger is None or self.ledger.damage is None:
             return
         damage, self.ledger.damage = self.ledger.damage, None
-        raised: AlarmRaised = {
-            "fault": _RECORD_DAMAGED,
-            "level": 2,
-            "action": "log",
-            "snapshot": {},
-            "reason": damage.reason,
-            "file": damage.file,
-            "numbers": {
-                stream: {"last_known": damage.last_known.get(stream), "next": cursor.first}
-                for stream, cursor in self.ledger.cursors.items()
-            },
-        }
+        raised = _damage_alarm(damage, self.ledger)
         cleared: AlarmCleared = {"fault": _RECORD_DAMAGED, "level": 2, "action": "log"}
         self._add_own(kinds.ALARM_RAISED, raised)
         self._add_own(kinds.ALARM_CLEARED, cleared)
@@ -322,16 +311,7 @@ class Recorder:
     def note_signature(self, entry: LedgerEntry, public_key: bytes, signature: bytes) -> None:
         """A session was signed: the platform gets what it needs to check that (see agent.records.canonical)."""
         record = entry.record
-        body: SessionSigned = {
-            "seq": entry.seq,
-            "record_id": entry.id,
-            "number": record.number,
-            "at_us": round(record.at_s * 1_000_000),
-            "previous_hash": entry.previous_hash.hex(),
-            "hash": entry.hash.hex(),
-            "public_key": public_key.hex(),
-            "signature": signature.hex(),
-        }
+        body = _signed_body(entry, public_key, signature)
         self._add_own(kinds.SESSION_SIGNED, body, session=record.session, connector=record.connector)
 
     def fail(self, error: LedgerError) -> None:
@@ -346,3 +326,32 @@ class Recorder:
         if self.ledger is not None:
             self.ledger.close()
             self.ledger = None
+
+
+def _damage_alarm(damage: Damage, ledger: Ledger) -> AlarmRaised:
+    """The alarm of a ledger file that was moved aside, with the numbers around it."""
+    return {
+        "fault": _RECORD_DAMAGED,
+        "level": 2,
+        "action": "log",
+        "snapshot": {},
+        "reason": damage.reason,
+        "file": damage.file,
+        "numbers": {
+            stream: {"last_known": damage.last_known.get(stream), "next": cursor.first}
+            for stream, cursor in ledger.cursors.items()
+        },
+    }
+
+
+def _signed_body(entry: LedgerEntry, public_key: bytes, signature: bytes) -> SessionSigned:
+    return {
+        "seq": entry.seq,
+        "record_id": entry.id,
+        "number": entry.record.number,
+        "at_us": round(entry.record.at_s * 1_000_000),
+        "previous_hash": entry.previous_hash.hex(),
+        "hash": entry.hash.hex(),
+        "public_key": public_key.hex(),
+        "signature": signature.hex(),
+    }

@@ -12,15 +12,16 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent.records.canonical import COLUMNS, GENESIS, canonical_json, entry_hash, entry_of, follows, row_of
 from agent.records.errors import LedgerDamagedError, LedgerError
 from agent.records.files import explained, move_aside, open_writable, quick_check
+from agent.records.queries import SELECT, LedgerQueries
 from agent.records.reserved import BLOCK, read_reserved, write_reserved
 from agent.records.schema import migrate
 from agent.vocabulary import kinds
-from agent.vocabulary.record import LedgerEntry, Record, parsed
+from agent.vocabulary.record import LedgerEntry, Record
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ _TAIL = 256
 """Records whose chain is verified at every start."""
 _COLUMNS = ", ".join(COLUMNS)
 _INSERT = f"INSERT INTO record ({_COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # constants
-_SELECT = f"SELECT {_COLUMNS} FROM record"  # noqa: S608  # constants only
 
 
 @dataclass(slots=True)
@@ -39,14 +39,6 @@ class Cursor:
     first: int
     acknowledged: int
     watermark: int
-
-
-class OpenSession(NamedTuple):
-    """A session that has begun and not ended."""
-
-    session: str
-    boot_id: str
-    connector: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,7 @@ class Damage:
     """Last number of each stream that could still be read in the damaged file; it may be too low."""
 
 
-class Ledger:
+class Ledger(LedgerQueries):
     """See the module. Every method raises LedgerError (LedgerDamagedError if the file itself is bad)."""
 
     def __init__(self, folder: Path, wall_ms: int) -> None:
@@ -308,81 +300,6 @@ class Ledger:
         """Progress of each stream."""
         return self._cursors
 
-    def after(self, stream: str, seq: int, limit: int) -> list[LedgerEntry]:
-        """Up to ``limit`` records of a stream with numbers above ``seq``, in order."""
-        rows = self._query(f"{_SELECT} WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?", stream, seq, limit)
-        return [entry_of(row) for row in rows]
-
-    def open_sessions(self) -> list[OpenSession]:
-        """Sessions that have begun and not ended, oldest first."""
-        rows = self._query("SELECT session, boot_id, connector FROM session WHERE ended IS NULL ORDER BY started")
-        return [OpenSession(*row) for row in rows]
-
-    def of_session(self, session: str) -> list[LedgerEntry]:
-        """All records of a session, in order."""
-        return [entry_of(row) for row in self._query(f"{_SELECT} WHERE session = ? ORDER BY id", session)]
-
-    def machine_boot(self, boot_id: str) -> str | None:
-        """The run of the machine during which ``boot_id`` was written."""
-        rows = self._query("SELECT machine_boot FROM boot WHERE boot_id = ?", boot_id)
-        return str(rows[0][0]) if rows else None
-
-    def last_wall_ms(self, boot_id: str) -> int | None:
-        """Wall time of the last record of ``boot_id``."""
-        rows = self._query(
-            "SELECT wall_ms FROM record WHERE boot_id = ? ORDER BY number DESC LIMIT 1",
-            boot_id,
-        )
-        return int(rows[0][0]) if rows else None
-
-    def unsigned(self, limit: int) -> list[LedgerEntry]:
-        """End records of sessions that have no signature yet."""
-        names = ", ".join(f"record.{name}" for name in COLUMNS)
-        rows = self._query(
-            f"SELECT {names} FROM session JOIN record ON record.id = session.ended "  # noqa: S608  # constants only
-            "LEFT JOIN signature ON signature.session = session.session "
-            "WHERE signature.session IS NULL ORDER BY record.id LIMIT ?",
-            limit,
-        )
-        return [entry_of(row) for row in rows]
-
-    def command_answer(self, command_id: str) -> dict[str, Any] | None:
-        """Body of the last ``command`` record with this id."""
-        rows = self._query(
-            "SELECT body FROM record WHERE kind = 'command' AND json_extract(body, '$.id') = ? "
-            "ORDER BY id DESC LIMIT 1",
-            command_id,
-        )
-        if not rows:
-            return None
-        return parsed(rows[0][0])
-
-    def last_audits(self, name: str) -> dict[int, dict[str, Any]]:
-        """Body of the last ``audit`` record of this name (its key ``audit``), by connector."""
-        rows = self._query(
-            "SELECT connector, body FROM record WHERE kind = 'audit' AND json_extract(body, '$.audit') = ? ORDER BY id",
-            name,
-        )
-        return {connector: parsed(text) for connector, text in rows}
-
-    def last_register_wh(self, connector: int) -> int | None:
-        """The register of a connector at the end of its last session with a register, or after an exchange."""
-        rows = self._query(
-            "SELECT record.id, json_extract(record.body, '$.register_end_wh') "
-            "FROM session JOIN record ON record.id = session.ended "
-            "WHERE session.connector = ? AND json_extract(record.body, '$.register_source') <> 'none' "
-            "ORDER BY session.ended DESC LIMIT 1",
-            connector,
-        )
-        rows += self._query(
-            "SELECT id, json_extract(body, '$.new.register_start_wh') FROM record "
-            "WHERE kind = 'audit' AND connector = ? AND json_extract(body, '$.audit') = 'meter_exchanged' "
-            "ORDER BY id DESC LIMIT 1",
-            connector,
-        )
-        known = [(row[0], row[1]) for row in rows if type(row[1]) is int]
-        return max(known)[1] if known else None
-
     def reopen(self) -> None:
         """Let go of the file and open it again, for instance when the disk works again after an error."""
         self._connection.close()
@@ -407,7 +324,7 @@ class Ledger:
 
 def _check_tail(connection: sqlite3.Connection) -> None:
     """Raises LedgerDamagedError if the youngest records do not follow from each other."""
-    rows = connection.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (_TAIL + 1,)).fetchall()
+    rows = connection.execute(f"{SELECT} ORDER BY id DESC LIMIT ?", (_TAIL + 1,)).fetchall()
     entries = [entry_of(row) for row in reversed(rows)]
     previous = entries.pop(0).hash if len(entries) > _TAIL else GENESIS
     for entry in entries:

@@ -12,14 +12,14 @@ from agent.settings.catalogue import (
     OPTIONAL_OUTPUTS,
     PILE_INPUTS,
     REQUIRED_OUTPUTS,
-    BoardModel,
     PileProfile,
-    Wiring,
 )
-from agent.settings.devices import INSULATION_MODELS, MODULE_MODELS
+from agent.settings.devices import insulation_models, module_models
 from agent.settings.problems import Problem, did_you_mean, legal_names
 from agent.settings.tree import Tree, entries, kind_of
 from agent.settings.wiring import not_timed, wires
+from drivers.inputs_outputs.board_model import BoardModel
+from drivers.inputs_outputs.wiring import Output, Wiring, opens_by_itself
 from drivers.text import Text
 
 _CHARGER_ONLY = ("edition", "maximum_power_w", "maximum_voltage_v", "maximum_current_a")
@@ -168,8 +168,8 @@ def _devices(tree: Tree, profile: PileProfile | None) -> Iterator[Problem]:
     """Models that are not files; and what a connector that charges cannot do without."""
     for place, connector in entries(tree, "connector"):
         monitor = connector.get("insulation_monitor")
-        if isinstance(monitor, Mapping) and monitor.get("model") not in (None, *INSULATION_MODELS):
-            yield unknown_model(f"{place}.insulation_monitor.model", monitor["model"], INSULATION_MODELS)
+        if isinstance(monitor, Mapping) and monitor.get("model") not in (None, *insulation_models()):
+            yield unknown_model(f"{place}.insulation_monitor.model", monitor["model"], insulation_models())
         if kind_of(connector) == "listener":
             continue
         if connector.get("wiring") is None and "wiring" in connector:
@@ -181,8 +181,8 @@ def _devices(tree: Tree, profile: PileProfile | None) -> Iterator[Problem]:
                 yield Problem(f"{place}.{name}", Text("缺少:桩型要求", "is missing, the profile demands it"), hint)
     for place, group in entries(tree, "module_group"):
         model = group.get("model")
-        if model not in (None, *MODULE_MODELS):
-            yield unknown_model(f"{place}.model", model, MODULE_MODELS)
+        if model is not None and model not in module_models():
+            yield unknown_model(f"{place}.model", model, module_models())
 
 
 def _demands(profile: PileProfile | None, name: str) -> bool:
@@ -266,6 +266,14 @@ def _channels(tree: Tree, found: Found) -> Iterator[Problem]:
             if wire.channel >= channels:
                 yield Problem(where, *_no_channel(section, name, wire.channel, model, channels))
                 continue
+            if isinstance(wire, Output) and wire.timed and not opens_by_itself(model):
+                what = Text(f"{model.id} 不能自行断开 {name}", f"{model.id} cannot open {name} by itself")
+                hint = Text(
+                    "换用带脉冲或看门狗的板;由外部硬件断开时写 timed = false 和 hardware_opens = true",
+                    "use a board with pulse or watchdog; if other hardware opens it, write timed = false and "
+                    "hardware_opens = true",
+                )
+                yield Problem(where, what, hint)
             key = (board, section, wire.channel)
             former = taken.setdefault(key, f"{place} {name}")
             if former != f"{place} {name}":

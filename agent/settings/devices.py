@@ -1,6 +1,14 @@
-"""The device families that a site file may name and that are not files of their own."""
+"""The models of insulation monitors and power modules: the data files of config are the list."""
 
-MODULE_MODELS = ("infypower",)
-"""Families of power modules with a driver."""
-INSULATION_MODELS = ("acrel-aim-d100",)
-"""Insulation monitors with a driver."""
+from agent.settings.files import data_folder
+from drivers.catalogue import INSULATION_MONITORS, POWER_MODULES, models
+
+
+def module_models() -> list[str]:
+    """Every model of power modules."""
+    return list(models(POWER_MODULES, (data_folder(),)))
+
+
+def insulation_models() -> list[str]:
+    """Every model of insulation monitors."""
+    return list(models(INSULATION_MONITORS, (data_folder(),)))

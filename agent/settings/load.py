@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.settings import cross
-from agent.settings.catalogue import BoardModel, Fault, PileProfile, Wiring
+from agent.settings.catalogue import Fault, PileProfile
 from agent.settings.cross_connectors import Found, connector_problems
 from agent.settings.cross_lines import bus_problems
 from agent.settings.files import (
@@ -26,6 +26,8 @@ from agent.settings.site import BoardOfSite, ConnectorOfSite, GroupOfSite, Site
 from agent.settings.tree import Tree, at, entries
 from agent.settings.walk import Walk, type_of
 from agent.settings.wiring import load_board_model, load_wiring
+from drivers.inputs_outputs.board_model import BoardModel
+from drivers.inputs_outputs.wiring import Wiring
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.register_form import register_form
 from drivers.meters.register_map import AnyMap

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.settings.catalogue import Allocation, BoardModel, Fault, Group, PileProfile, TariffTable, Wiring
+from agent.settings.catalogue import Allocation, Fault, Group, PileProfile, TariffTable
 from agent.settings.power_quality import SupplyLimits
 from agent.settings.schema import Board, Connector, KindOfPile, ModuleGroup, Settings
+from drivers.inputs_outputs.board_model import BoardModel
+from drivers.inputs_outputs.wiring import Wiring
 from drivers.meters.register_form import RegisterForm
 from drivers.meters.register_map import AnyMap
 

@@ -3,40 +3,32 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.settings.catalogue import (
-    TIMED_OUTPUTS,
-    AnalogInput,
-    BoardModel,
-    DiscreteInput,
-    Output,
-    Wiring,
-)
-from agent.settings.files import load_named
-from agent.settings.problems import Problem, SettingsError, did_you_mean
+from agent.settings.catalogue import TIMED_OUTPUTS
+from agent.settings.files import load_named, read_toml
+from agent.settings.problems import Problem, SettingsError
+from drivers.data_file import Mistake
+from drivers.inputs_outputs.board_model import BoardModel, GpioBoardModel, ModbusBoardModel, board_model_mistakes
+from drivers.inputs_outputs.wiring import Analog, Input, Output, Wiring, outputs_to_open, wiring_mistakes
 from drivers.text import Text
 
-Wire = Output | DiscreteInput | AnalogInput
+Wire = Output | Input | Analog
 SECTIONS = ("outputs", "inputs", "analog")
 """The sections of a wiring, and of a board with such channels."""
 
 
 def load_board_model(path: Path) -> BoardModel:
     """What a board is. Raises SettingsError."""
-    model = load_named(path, BoardModel)
-    problems = []
-    if all(getattr(model, section) is None for section in SECTIONS):
-        what = Text("没有输入也没有输出", "has neither inputs nor outputs")
-        hint = Text("写 [outputs]、[inputs] 或 [analog]", "add [outputs], [inputs] or [analog]")
-        problems.append(Problem("file", what, hint))
-    outputs = model.outputs
-    if outputs is not None and 2 * outputs.renew_interval_ms >= outputs.pulse_100ms * 100:
-        what = Text(
-            "脉冲须长于两次刷新间隔", "two renewals must fit into one pulse, so that one lost frame opens nothing"
-        )
-        problems.append(Problem("outputs.renew_interval_ms", what))
+    bus = read_toml(path).get("bus")
+    form: type[ModbusBoardModel] | type[GpioBoardModel] = GpioBoardModel if bus == "gpio" else ModbusBoardModel
+    model: BoardModel = load_named(path, form)
+    _raise(path, board_model_mistakes(model))
+    return model
+
+
+def _raise(path: Path, mistakes: list[Mistake]) -> None:
+    problems = [Problem(each.place, Text(each.zh, each.en), Text(each.hint_zh, each.hint_en)) for each in mistakes]
     if problems:
         raise SettingsError(str(path), problems)
-    return model
 
 
 def load_wiring(path: Path) -> Wiring:
@@ -56,23 +48,11 @@ def wires(wiring: Wiring) -> Iterator[tuple[str, str, Wire]]:
 
 
 def _wiring_problems(wiring: Wiring) -> Iterator[Problem]:
-    used = set()
-    first: dict[tuple[str, str, int], str] = {}
-    for section, name, wire in wires(wiring):
-        used.add(wire.board)
-        place = f"{section}.{name}"
-        if wire.board not in wiring.boards:
-            what = Text(f"[boards] 中没有 {wire.board}", f"{wire.board} is not in [boards]")
-            yield Problem(f"{place}.board", what, did_you_mean(wire.board, list(wiring.boards)))
-        key = (section, wire.board, wire.channel)
-        if key in first:
-            what = Text(f"通道 {wire.channel} 已用于 {first[key]}", f"channel {wire.channel} is taken by {first[key]}")
-            yield Problem(f"{place}.channel", what, Text("每个通道只接一处", "one name a channel"))
-        first.setdefault(key, name)
-    for name in TIMED_OUTPUTS:
-        output = wiring.outputs.get(name)
-        if output is not None and not output.timed:
-            yield not_timed(f"outputs.{name}.timed")
+    for each in wiring_mistakes(wiring):
+        yield Problem(each.place, Text(each.zh, each.en), Text(each.hint_zh, each.hint_en))
+    for each in outputs_to_open(wiring, TIMED_OUTPUTS):
+        yield Problem(each.place, Text(each.zh, each.en), Text(each.hint_zh, each.hint_en))
+    used = {wire.board for _, _, wire in wires(wiring)}
     for role in wiring.boards:
         if role not in used:
             what = Text("没有用到", "is not used by any wire")

@@ -292,8 +292,7 @@ class MqttConnection:
         if self._client is not None and self._connected:
             self._drive(now_s, lambda client: client.disconnect())
         self._unwatch()
-        self._client = None
-        self._connected = False
+        self._client, self._connected = None, False
 
     # Callbacks of paho: they only note what has happened.
 

@@ -236,7 +236,7 @@ class Measured(TypedDict):
     demand_current_da: NotRequired[Annotated[DeciA, say("车辆需求电流", "current that the vehicle demands (BCL)")]]
     limit_w: NotRequired[Annotated[W, say("当前限值", "limit of the output power in force")]]
     source: NotRequired[
-        Annotated[Literal["meter", "ccs", "bcs"], say("测量来源(监听)", "whose measurement it is (listener)")]
+        Annotated[Literal["meter", "ccs", "bcs"], say("测量来源(监听)", "source of the measurement (listener)")]
     ]
     energy_source: NotRequired[
         Annotated[Literal["meter", "vehicle_bus"], say("电量来源(监听)", "where the energy comes from (listener)")]
@@ -296,7 +296,7 @@ class AlarmCleared(TypedDict):
 class AlarmRaised(AlarmCleared):
     """A fault is in force."""
 
-    snapshot: Annotated[dict[str, Any], say("当时各信号值", "the signals at this moment, by name")]
+    snapshot: Annotated[dict[str, Any], say("当时各信号值", "the signals at this moment, keyed by name")]
     reason: NotRequired[Annotated[str, say("文件损坏的原因", "record_damaged: what is wrong with the file")]]
     file: NotRequired[Annotated[str, say("另存的文件名", "record_damaged: name of the file moved aside")]]
     numbers: NotRequired[Annotated[dict[str, NumbersBody], say("各流序号", "record_damaged: numbers by stream")]]

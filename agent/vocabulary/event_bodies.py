@@ -123,7 +123,7 @@ class VehicleFaultState(TypedDict):
 
 
 class VehicleAttempt(TypedDict):
-    """The followed vehicle is connected anew."""
+    """The followed vehicle is connected again."""
 
     event: Literal["vehicle_attempt"]
     attempt: Annotated[Count, say("第几次", "number of the attempt")]
@@ -232,7 +232,7 @@ class MeterUnitProven(TypedDict):
     energy_unit_wh: Annotated[str, say("寄存器单位", "unit of the register, Wh")]
     display_mwh: Annotated[MilliWh, say("显示值", "what the display shows")]
     display_step_mwh: Annotated[MilliWh, say("显示分辨率", "last digit of the display")]
-    register_wh: Annotated[Wh, say("寄存器读数", "what the register says")]
+    register_wh: Annotated[Wh, say("寄存器读数", "register of the meter")]
     by: Annotated[str, say("操作人", "who did it")]
 
 

@@ -1,6 +1,6 @@
 """The kinds of records, the audits, and the streams in which records are numbered and sent.
 
-A kind says what a record holds; its keys are the classes of ``agent.vocabulary.bodies``. What has been released
+The kind tells records apart; the keys of each are the classes of ``agent.vocabulary.bodies``. What has been released
 keeps its name: ledgers of five years and platforms read it.
 """
 
@@ -40,7 +40,7 @@ TELEMETRY: Final = "telemetry"
 
 
 class Kind(NamedTuple):
-    """What the table says of a kind."""
+    """Stream, meaning and first version of a kind."""
 
     stream: str
     text: Text

@@ -83,12 +83,12 @@ class Versions(msgspec.Struct):
 
 
 class Birth(msgspec.Struct, kw_only=True):
-    """What the pile says of itself on every connection."""
+    """Identity of the pile and numbers still to come, on every connection."""
 
     v: Scheme
     online: Annotated[bool, say("在线", "true")]
     b: BootId
-    ledger: Annotated[str, say("账本标识", "id of the ledger; a new one goes on with higher sequence numbers")]
+    ledger: Annotated[str, say("充电记录标识", "id of the ledger; a new one goes on with higher sequence numbers")]
     t: Sent
     role: Annotated[str, say("角色", "role of the first connector: charger, or monitor (listens only)")]
     versions: Annotated[Versions, say("版本", "versions")]
@@ -127,7 +127,7 @@ Watermarks = Annotated[
 
 
 class Topics:
-    """Topics of one pile: ``ev/1/{operator}/{pile}/up|down/{class}``. A message says which connector it is about."""
+    """Topics of one pile: ``ev/1/{operator}/{pile}/up|down/{class}``. The connector is a key of each message."""
 
     def __init__(self, operator_id: str, pile_id: str) -> None:
         self.operator_root = f"ev/{SCHEME}/{operator_id}/"

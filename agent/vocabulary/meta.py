@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 FIRST = "0.1.0"
-"""The version whose ledgers and messages are the first in the field."""
+"""The first version in the field."""
 
 
 def say(zh: str, en: str, since: str = "") -> Meta:

@@ -11,7 +11,7 @@ from agent.vocabulary import bodies, event_bodies, events, kinds, states
 
 
 class Variant(NamedTuple):
-    """One form of a body: the class, and the key whose value selects it (empty: the only form, or the rest)."""
+    """One form of a body: the class, and the key and value that select it (empty: the only form, or the rest)."""
 
     body: Any
     key: str = ""
@@ -78,7 +78,7 @@ BODIES: Mapping[str, tuple[Variant, ...]] = MappingProxyType(
         kinds.TELEMETRY: (Variant(bodies.Telemetry),),
     }
 )
-"""The forms of the body of each kind; the first whose key fits is the one."""
+"""The forms of the body of each kind; the first that fits counts."""
 
 
 def variant_of(kind: str, body: Mapping[str, Any]) -> Variant | None:

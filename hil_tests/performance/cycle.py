@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.field.assembly import build_hardware
-from drivers.inputs_outputs.waveshare import RelayBoard
+from drivers.inputs_outputs.modbus_board import ModbusBoard
 from drivers.line.owner import LineOwner
 from drivers.modbus import codec
 from hil_tests.performance.report import Figure
@@ -31,7 +31,7 @@ def _step_costs(pile: VirtualPile, count: int) -> Summary:
     return summarise(costs)
 
 
-def _poll_round(master: LineOwner, board: RelayBoard, reply: bytes) -> Callable[[float], int]:
+def _poll_round(master: LineOwner, board: ModbusBoard, reply: bytes) -> Callable[[float], int]:
     def run(now_s: float) -> int:
         """Ask for the inputs, take the reply 1.5 ms later, hand the readings out. Returns how many."""
         for request in board.requests(now_s):
@@ -65,7 +65,7 @@ def _poll_costs(folder: Path, count: int) -> Summary:
     return summarise(costs)
 
 
-def _settle(master: LineOwner, board: RelayBoard, now_s: float) -> None:
+def _settle(master: LineOwner, board: ModbusBoard, now_s: float) -> None:
     """Let what is in flight run into its time-out, then bring it to the board."""
     master.poll(now_s + 5.0)
     for result in master.results():

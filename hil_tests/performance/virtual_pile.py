@@ -21,6 +21,7 @@ from agent.settings.site import Site
 from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.power.infypower import InfyPower
+from drivers.power.module_group import GroupPlan
 from drivers.reading import Reading
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.power_stage import PowerStage
@@ -74,7 +75,7 @@ class VirtualPile:
         self.plant = Plant(load_wiring(), self.relays, self.stage)
         self.vehicle = Vehicle(load_profile(vehicle_profile))
         self.records: list[Record] = []
-        self._modules = InfyPower(connector.groups[0].module_count, 0.1)
+        self._modules = InfyPower(GroupPlan.of(connector.groups[0].module_count), 0.1)
         self.core.on_vehicle_port(is_open=True)
 
     def plug_and_start(self) -> None:
@@ -156,7 +157,7 @@ class VirtualPile:
         for name, on in outputs.relays.items():
             self.relays.write_single(self.plant.wiring.outputs[name], _COIL_ON if on else _COIL_OFF, self.now_s)
         demand = outputs.set_point
-        self._modules.demand(demand.voltage_v, demand.current_a, demand.on)
+        self._modules.set_point(demand.voltage_v, demand.current_a, demand.on)
         for frame in outputs.frames:
             self.vehicle.receive(_arrived(frame, self.now_s), self.now_s)
         self.records += outputs.records

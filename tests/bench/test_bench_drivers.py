@@ -2,7 +2,6 @@
 
 import selectors
 import time
-import tomllib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,43 +10,51 @@ import pytest
 
 from agent.control.chassis.signals import SIGNALS
 from drivers.can.port import open_can_port
-from drivers.inputs_outputs.waveshare import AnalogBoard, AnalogWiring, InputWiring, OutputWiring, RelayBoard, Wiring
-from drivers.insulation.aim_d100 import AimD100
+from drivers.catalogue import build_power_stage, group_plan, load_power_model
+from drivers.inputs_outputs.board_model import ModbusBoardModel, load_board_model
+from drivers.inputs_outputs.modbus_board import ModbusBoard
+from drivers.inputs_outputs.wiring import load_wiring, wires_of
+from drivers.insulation.monitor import RegisterMonitor
+from drivers.insulation.register_map import load_insulation_map
 from drivers.line.device import Device
 from drivers.line.owner import LineOwner
 from drivers.line.serial_port import SerialPort
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
-from drivers.power.infypower import InfyPower
 from drivers.reading import Reading
 from hil_tests.bench.runner import Bench, start_bench
-from hil_tests.bench.wiring import WIRING_FILE
 
 pytestmark = pytest.mark.bench
 
 LONGEST_S = 20.0
-METER_FILE = WIRING_FILE.parents[1] / "meters" / "acrel-djsf1352-rn.toml"
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+METER_FILE = CONFIG / "meters" / "acrel-djsf1352-rn.toml"
+INSULATION = load_insulation_map(CONFIG / "insulation_monitors" / "acrel-aim-d100.toml")
+
+
+def modbus_model(name: str) -> ModbusBoardModel:
+    model = load_board_model(CONFIG / "boards" / f"{name}.toml")
+    assert isinstance(model, ModbusBoardModel)
+    return model
 
 
 class Drivers:
     """All drivers of the field side in one plain loop."""
 
     def __init__(self, bench: Bench) -> None:
-        sheet = tomllib.loads(WIRING_FILE.read_text(encoding="utf-8"))
-        outputs = {name: OutputWiring(entry["channel"], entry["timed"]) for name, entry in sheet["outputs"].items()}
-        inputs = {name: InputWiring(entry["channel"], entry["active_low"]) for name, entry in sheet["inputs"].items()}
-        analog = {
-            name: AnalogWiring(entry["channel"], entry["scale"], entry["offset"])
-            for name, entry in sheet["analog"].items()
-        }
+        wiring = load_wiring(CONFIG / "wiring" / "reference-dc.toml")
+        models = {"io": modbus_model("waveshare-relay-8ch-d"), "analog": modbus_model("waveshare-analog-8ch")}
+        wires = {role: wires_of(wiring, role, model) for role, model in models.items()}
         paths = bench.info["devices"]
-        self.relays = RelayBoard(Wiring(outputs, inputs), 1, 0.02)
-        self.stage = InfyPower(2)
+        self.relays = ModbusBoard(models["io"], wires["io"], 1, 0.02)
+        analog = ModbusBoard(models["analog"], wires["analog"], 2, 0.05)
+        power = load_power_model(CONFIG / "power_modules" / "infypower.toml")
+        self.stage = build_power_stage(power, group_plan(power, 2), 0.1)
         self.ports = {name: SerialPort(paths[name], baud) for name, baud in LINES.items()}
         self.can = open_can_port("slcan", paths["can-modules"], 125_000)
         self.devices: dict[str, list[Device]] = {
-            "rs485-meter": [Meter(load_register_map(METER_FILE), 1, 1.0), AimD100(2, 1.0)],
-            "rs485-io": [self.relays, AnalogBoard(analog, 2, 0.05)],
+            "rs485-meter": [Meter(load_register_map(METER_FILE), 1, 1.0), RegisterMonitor(INSULATION, 2)],
+            "rs485-io": [self.relays, analog],
         }
         self.masters = {name: LineOwner(baud) for name, baud in LINES.items()}
         for name, devices in self.devices.items():
@@ -84,7 +91,7 @@ class Drivers:
         for frame in self.can.receive(now_s):
             self.stage.receive(frame)
         if self.demand is not None:
-            self.stage.demand(*self.demand, True)
+            self.stage.set_point(*self.demand, True)
         for frame in self.stage.poll(now_s):
             self.can.send(frame)
         self.readings.update(self.stage.readings(now_s))

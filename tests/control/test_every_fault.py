@@ -1,5 +1,6 @@
 """Every fault of the catalogue, brought about once in a living charge, and its action watched."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -11,10 +12,12 @@ from control_world import BEGIN_WALL_MS, FAULTS, World, supply_parameters
 from agent.control.dc.steps import STEPS
 from agent.control.dc.view import View
 from agent.control.dc.wants import Wants
+from agent.control.power.allocation import FAULT_IDS as ALLOCATION_FAULTS
+from agent.control.power.manager import INCOMER_OVERLOAD, SHARE_EXPIRED
 from drivers.can.frame import CanFrame
 from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS
-from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
+from drivers.gbt27930.judge.limits import LIMITS
 from drivers.gbt27930.messages.table import CHARGER_ADDRESS, MESSAGES, VEHICLE_ADDRESS, encode, identifier_of
 from drivers.gbt27930.transport.transport import Transport
 from drivers.meters.register_form import RegisterForm
@@ -239,17 +242,21 @@ SCENES: dict[str, Scene] = {
 USED_LIMITS = "agent.control.dc.parameters.LIMITS"
 USED_STEPS = "agent.control.dc.core.STEPS"
 RAISED_BY_THE_RECORDER = {"record_damaged"}
+RAISED_BY_POWER_SHARING = {*ALLOCATION_FAULTS, INCOMER_OVERLOAD, SHARE_EXPIRED}
+"""Their scenes are in tests/control/power."""
 RAISED_BY_A_MONITOR = {"charger_fault", "measurements_disagree", "protocol_violation", "listen_only_off"}
 
 
 def test_every_fault_of_the_catalogue_has_a_scene() -> None:
-    assert set(SCENES) == set(FAULTS) - RAISED_BY_THE_RECORDER - RAISED_BY_A_MONITOR
+    assert set(SCENES) == set(FAULTS) - RAISED_BY_THE_RECORDER - RAISED_BY_A_MONITOR - RAISED_BY_POWER_SHARING
 
 
 @pytest.mark.parametrize("fault_id", SCENES)
 def test_a_fault_comes_about_and_does_what_the_catalogue_says(fault_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scene, fault = SCENES[fault_id], FAULTS[fault_id]
-    monkeypatch.setattr(USED_LIMITS, {"2015": JudgeLimits(**scene.limits), "2023": LIMITS["2023"]})
+    monkeypatch.setattr(
+        USED_LIMITS, {"2015": dataclasses.replace(LIMITS["2015"], **scene.limits), "2023": LIMITS["2023"]}
+    )
     world = World(**scene.world).until(scene.state)
     if scene.state == "charging":
         world.run(scene.settle_s)

@@ -51,6 +51,11 @@ NOT_YET = (
     "drivers",
     # Generated from, or equal to, texts in folders that are not yet passed.
     "docs/bms-decode.md",
+    "docs/can.md",
+    "docs/uplink.md",
+    "scripts/documents",
+    "scripts/uplink_documents.py",
+    "scripts/uplink_head.md",
     "docs/commands.md",
     "docs/configuration.md",
     "docs/dc-sequence.md",

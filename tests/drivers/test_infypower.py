@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from drivers.can.frame import CanFrame
 from drivers.power import infypower
 from drivers.power.infypower import InfyPower, identifier
+from drivers.power.module_group import GroupPlan
 from drivers.reading import Quality, Reading
 
 ALL_ON_OFF = 0x029A3FF0
@@ -40,7 +41,7 @@ class Line:
         for _ in range(round(seconds / 0.005)):
             self.now_s += 0.005
             if self.demand is not None:
-                self.stage.demand(*self.demand)
+                self.stage.set_point(*self.demand)
             for frame in self.stage.poll(self.now_s):
                 self.sent.append((self.now_s, frame))
                 self.answer(frame)
@@ -79,7 +80,7 @@ def test_identifiers_match_the_examples_of_the_protocol() -> None:
 
 
 def test_set_points_are_millivolts_and_milliamperes_high_byte_first() -> None:
-    line = Line(InfyPower(2))
+    line = Line(InfyPower(GroupPlan.of(2)))
     line.demand = (750.0, 15.0, True)
     frames = line.run(0.2)
     assert sent_of(frames, ALL_OUTPUT)[-1][1] == bytes.fromhex("000B71B000003A98")
@@ -87,7 +88,7 @@ def test_set_points_are_millivolts_and_milliamperes_high_byte_first() -> None:
 
 
 def test_output_replies_decode_as_in_the_example() -> None:
-    stage = InfyPower(1)
+    stage = InfyPower(GroupPlan.of(1))
     stage.receive(CanFrame(0x0289F000, bytes.fromhex("00030D4000001388"), 1.0))
     readings = dict(stage.readings(1.1))
     assert (readings["module_voltage_v"].value, readings["module_current_a"].value) == (200.0, 5.0)
@@ -95,7 +96,7 @@ def test_output_replies_decode_as_in_the_example() -> None:
 
 
 def test_without_a_demand_the_modules_are_held_off() -> None:
-    line = Line(InfyPower(2))
+    line = Line(InfyPower(GroupPlan.of(2)))
     frames = line.run(1.0)
     assert {data for _, data in sent_of(frames, ALL_ON_OFF)} == {bytes.fromhex("0100000000000000")}
     assert {data for _, data in sent_of(frames, ALL_OUTPUT)} == {bytes(8)}
@@ -103,7 +104,7 @@ def test_without_a_demand_the_modules_are_held_off() -> None:
 
 
 def test_the_whole_state_is_repeated_and_no_two_frames_are_close() -> None:
-    line = Line(InfyPower(2, 0.1, frame_spacing_s=0.01, walk_in=True))
+    line = Line(InfyPower(GroupPlan.of(2), 0.1, frame_spacing_s=0.01, walk_in=True))
     line.demand = (500.0, 60.0, True)
     frames = line.run(10.0)
     gaps = [b - a for (a, _), (b, _) in pairwise(frames)]
@@ -117,14 +118,14 @@ def test_the_whole_state_is_repeated_and_no_two_frames_are_close() -> None:
 
 
 def test_reads_carry_eight_zero_bytes() -> None:
-    frames = Line(InfyPower(2)).run(3.0)
+    frames = Line(InfyPower(GroupPlan.of(2))).run(3.0)
     reads = [f for _, f in frames if f.identifier >> 16 & 0x3F in (0x04, 0x09, 0x0A)]
     assert {f.identifier >> 16 & 0x3F for f in reads} == {0x04, 0x09, 0x0A}
     assert {f.data for f in reads} == {bytes(8)}
 
 
 def test_switching_on_sends_the_set_point_first_switching_off_the_switch() -> None:
-    line = Line(InfyPower(2))
+    line = Line(InfyPower(GroupPlan.of(2)))
     line.run(0.5)
     line.demand = (400.0, 20.0, True)
     commands = [f for _, f in line.run(0.05) if f.identifier in (ALL_OUTPUT, ALL_ON_OFF)]
@@ -138,7 +139,7 @@ def test_switching_on_sends_the_set_point_first_switching_off_the_switch() -> No
 
 
 def test_a_demand_that_is_not_renewed_ends_after_one_second() -> None:
-    line = Line(InfyPower(2))
+    line = Line(InfyPower(GroupPlan.of(2)))
     line.demand = (400.0, 20.0, True)
     line.run(2.0)
     line.demand = None
@@ -150,7 +151,7 @@ def test_a_demand_that_is_not_renewed_ends_after_one_second() -> None:
 
 
 def test_a_lower_demand_does_not_wait_for_its_turn_and_reads_survive_a_falling_ramp() -> None:
-    line = Line(InfyPower(2, 0.2))
+    line = Line(InfyPower(GroupPlan.of(2), 0.2))
     line.demand = (400.0, 100.0, True)
     line.run(1.0)
     for tenth in range(3000):
@@ -166,17 +167,17 @@ def test_a_lower_demand_does_not_wait_for_its_turn_and_reads_survive_a_falling_r
 @pytest.mark.parametrize("wrong", [(-1.0, 1.0), (1.0, -1.0), (math.nan, 1.0), (1.0, math.inf)])
 def test_an_undefined_demand_is_refused(wrong: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="set point"):
-        InfyPower(2).demand(*wrong, True)
+        InfyPower(GroupPlan.of(2)).set_point(*wrong, True)
 
 
 @pytest.mark.parametrize("wrong", [(0, 0.1, 0.01), (61, 0.1, 0.01), (2, 0.3, 0.01), (2, 0.1, 0.05)])
 def test_settings_out_of_range_are_refused(wrong: tuple[int, float, float]) -> None:
-    with pytest.raises(ValueError, match=r"within|room"):
-        InfyPower(wrong[0], wrong[1], frame_spacing_s=wrong[2])
+    with pytest.raises(ValueError, match=r"within|room|none"):
+        InfyPower(GroupPlan.of(wrong[0]), wrong[1], frame_spacing_s=wrong[2])
 
 
 def test_signals_of_a_healthy_stage() -> None:
-    line = Line(InfyPower(2))
+    line = Line(InfyPower(GroupPlan.of(2)))
     line.output = {0: (400.0, 10.0), 1: (401.0, 12.5)}
     line.run(3.0)
     readings = line.readings()
@@ -194,7 +195,7 @@ def test_signals_of_a_healthy_stage() -> None:
 
 
 def test_sixty_modules_are_read_within_their_age_limits() -> None:
-    line = Line(InfyPower(60), 60)
+    line = Line(InfyPower(GroupPlan.of(60)), 60)
     line.demand = (400.0, 1000.0, True)
     line.run(10.0)
     worst_s = 0.0
@@ -207,7 +208,7 @@ def test_sixty_modules_are_read_within_their_age_limits() -> None:
 
 
 def test_a_fault_shows_by_name_and_takes_the_module_out_of_the_capability() -> None:
-    line = Line(InfyPower(2))
+    line = Line(InfyPower(GroupPlan.of(2)))
     line.words[1] = (0, 1 << 4 | 1 << 2, 0)
     line.run(3.0)
     readings = line.readings()
@@ -221,7 +222,7 @@ def test_a_fault_shows_by_name_and_takes_the_module_out_of_the_capability() -> N
 def test_each_status_bit_is_decoded_alone(key: tuple[int, int], name: str) -> None:
     word, bit = key
     values = {2: 0, 1: 0, 0: 0, word: 1 << bit}
-    stage = InfyPower(1)
+    stage = InfyPower(GroupPlan.of(1))
     stage.receive(reply(0x04, 0, bytes((0, 0, 3, 0, 0xF6, values[2], values[1], values[0])), 1.0))
     status = stage.status()[0]
     assert (status["status"], status["temperature_c"], status["group"]) == ([name], -10, 3)
@@ -235,7 +236,7 @@ def test_normal_states_are_no_faults() -> None:
 
 
 def test_one_silent_module_counts_for_fifteen_seconds_and_makes_values_suspect() -> None:
-    line = Line(InfyPower(2))
+    line = Line(InfyPower(GroupPlan.of(2)))
     line.run(3.0)
     line.alive = {0}
     line.run(5.0)
@@ -255,7 +256,7 @@ def test_one_silent_module_counts_for_fifteen_seconds_and_makes_values_suspect()
 
 
 def test_when_all_fall_silent_the_readings_stop() -> None:
-    line = Line(InfyPower(2))
+    line = Line(InfyPower(GroupPlan.of(2)))
     line.run(3.0)
     line.alive = set()
     line.run(1.2)
@@ -271,7 +272,7 @@ def test_when_all_fall_silent_the_readings_stop() -> None:
 
 
 def test_a_value_never_gets_a_new_time() -> None:
-    line = Line(InfyPower(1), 1)
+    line = Line(InfyPower(GroupPlan.of(1)), 1)
     line.run(2.0)
     line.alive = set()
     before = line.readings()["module_voltage_v"].at_s
@@ -280,7 +281,7 @@ def test_a_value_never_gets_a_new_time() -> None:
 
 
 def test_foreign_frames_are_ignored_and_errors_count_as_life_only() -> None:
-    stage = InfyPower(1)
+    stage = InfyPower(GroupPlan.of(1))
     for frame in (
         CanFrame(0x0289F0F1, bytes(8), 1.0),  # from another controller
         CanFrame(0x02893F00, bytes(8), 1.0),  # not to us
@@ -298,7 +299,7 @@ def test_foreign_frames_are_ignored_and_errors_count_as_life_only() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, (1 << 29) - 1), st.binary(max_size=8), st.booleans()), max_size=30))
 def test_no_frame_raises(frames: list[tuple[int, bytes, bool]]) -> None:
-    stage = InfyPower(2)
+    stage = InfyPower(GroupPlan.of(2))
     for number, (word, data, extended) in enumerate(frames):
         stage.receive(CanFrame(word, data, float(number), extended))
         stage.poll(float(number))

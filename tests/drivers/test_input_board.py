@@ -1,17 +1,18 @@
 """A board whose contacts are read and on which nothing is ever written."""
 
 import pytest
+from boards import INPUTS, board_of
 
-from drivers.inputs_outputs.input_board import InputBoard
-from drivers.inputs_outputs.waveshare import InputWiring
-from drivers.line.owner import LineOwner
+from drivers.inputs_outputs.modbus_board import ModbusBoard
+from drivers.inputs_outputs.wires import InputWire, Wires
+from drivers.line.owner import LineOwner, Result
 from drivers.modbus import codec
 
-WIRING = {"door_open": InputWiring(1, True), "smoke_detected": InputWiring(3, False)}
+WIRING = Wires(inputs={"door_open": InputWire(1, True), "smoke_detected": InputWire(3, False)})
 
 
 def test_it_asks_for_inputs_and_for_nothing_else() -> None:
-    board = InputBoard(WIRING, 5, 0.1)
+    board = board_of(INPUTS, WIRING, 5, 0.1)
     asked = [
         request for step in range(200) for request in board.requests(step * 0.05) if not board_done(board, request)
     ]
@@ -21,12 +22,12 @@ def test_it_asks_for_inputs_and_for_nothing_else() -> None:
     }
 
 
-def board_done(board: InputBoard, request: codec.Request) -> bool:
-    board._block.done()
+def board_done(board: ModbusBoard, request: codec.Request) -> bool:
+    board.accept(Result(request, bits=(False,) * 8))
     return False
 
 
-def exchange(board: InputBoard, reply: bytes | None) -> list[tuple[str, bool]]:
+def exchange(board: ModbusBoard, reply: bytes | None) -> list[tuple[str, bool]]:
     """One request and its answer through the owner of a line."""
     master = LineOwner(115200)
     master.attach(board.address, board.timing)
@@ -57,18 +58,17 @@ def framed(data: bytes) -> bytes:
     ],
 )
 def test_the_contacts_by_name(bits: int, expected: list[tuple[str, bool]]) -> None:
-    board = InputBoard(WIRING, 5, 0.1)
+    board = board_of(INPUTS, WIRING, 5, 0.1)
     assert exchange(board, framed(bytes((5, 2, 1, bits)))) == expected
     assert board.next_due(10.05) == pytest.approx(10.1)
 
 
 def test_a_board_that_is_silent_says_nothing() -> None:
-    assert exchange(InputBoard(WIRING, 5, 0.1), None) == []
+    assert exchange(board_of(INPUTS, WIRING, 5, 0.1), None) == []
 
 
-def test_a_channel_stands_once_and_exists() -> None:
+def test_a_channel_is_used_once_and_exists() -> None:
     with pytest.raises(ValueError, match="twice"):
-        InputBoard({"a": InputWiring(0, True), "b": InputWiring(0, True)}, 1, 0.1)
+        board_of(INPUTS, Wires(inputs={"a": InputWire(0, True), "b": InputWire(0, True)}))
     with pytest.raises(ValueError, match="not within"):
-        InputBoard({"a": InputWiring(8, True)}, 1, 0.1)
-    InputBoard({"a": InputWiring(15, True)}, 1, 0.1, channels=16)
+        board_of(INPUTS, Wires(inputs={"a": InputWire(8, True)}))

@@ -2,10 +2,12 @@
 
 import struct
 
+import boards
 import pytest
 
 from agent.control.chassis.signals import SIGNALS
-from drivers.inputs_outputs.waveshare import AnalogBoard, AnalogWiring, InputWiring, OutputWiring, RelayBoard, Wiring
+from drivers.inputs_outputs.analogue import AnalogWire
+from drivers.inputs_outputs.wires import InputWire, OutputWire, Wires
 from drivers.line.owner import LineOwner
 from drivers.modbus import codec
 
@@ -17,19 +19,20 @@ class Line:
     """The owner, two drivers and two boards; ``delay_s`` is the time a board takes to answer, None for never."""
 
     def __init__(self) -> None:
-        wiring = Wiring(
+        wires = Wires(
             {
-                "contactor_k1": OutputWiring(0, True),
-                "contactor_k2": OutputWiring(1, True),
-                "auxiliary_supply": OutputWiring(2, True),
-                "discharge": OutputWiring(4, True),
-                "insulation_monitor": OutputWiring(5, True),
-                "fan": OutputWiring(6, False),
+                "contactor_k1": OutputWire(0, True),
+                "contactor_k2": OutputWire(1, True),
+                "auxiliary_supply": OutputWire(2, True),
+                "discharge": OutputWire(4, True),
+                "insulation_monitor": OutputWire(5, True),
+                "fan": OutputWire(6, False),
             },
-            {"door_open": InputWiring(1, False)},
+            {"door_open": InputWire(1, False)},
         )
-        self.relays = RelayBoard(wiring, RELAYS, 0.02)
-        self.analog = AnalogBoard({"outside_voltage_v": AnalogWiring(1, 0.11, 0.0)}, ANALOG, 0.05)
+        self.relays = boards.board_of(boards.RELAYS, wires, RELAYS)
+        analog_wires = Wires(analog={"outside_voltage_v": AnalogWire(1, "V", 0.11)})
+        self.analog = boards.board_of(boards.ANALOG, analog_wires, ANALOG, 0.05)
         self.master = LineOwner(115200)
         for device in (self.relays, self.analog):
             self.master.attach(device.address, device.timing)

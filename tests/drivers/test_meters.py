@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers.insulation.aim_d100 import AimD100
 from drivers.line.owner import Result
 from drivers.meters.meter import Meter
 from drivers.meters.register_map import load_register_map
-from drivers.reading import Quality, Reading
+from drivers.reading import Reading
 
 MAPS = Path(__file__).parents[2] / "config" / "meters"
 ACREL = load_register_map(MAPS / "acrel-djsf1352-rn.toml")
@@ -139,36 +138,3 @@ def test_further_signals_come_on_demand() -> None:
 def test_an_energy_unit_that_is_none_is_refused(unit_wh: float) -> None:
     with pytest.raises(ValueError, match="energy_unit_wh"):
         Meter(ACREL, 1, 1.0, unit_wh)
-
-
-class TestInsulationMonitor:
-    """Acrel AIM-D100."""
-
-    @staticmethod
-    def read(monitor: AimD100, registers: tuple[int, ...]) -> dict[str, Reading]:
-        [request] = monitor.requests(1.0)
-        assert (request.function, request.register, request.count) == (3, 0x20, 6)
-        return dict(monitor.accept(Result(request, registers, at_s=1.5)))
-
-    def test_both_poles_come_from_one_request(self) -> None:
-        monitor = AimD100(2)
-        readings = self.read(monitor, (0b10100, 480, 5000, 3750, 3750, 7500))
-        assert readings == {
-            "insulation_plus_kohm": Reading(480, "kohm", 1.5),
-            "insulation_minus_kohm": Reading(5000, "kohm", 1.5),
-        }
-        assert monitor.faults == ("insulation alarm plus", "insulation alarm minus")
-
-    def test_all_ones_is_not_perfect_insulation(self) -> None:
-        assert self.read(AimD100(2), (0, 0xFFFF, 900, 0, 0, 0)).keys() == {"insulation_minus_kohm"}
-
-    def test_values_with_the_wiring_fault_are_suspect(self) -> None:
-        readings = self.read(AimD100(2), (0x8000, 900, 900, 0, 0, 0))
-        assert {r.quality for r in readings.values()} == {Quality.SUSPECT}
-
-    def test_a_failed_read_gives_nothing_and_is_asked_again(self) -> None:
-        monitor = AimD100(2, 1.0)
-        [request] = monitor.requests(0.0)
-        assert monitor.requests(1.0) == []
-        assert monitor.accept(Result(request, error="timeout", at_s=1.2)) == []
-        assert monitor.requests(1.2) == [request]

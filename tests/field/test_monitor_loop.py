@@ -24,7 +24,7 @@ from drivers.can.frame import CanFrame
 from drivers.can.listening import Acknowledging
 from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
-from drivers.inputs_outputs.input_board import InputBoard
+from drivers.inputs_outputs.modbus_board import ModbusBoard
 from drivers.modbus import codec
 from drivers.modbus.codec import Request
 from hil_tests.bench.site import TAP_WIRE, VEHICLE_TAP, write_monitor_file
@@ -67,7 +67,7 @@ def test_everything_on_a_line_only_reads(tmp_path: Path) -> None:
     monitor: dict[str, Any] = {"connector": {"insulation_monitor": {"bus": "tap", "address": 3}}}
     (line,) = build_read_lines(site_of(tmp_path, **monitor))
     assert sorted(line.devices) == [1, 2, 3]
-    assert isinstance(line.devices[2], InputBoard)
+    assert isinstance(line.devices[2], ModbusBoard)
     now_s, asked = 0.0, set()
     while now_s < 30.0:
         for device in line.devices.values():

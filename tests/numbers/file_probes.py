@@ -32,6 +32,7 @@ from agent.settings.profile import profile_problems
 from agent.settings.schema import CONNECTORS
 from drivers.meters.register_form import RegisterForm
 from drivers.power.infypower import InfyPower
+from drivers.power.module_group import GroupPlan
 from drivers.reading import Reading
 
 ROOT = Path(__file__).parents[2]
@@ -318,8 +319,8 @@ def _smallest_demand(profile: PileProfile, number: Number) -> Any:
 
 
 def _modules(profile: PileProfile, number: Number) -> Any:
-    stage = InfyPower(profile.group[int(number.place[1])].module_count, 0.1)
-    stage.demand(500.0, 60.0, True)
+    stage = InfyPower(GroupPlan.of(profile.group[int(number.place[1])].module_count), 0.1)
+    stage.set_point(500.0, 60.0, True)
     return [(frame.identifier, frame.data) for turn in range(200) for frame in stage.poll(turn * 0.005)]
 
 

@@ -60,6 +60,10 @@ def changes_of(value: float) -> list[float]:
     return [value + step_of(value), value - step_of(value)]
 
 
+class FixedError(Exception):
+    """A number has one legal value in its file: any other is refused when it is loaded."""
+
+
 OTHERS: tuple[float, ...] = (0, 1, 2, 3, 4, 16)
 
 
@@ -83,7 +87,7 @@ def blind(
     *,
     whole: bool = False,
 ) -> list[float]:
-    """The changes of ``number`` that ``probe`` does not see. Raises AssertionError when nothing can be changed.
+    """The changes of ``number`` that ``probe`` does not see. Raises FixedError when nothing can be changed.
 
     ``whole``: it is a count although the file writes it as a fraction.
     """
@@ -96,6 +100,7 @@ def blind(
         return True
 
     changes = legal_changes(Number(number.place, int(number.value)) if whole else number, is_legal)
-    assert changes, f"no other value of {number.name} is legal"
+    if not changes:
+        raise FixedError(f"no other value of {number.name} is legal")
     before = probe(load(tree), number)
     return [value for value in changes if probe(load(with_number(tree, number.place, value)), number) == before]

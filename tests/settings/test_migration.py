@@ -15,6 +15,7 @@ from agent.settings.migration.plan import make_plan, write_plan
 from agent.settings.migration.text import comment_of
 from agent.settings.problems import SettingsError
 from agent.settings.site import Site
+from drivers.inputs_outputs.board_model import ModbusOutputs
 
 HERE = Path(__file__).parent / "layout1"
 SITE_FILES = sorted(HERE.glob("*.toml"))
@@ -234,8 +235,9 @@ def test_an_own_board_file_with_another_pulse_becomes_a_board_too(tmp_path: Path
     (connector,) = migrate(path).connectors
     model = connector.boards["io"].model
     assert model.id == "own-relay"
-    assert model.outputs is not None
-    assert (model.outputs.pulse_100ms, model.outputs.renew_interval_ms) == (12, 300)
+    assert isinstance(model.outputs, ModbusOutputs)
+    assert model.outputs.pulse is not None
+    assert (model.outputs.pulse.units, model.outputs.pulse.renew_interval_ms) == (12, 300)
 
 
 def test_a_wrong_own_board_file_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from agent.settings.files import (
 )
 from agent.settings.load import SettingsError, load_site
 from agent.settings.wiring import load_board_model, load_wiring
+from drivers.inputs_outputs.board_model import ModbusOutputs
 
 CONFIG = Path(__file__).parents[2] / "config"
 FAULTS = load_fault_catalogue(CONFIG / "faults.toml")
@@ -82,6 +83,13 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "power_quality_harmonics": (3, "log", "self", 0.0, None, ""),
     "power_stage_lost": (2, "stop", "self", 0.0, 3.0, "s"),
     "power_stage_fault": (2, "stop", "self", 1.0, None, ""),
+    "allocation_contactor_welded": (2, "stop", "local", 0.0, None, ""),
+    "allocation_contactor_refuses": (2, "derate", "self", 0.0, None, ""),
+    "allocation_feedback_lost": (2, "derate", "self", 0.0, None, ""),
+    "allocation_voltage_mismatch": (3, "log", "self", 0.0, None, ""),
+    "allocation_current_remains": (2, "stop", "self", 0.0, None, ""),
+    "power_share_expired": (2, "stop", "self", 1.0, None, ""),
+    "incomer_overload": (2, "stop", "self", 10.0, None, ""),
     "charger_fault": (2, "log", "unplug", 0.0, None, ""),
     "measurements_disagree": (2, "log", "self", 10.0, None, ""),
     "protocol_violation": (3, "log", "self", 0.0, None, ""),
@@ -270,11 +278,16 @@ def test_what_the_boards_are_is_pinned() -> None:
     """Pulse and intervals of the shipped boards: a changed one changes every pile that has such a board."""
     boards = {path.stem: load_board_model(path) for path in (CONFIG / "boards").glob("*.toml")}
     relay = boards["waveshare-relay-8ch-d"]
-    assert relay.outputs is not None
-    assert (relay.interval_ms, relay.outputs.pulse_100ms, relay.outputs.renew_interval_ms) == (20, 10, 300)
+    assert isinstance(relay.outputs, ModbusOutputs)
+    assert relay.outputs.pulse is not None
+    assert (relay.interval_ms, relay.outputs.pulse.units, relay.outputs.pulse.renew_interval_ms) == (20, 10, 300)
     assert boards["waveshare-analog-8ch"].interval_ms == 50
     assert boards["modbus-inputs-8ch"].interval_ms == 100
     assert boards["modbus-inputs-8ch"].outputs is None
+
+
+_ANALOG_FILE = CONFIG / "boards" / "waveshare-analog-8ch.toml"
+ANALOG_SECTION = "[analog]" + _ANALOG_FILE.read_text("utf-8").partition("[analog]")[2]
 
 
 def _broken(folder: Path, source: str, old: str, new: str) -> Path:
@@ -299,14 +312,14 @@ def _broken(folder: Path, source: str, old: str, new: str) -> Path:
             "wiring",
             'discharge = { board = "io"',
             'discharge = { board = "oi"',
-            "oi is not in [boards]; there is: io, analog",
+            "unknown name oi",
         ),
         ("wiring", 'io = "relays', 'oi = "relays', "boards.oi: is not used by any wire; leave it out"),
         ("wiring", 'id = "reference-dc"', 'id = "reference"', "not the name of the file"),
         ("wiring", "active_low = true }", "active_low = 1 }", "must be true or false, is 1"),
         ("board", "renew_interval_ms = 300", "renew_interval_ms = 500", "two renewals must fit"),
-        ("board", 'bus = "modbus"', 'bus = "usb"', 'must be one of "gpio", "modbus"'),
-        ("analog", "[analog]\nchannels = 8\n", "", "has neither inputs nor outputs"),
+        ("board", 'bus = "modbus"', 'bus = "usb"', 'must be "modbus"'),
+        ("analog", ANALOG_SECTION, "", "has neither inputs nor outputs"),
     ],
 )
 def test_a_wrong_board_or_wiring_is_refused(tmp_path: Path, source: str, old: str, new: str, message: str) -> None:

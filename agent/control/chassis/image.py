@@ -59,13 +59,13 @@ class ProcessImage:
         if not math.isfinite(reading.value):
             reading = Reading(reading.value, reading.unit, reading.at_s, Quality.SUSPECT)
         self._readings[name] = reading
-        if reading.quality is not Quality.SUSPECT:
+        if reading.quality.is_value:
             self._sound[name] = reading
         self._fresh_at_s = None
 
     def usable(self, name: str, reading: Reading) -> bool:
         """Whether ``put`` would take the reading as a value: sound, a number, and not older than the one held."""
-        sound = reading.quality is not Quality.SUSPECT and math.isfinite(reading.value)
+        sound = reading.quality.is_value and math.isfinite(reading.value)
         return sound and not self._goes_back(name, reading)
 
     def _goes_back(self, name: str, reading: Reading) -> bool:
@@ -74,11 +74,11 @@ class ProcessImage:
 
     def _values_at(self, now_s: float) -> dict[str, float | int | bool]:
         if now_s != self._fresh_at_s:
-            suspect, limits = Quality.SUSPECT, _AGE_LIMITS_S
+            limits = _AGE_LIMITS_S
             self._fresh = {
                 name: reading.value
                 for name, reading in self._readings.items()
-                if -_CLOCK_SLACK_S <= now_s - reading.at_s <= limits[name] and reading.quality is not suspect
+                if -_CLOCK_SLACK_S <= now_s - reading.at_s <= limits[name] and reading.quality.is_value
             }
             self._fresh_at_s = now_s
         return self._fresh

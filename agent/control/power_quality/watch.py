@@ -7,7 +7,7 @@ from agent.control.power_quality.events import VoltageEvent, VoltageWatch
 from agent.control.power_quality.limits import NOMINAL_FREQUENCY_HZ, PowerQualityParameters
 from agent.control.power_quality.statistics import WINDOW_MS, Window, unbalance_percent
 from agent.vocabulary import kinds
-from drivers.reading import Quality, Reading
+from drivers.reading import Reading
 
 PHASES = ("l1", "l2", "l3")
 _VOLTAGES = tuple(f"voltage_{phase}_v" for phase in PHASES)
@@ -53,7 +53,7 @@ class PowerQuality:
     def take(self, name: str, reading: Reading) -> None:
         """Take a reading of ``SIGNALS`` in; a suspect one, or one that is no number, is none."""
         value = float(reading.value)
-        if reading.quality is Quality.SUSPECT or not math.isfinite(value):
+        if not reading.quality.is_value or not math.isfinite(value):
             return
         parameters = self.parameters
         self._window.add(name, value)

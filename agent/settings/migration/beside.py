@@ -84,17 +84,14 @@ def own_relay_board(path: Path, name: str) -> tuple[str, str] | None:
     """The model that a board file of layout 1 needs beside the shipped one: its id and its file; None if none."""
     relay = convert(read_toml(path), layout1.BoardFile, path).relay_board
     shipped = read_toml(data_folder() / "boards" / f"{MODELS['io']}.toml")
-    outputs: Mapping[str, Any] = shipped["outputs"]
-    wanted = {
-        "channels": relay.channels,
-        "pulse_100ms": relay.pulse_100ms,
-        "renew_interval_ms": relay.renew_interval_ms,
-    }
-    if wanted == outputs:
+    pulse: Mapping[str, Any] = shipped["outputs"]["pulse"]
+    own_pulse = {**pulse, "units": relay.pulse_100ms, "renew_interval_ms": relay.renew_interval_ms}
+    if own_pulse == pulse and relay.channels == shipped["outputs"]["channels"]:
         return None
     identifier = f"{name}-relay"[:32]
-    own = {**shipped, "id": identifier, "outputs": wanted, "inputs": {"channels": relay.channels}}
-    return identifier, plain(own)
+    outputs = {**shipped["outputs"], "channels": relay.channels, "pulse": own_pulse}
+    inputs = {**shipped["inputs"], "channels": relay.channels}
+    return identifier, plain({**shipped, "id": identifier, "outputs": outputs, "inputs": inputs})
 
 
 def own_input_board(channels: int) -> tuple[str, str] | None:

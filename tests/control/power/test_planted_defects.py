@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
+import test_group_machine as machine_story
+import test_power_budget as budget_story
 import test_power_plant as stories
 from power_plant import Plant
 from test_power_properties import play
@@ -26,6 +28,7 @@ def _vehicles_of_two_voltages() -> None:
     plant = stories.begun(1, battery_v={1: 650.0})
     plant.guns[1].demand_a = 240.0
     assert plant.run(30.0, lambda p: p.state("B") == ("joined", 1))
+    plant.run(5.0)
     plant.guns[2].plugged = True
     plant.guns[2].battery_v = 300.0
     assert plant.run(60.0, lambda p: stories.charging(p, 1, 2))
@@ -33,7 +36,7 @@ def _vehicles_of_two_voltages() -> None:
 
 
 def _frozen_low_sensor() -> None:
-    """The group's sensor freezes at 0 V before a charge; the group returns charged and must not count as dead."""
+    """The sensor of a group freezes at 0 V before a charge: charged, the group must not be taken for dead."""
     plant = Plant()
     assert plant.run(10.0, lambda p: p.state("A") == ("joined", 1))
     plant.groups["A"].sensor = "stuck"
@@ -83,6 +86,35 @@ def _slow_modules_hold_the_share() -> None:
     assert plant.outputs.shares[2].power_w == pytest.approx(31_000.0)
 
 
+def _one_needs_little() -> None:
+    plant = stories.begun(1, 2)
+    plant.guns[1].demand_a, plant.guns[2].demand_a = 20.0, 140.0
+    assert plant.limit(70_000.0, 60.0) == "granted"
+    plant.run(8.0)
+    assert plant.outputs is not None
+    assert plant.outputs.shares[1].power_w == pytest.approx(20 * 410)
+    assert plant.outputs.shares[2].power_w == pytest.approx(140 * 410)
+    assert plant.broken == []
+
+
+def _control_of_the_modules_is_off_by_8_volt() -> None:
+    """The group comes no nearer than 13 V: it joins nothing, and says so."""
+    plant = stories.begun(1)
+    plant.groups["B"].offset_v = -8.0
+    plant.guns[1].demand_a = 240.0
+    assert plant.run(60.0, lambda p: ("allocation_voltage_mismatch", "allocation_B1") in p.faults)
+    assert plant.broken == []
+
+
+def _weld_hidden_from_a_second_live_bus() -> None:
+    """A group that hangs on a live bus by a hidden weld is neither raised nor closed onto another one."""
+    machine_story.test_a_group_is_not_raised_while_another_live_bus_may_be_connected()
+
+
+def _bus_at_the_same_voltage_unproven() -> None:
+    machine_story.test_a_group_does_not_close_while_another_contactor_is_unproven()
+
+
 def _expiry() -> None:
     plant = stories.begun(1)
     assert plant.limit(10_000.0, 2.0) == "granted"
@@ -119,7 +151,7 @@ DEFECTS = {
         "allocation",
         "voltage_v.value - bus.voltage_v.value) <= self._numbers.joining_difference_v",
         "voltage_v.value - bus.voltage_v.value) <= 3.0 * self._numbers.joining_difference_v",
-        _unloaded_before_opening,
+        _control_of_the_modules_is_off_by_8_volt,
     ),
     "believes a voltage that does not follow": Defect(
         "allocation",
@@ -138,9 +170,9 @@ DEFECTS = {
     ),
     "opens under load": Defect(
         "allocation",
-        'is True:\n            self._enter("opening", view)\n        elif self._stayed_s(view) > self._numbers.',
-        'is not 5:\n            self._enter("opening", view)\n        elif self._stayed_s(view) > self._numbers.',
-        _unloaded_before_opening,
+        "low = abs(current_a.value) < self._numbers.opening_current_a",
+        "low = True",
+        _vehicles_of_two_voltages,
     ),
     "waits for ever for a current that stays": Defect(
         "allocation",
@@ -152,7 +184,7 @@ DEFECTS = {
         "allocation",
         "return all(other in self._apart for other in self._feedback if other != connector)",
         "return True",
-        lambda: stories.test_a_weld_that_the_feedback_hides_is_shown_by_the_voltage(400.0),
+        _bus_at_the_same_voltage_unproven,
     ),
     "an unknown feedback counts as open": Defect(
         "allocation",
@@ -170,7 +202,7 @@ DEFECTS = {
         "evidence",
         "self._seen >= self._samples and now_s - self._since_s >= self._duration_s",
         "True",
-        _flicker_while_parked,
+        budget_story.test_evidence_needs_samples_and_time,
     ),
     "a weld passes by itself": Defect(
         "allocation",
@@ -194,7 +226,7 @@ DEFECTS = {
         "allocation",
         "if bus.contactors_closed is not False or bus.driven or bus.voltage_v is None:",
         "if False:",
-        lambda: stories.test_a_weld_that_the_feedback_hides_is_shown_by_the_voltage(650.0),
+        _weld_hidden_from_a_second_live_bus,
     ),
     "groups of a faulted connector stay on": Defect(
         "policy",
@@ -230,12 +262,12 @@ DEFECTS = {
         _lower_then_raise,
     ),
     "what one cannot use is lost": Defect(
-        "budget", "left_w / (len(ascending) - position)", "total_w / len(ascending)", _lower_then_raise
+        "budget", "left_w / (len(ascending) - position)", "total_w / len(ascending)", _one_needs_little
     ),
     "a limit never runs out": Defect(
         "commands", "held.expires_at_s <= now_s", "held.expires_at_s <= float('-inf')", _expiry
     ),
-    "raises without an expiry": Defect("commands", 'return "expiry_missing"', "pass", _expiry),
+    "raises without an expiry": Defect("commands", 'return "expiry_missing"', 'return "granted"', _expiry),
     "each group gets the whole current": Defect(
         "split", "part * each_a", "part * total_a", lambda: _share_of_two_groups()
     ),
@@ -275,6 +307,6 @@ def test_a_planted_defect_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -
         defect.story()
 
 
-@pytest.mark.parametrize("story", {defect.story: None for defect in DEFECTS.values()})
+@pytest.mark.parametrize("story", list(dict.fromkeys(defect.story for defect in DEFECTS.values())))
 def test_every_story_passes_without_a_defect(story: Callable[[], None]) -> None:
     story()

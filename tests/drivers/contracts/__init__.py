@@ -1,0 +1,1 @@
+"""What the test of every driver inherits: one suite a kind of driver (see drivers/contracts.py)."""
