@@ -69,7 +69,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "agent/control/dc/limits.py": ("control/test_output_limits.py",),
     "agent/control/chassis/image.py": ("control/test_process_image.py",),
     "agent/control/metering/billing.py": ("control/test_billing.py",),
-    "agent/control/dc/envelope.py": ("control/test_output_limits.py",),
+    "agent/control/chassis/envelope.py": ("control/test_output_limits.py",),
     "agent/control/dc/plausibility.py": ("control/test_plausibility.py",),
     "agent/control/metering/register_watch.py": ("control/test_register_watch.py",),
     "agent/control/chassis/backlog.py": ("control/test_control_memory.py",),
