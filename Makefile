@@ -73,13 +73,13 @@ diagram: venv ## write the state diagram, the numbers of the sequence and docs/f
 	@$(PY) scripts/state_diagram.py
 	@$(PY) scripts/fault_document.py
 
-messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc anew from the message table
+messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc from the message table
 	@$(PY) scripts/messages.py
 
 uplink: venv ## write docs/uplink.md and the JSON Schema of the uplink
 	@$(PY) scripts/uplink_documents.py
 
-meters: venv ## write docs/meters.md and the schema of meter maps anew
+meters: venv ## write docs/meters.md and the schema of meter maps
 	@$(PY) scripts/meter_documents.py
 
 install: venv ## install below DESTDIR (empty: this machine)
@@ -88,7 +88,7 @@ install: venv ## install below DESTDIR (empty: this machine)
 uninstall: ## remove what `make install` put below DESTDIR; configuration and record stay
 	@DESTDIR="$(DESTDIR)" scripts/uninstall
 
-lock: ## write requirements.lock anew from the ranges in pyproject.toml
+lock: ## write requirements.lock from the ranges in pyproject.toml
 	@PYTHON="$(PYTHON)" scripts/prepare lock
 
 clean: ## remove everything that make made here
