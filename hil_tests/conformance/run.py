@@ -166,7 +166,7 @@ def run_cases(
     explanations: Mapping[str, str],
     where: Where | None = None,
 ) -> list[Result]:
-    """Run the cases on so many piles at once, at the connector ``where``. Returns the results in the order of ``cases``.
+    """Run the cases on so many piles at once, at the connector ``where``. Returns the results in the order of them.
 
     Raises whatever went wrong in a worker, after the others have ended.
     """

@@ -211,7 +211,7 @@ class Tester:
 
 
 def clean_up(place: Place) -> None:
-    """Bring the connector back to where the next case can begin. Raises PileUnfitError when that does not come about."""
+    """Bring the connector back to where the next case can begin. Raises PileUnfitError when that is not reached."""
     try:
         for command in ("vehicle normal", "leak off", "release estop", "cool connector"):
             place.do(command)

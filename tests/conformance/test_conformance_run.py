@@ -198,7 +198,7 @@ def test_a_case_on_a_bench_that_stood_still_is_repeated_once(
 ) -> None:
     _Tester.given = list(given)
     monkeypatch.setattr(running, "Tester", _Tester)
-    monkeypatch.setattr(running.Worker, "_pile_for", lambda *_: None)
+    monkeypatch.setattr(running.Worker, "_place_for", lambda *_: Place(_Status("idle"), Where()))  # type: ignore[arg-type]  # as above
     said: list[str] = []
     (result,) = running.run_cases([case_with()], tmp_path, piles=2, say=said.append, explanations={"DN.1001": "known"})
     assert (result.verdict, result.stalls_ms) == (verdict, stalls_ms)
