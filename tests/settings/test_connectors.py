@@ -36,6 +36,10 @@ baud = 115200
 name = "io2"
 port = "/dev/ttyC"
 baud = 115200
+[[bus.modbus]]
+name = "pile"
+port = "/dev/ttyD"
+baud = 115200
 [[bus.can]]
 name = "vehicle1"
 channel = "can0"
@@ -72,6 +76,11 @@ name = "analog2"
 model = "waveshare-analog-8ch"
 bus = "io2"
 address = 2
+[[board]]
+name = "pile"
+model = "waveshare-relay-8ch-d"
+bus = "pile"
+address = 1
 [[module_group]]
 id = "A"
 bus = "modules1"
@@ -82,7 +91,7 @@ bus = "modules2"
 number = 1
 vehicle_bus = "vehicle1"
 wiring = "two-guns-1"
-boards = { io = "relays1", analog = "analog1" }
+boards = { io = "relays1", analog = "analog1", pile = "pile" }
 [connector.meter]
 bus = "meters"
 address = 1
@@ -95,7 +104,7 @@ vehicle_bus = "vehicle2"
 edition = "2023"
 maximum_current_a = 200
 wiring = "two-guns-2"
-boards = { io = "relays2", analog = "analog2" }
+boards = { io = "relays2", analog = "analog2", pile = "pile" }
 [connector.meter]
 bus = "meters"
 address = 2
