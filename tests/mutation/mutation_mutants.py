@@ -129,12 +129,12 @@ def _constants(node: ast.Constant) -> Iterator[Change]:
         yield _setting("value", f"{value}X")
 
 
-def _other_numbers(value: float) -> list[float]:
+def _other_numbers(value: int | float) -> list[int | float]:
     """Numbers instead of this one: one more, twice, half and eight times as much.
 
     Half and eight times stand for a limit that is far off: a test about "within a second" must not pass with 8 s.
     """
-    others: list[float] = [value + 1]
+    others: list[int | float] = [value + 1]
     if isinstance(value, float):
         others += [value * 2, value / 2, value * 8]
     elif value > 1:
