@@ -159,7 +159,7 @@ def test_data_that_never_change() -> None:
     bus.run(296.0)
     assert bus.log.alarms() == []
     bus.run(5.0)
-    assert bus.log.alarms() == ["bms_data_frozen"]
+    assert bus.log.alarms() == ["bms_data_stuck"]
 
 
 @pytest.mark.parametrize("moving", ["soc_percent", "voltage_v"])

@@ -28,7 +28,7 @@ def test_the_faults_are_pinned() -> None:
         *("meter_lost", "meter_abnormal", "measurements_disagree", "reverse_polarity"),
         *("output_over_voltage", "output_over_current", "charger_fault"),
         *("bms_fault", "bms_limits_violated", "bms_demand_beyond_limits", "bms_measurement_differs"),
-        *("bms_data_frozen", "bms_soc_jump", "bms_message_unusable", "bms_error_message", "protocol_violation"),
+        *("bms_data_stuck", "bms_soc_jump", "bms_message_unusable", "bms_error_message", "protocol_violation"),
         *("vehicle_bus_off", "vehicle_bus_error_passive"),
         *("vehicle_bus_lost", "listen_only_off", "recorder_absent", "uplink_lost", "clock_unset"),
         *("control_restarted", "internal_error"),

@@ -98,7 +98,7 @@ CONDITION_FAULTS = frozenset(
         "bms_limits_violated",
         "bms_demand_beyond_limits",
         "bms_measurement_differs",
-        "bms_data_frozen",
+        "bms_data_stuck",
         "bms_fault",
         "vehicle_bus_lost",
         "vehicle_bus_off",
