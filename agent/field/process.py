@@ -1,4 +1,4 @@
-"""The field process: ``pile-agent control``."""
+"""The field process: ``pile-agent field``."""
 
 import gc
 import logging

@@ -363,9 +363,9 @@ def test_a_wrong_tariff_is_refused(tmp_path: Path, old: str, new: str, message: 
     assert any(message in problem.line() for problem in caught.value.problems), str(caught.value)
 
 
-def test_a_fault_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_fault_that_comes_twice_is_refused(tmp_path: Path) -> None:
     path = _broken(tmp_path, "faults.toml", 'id = "door_open"', 'id = "emergency_stop"')
-    with pytest.raises(SettingsError, match=r"fault\[1\].id: fault emergency_stop stands twice"):
+    with pytest.raises(SettingsError, match=r"fault\[1\].id: fault emergency_stop is there twice"):
         load_fault_catalogue(path)
 
 
