@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from agent.vocabulary import reasons
+from hil_tests.demo.words_guns import GUN_TEXTS
 
 Language = Literal["en", "zh"]
 
@@ -136,5 +137,5 @@ def word(table: Mapping[str, tuple[str, str]], key: str, language: Language) -> 
 
 def text(key: str, language: Language, **values: object) -> str:
     """A text of this module with its places filled. Raises KeyError for an unknown key."""
-    pair = TEXTS[key]
+    pair = TEXTS[key] if key in TEXTS else GUN_TEXTS[key]
     return (pair[1] if language == "zh" else pair[0]).format(**values)

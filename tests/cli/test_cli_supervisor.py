@@ -88,20 +88,20 @@ class Stage:
 def test_the_record_starts_first_and_ends_last() -> None:
     stage = Stage(ends_asked_at_s=[10.0])
     assert Supervisor(stage).run() == EXIT_OK
-    assert stage.log == ["start agent", "start control", "terminate control", "terminate agent"]
+    assert stage.log == ["start north", "start field", "terminate field", "terminate north"]
 
 
 def test_a_dead_field_process_is_made_safe_before_it_starts_again() -> None:
     stage = Stage({"field": [{"lives_s": 5.0, "code": -9}, {}]}, ends_asked_at_s=[20.0])
     assert Supervisor(stage).run() == EXIT_OK
-    assert stage.log[2:4] == ["make safe", "start control"]
+    assert stage.log[2:4] == ["make safe", "start field"]
     assert any("control ended unexpectedly (signal 9)" in text for text in stage.said)
 
 
 def test_a_dead_north_process_starts_again_and_touches_no_output() -> None:
     stage = Stage({"north": [{"lives_s": 5.0, "code": 1}, {}]}, ends_asked_at_s=[20.0])
     assert Supervisor(stage).run() == EXIT_OK
-    assert stage.log == ["start agent", "start control", "start agent", "terminate control", "terminate agent"]
+    assert stage.log == ["start north", "start field", "start north", "terminate field", "terminate north"]
 
 
 def test_restarts_get_rarer_and_a_long_life_makes_them_quick_again() -> None:
@@ -119,13 +119,13 @@ def test_restarts_get_rarer_and_a_long_life_makes_them_quick_again() -> None:
 def test_a_wrong_configuration_ends_everything_with_exit_code_2() -> None:
     stage = Stage({"field": [{"lives_s": 1.0, "code": 2}]})
     assert Supervisor(stage).run() == EXIT_WRONG
-    assert stage.log == ["start agent", "start control", "terminate agent"]
+    assert stage.log == ["start north", "start field", "terminate north"]
 
 
 def test_a_field_process_that_does_not_end_is_killed_and_the_outputs_opened() -> None:
     stage = Stage({"field": [{"obeys_after_s": 1e9}]}, ends_asked_at_s=[1.0])
     assert Supervisor(stage).run() == EXIT_FAILED
-    assert stage.log[2:] == ["terminate control", "kill control", "make safe", "terminate agent"]
+    assert stage.log[2:] == ["terminate field", "kill field", "make safe", "terminate north"]
     assert FIELD_END_S < stage.time_s < FIELD_END_S + 10
 
 
@@ -138,14 +138,14 @@ def test_it_waits_as_long_as_an_orderly_end_takes() -> None:
 def test_a_second_request_hastens_but_still_opens_the_outputs() -> None:
     stage = Stage({"field": [{"obeys_after_s": 30.0}]}, ends_asked_at_s=[1.0, 3.0])
     assert Supervisor(stage).run() == EXIT_FAILED
-    assert stage.log[2:] == ["terminate control", "kill control", "make safe", "terminate agent"]
+    assert stage.log[2:] == ["terminate field", "kill field", "make safe", "terminate north"]
     assert stage.time_s < 10
 
 
 def test_a_field_process_that_fails_while_it_ends_is_made_safe() -> None:
     stage = Stage({"field": [{"lives_s": 2.0, "code": 1, "obeys_after_s": 30.0}]}, ends_asked_at_s=[1.0])
     assert Supervisor(stage).run() == EXIT_FAILED
-    assert stage.log[2:] == ["terminate control", "make safe", "terminate agent"]
+    assert stage.log[2:] == ["terminate field", "make safe", "terminate north"]
 
 
 def test_a_board_that_does_not_confirm_is_said() -> None:
@@ -157,7 +157,7 @@ def test_a_board_that_does_not_confirm_is_said() -> None:
 def test_a_north_process_that_does_not_end_is_killed_in_the_end() -> None:
     stage = Stage({"north": [{"obeys_after_s": 1e9}]}, ends_asked_at_s=[1.0])
     assert Supervisor(stage).run() == EXIT_FAILED
-    assert stage.log[-2:] == ["terminate agent", "kill agent"]
+    assert stage.log[-2:] == ["terminate north", "kill north"]
     assert stage.time_s > NORTH_END_S
 
 

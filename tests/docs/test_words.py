@@ -54,8 +54,6 @@ NOT_YET = (
     "docs/can.md",
     "docs/uplink.md",
     "scripts/documents",
-    "scripts/uplink_documents.py",
-    "scripts/uplink_head.md",
     "docs/commands.md",
     "docs/configuration.md",
     "docs/dc-sequence.md",

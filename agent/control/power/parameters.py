@@ -157,6 +157,13 @@ class PowerParameters:
                 raise ValueError(f"group {group_id}, connector {connector}: two allocation rows; keep one")
 
     @property
+    def shared(self) -> bool:
+        """Power is shared or limited from the start: a set point is more than passed on to the only group."""
+        lone = len(self.groups) == 1 and len(self.connector_power_w) == 1
+        limited = self.incomer_limit_w is not None or self.default_limit_w is not None
+        return not lone or bool(self.contactors) or limited
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Outputs of all allocation contactors."""
         return tuple(row.output for row in self.contactors)

@@ -1,7 +1,4 @@
-"""Writes docs/commands.md from the commands themselves.
-
-``python -m agent.cli.document`` writes it; a test fails when it is out of date.
-"""
+"""docs/commands.md, from the commands themselves."""
 
 from pathlib import Path
 
@@ -9,13 +6,13 @@ import click
 
 from agent.cli.app import app
 
-PATH = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+ROOT = Path(__file__).resolve().parents[2]
 _COLUMNS = 100
 
 _HEAD = """\
 # Commands
 
-<!-- Written by `python -m agent.cli.document`; change the commands, not this file. -->
+<!-- Written by `make docs`; change the commands, not this file. -->
 
 ```sh
 pile-agent --config FILE COMMAND
@@ -72,5 +69,6 @@ def _part(name: str, help_text: str) -> str:
     return f"## {name}\n\n```text\n{lines}\n```\n"
 
 
-if __name__ == "__main__":
-    PATH.write_text(text(), encoding="utf-8")
+def documents() -> dict[Path, str]:
+    """The document, keyed by its path in the checkout."""
+    return {ROOT / "docs" / "commands.md": text()}

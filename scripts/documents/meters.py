@@ -1,7 +1,4 @@
-"""Writes docs/meters.md and the JSON schema of meter maps from the maps and their types.
-
-``scripts/meter_documents.py`` writes both; a test fails when one is out of date.
-"""
+"""docs/meters.md and the JSON schema of meter maps, from the maps and their types."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,7 +16,7 @@ from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
 from drivers.meters.register_map import AnyMap, load_map
 from drivers.meters.sections import Intervals, MapText, NeverWrite, SerialDefaults
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 MAPS = ROOT / "config" / "meters"
 SCHEMA_PATH = ROOT / "config" / "schemas" / "meter-map.schema.json"
 DOCUMENT_PATH = ROOT / "docs" / "meters.md"
@@ -27,7 +24,7 @@ DOCUMENT_PATH = ROOT / "docs" / "meters.md"
 _HEAD = """\
 # Meters
 
-<!-- Written by `make meters` from config/meters; change the maps, not this file. -->
+<!-- Written by `make docs` from config/meters; change the maps, not this file. -->
 
 A meter is a file in `config/meters`; adding a model needs no Python. Put your own map in `meters/NAME.toml` beside the
 site file, with `id = "NAME"`.
