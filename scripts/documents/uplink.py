@@ -121,7 +121,7 @@ def _records(definitions: Mapping[str, Any]) -> list[str]:
     for kind, row in kinds.KINDS.items():
         lines.append(f"| `{kind}` | {row.stream} | {row.since} | {row.text.en} | {row.text.zh} |")
     lines += ["", "Former names, as records of earlier versions carry them: "]
-    lines[-1] += ", ".join(f"`{old}` (now `{new}`)" for old, new in (former.KINDS | former.FAULTS).items()) + "."
+    lines[-1] += ", ".join(f"`{old}` (now `{new}`)" for old, new in {**former.KINDS, **former.FAULTS}.items()) + "."
     lines += ["", "Integers are scaled as their unit shows: 4003 in `0.1 V` is 400.3 V. Unknown values are absent.", ""]
     for kind in kinds.KINDS:
         for title, body, example in _forms(kind):

@@ -95,7 +95,7 @@ def test_a_dead_field_process_is_made_safe_before_it_starts_again() -> None:
     stage = Stage({"field": [{"lives_s": 5.0, "code": -9}, {}]}, ends_asked_at_s=[20.0])
     assert Supervisor(stage).run() == EXIT_OK
     assert stage.log[2:4] == ["make safe", "start field"]
-    assert any("control ended unexpectedly (signal 9)" in text for text in stage.said)
+    assert any("field ended unexpectedly (signal 9)" in text for text in stage.said)
 
 
 def test_a_dead_north_process_starts_again_and_touches_no_output() -> None:
@@ -247,7 +247,7 @@ def test_a_killed_field_process_is_made_safe_and_started_again(real: Real) -> No
     assert (real.folder / "safe").exists()
     real.process.terminate()
     assert real.process.wait(30) == 0
-    assert "control ended unexpectedly (signal 9)" in real.process.communicate()[0]
+    assert "field ended unexpectedly (signal 9)" in real.process.communicate()[0]
 
 
 def test_children_do_not_outlive_a_killed_supervisor(real: Real) -> None:
@@ -256,4 +256,4 @@ def test_children_do_not_outlive_a_killed_supervisor(real: Real) -> None:
     real.process.wait(30)
     while any(is_alive(pid) for pid in pids):
         pass
-    assert (real.folder / "control.ended").exists(), "it was asked to end the charge in order"
+    assert (real.folder / "field.ended").exists(), "it was asked to end the charge normally"

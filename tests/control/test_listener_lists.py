@@ -2,9 +2,9 @@
 
 import pytest
 from control_world import BEGIN_S
-from monitor_world import Bus, parameters_with
+from listener_world import Bus, parameters_with
 
-from agent.control.listener.core import MonitorCore
+from agent.control.listener.core import ListenerCore
 from agent.control.listener.faults import FAULT_IDS, NOT_AN_ALARM, fault_of
 from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.messages.table import MESSAGES
@@ -66,7 +66,7 @@ def test_what_every_broken_rule_stands_for(code: str) -> None:
 
 
 def test_a_port_that_was_never_opened_is_lost() -> None:
-    core = MonitorCore(parameters_with(), BEGIN_S)
+    core = ListenerCore(parameters_with(), BEGIN_S)
     core.on_recorder(ready=True, uplink="off", at_s=BEGIN_S)
     for step in range(30):
         core.evaluate(BEGIN_S + 0.05 * step, 0, "synced")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from control_world import FAULTS
-from monitor_world import Bus, frames_with
+from listener_world import Bus, frames_with
 
 from agent.control.listener.faults import FAULT_IDS, NOT_AN_ALARM
 from drivers.can.frame import CanFrame
