@@ -78,7 +78,14 @@ class PowerSide:
         self._reset_until_s = now_s + _RESET_WINDOW_S
 
     def limit(self, command: CommandInput, now_s: float, wall_ms: int, wall_quality: str) -> str:
-        """Take a power limit by command: ``power_w``, and until when it holds. Returns why not, or ""."""
+        """Take a power limit by command: ``power_w`` and ``until_ms`` (UTC), or ``off``. Returns why not, or "".
+
+        ``off`` ends the limit of the origin that sends it.
+        """
+        origin: Origin = "platform" if command.origin == reasons.ORIGIN_PLATFORM else "local"
+        if command.arguments.get("off") is True:
+            self._manager.end_limit(origin)
+            return ""
         value_w = command.arguments.get("power_w")
         if isinstance(value_w, bool) or not isinstance(value_w, int | float):
             return reasons.Reason(reasons.BAD_ARGUMENTS, "power_w").text
@@ -87,7 +94,6 @@ class PowerSide:
             return reasons.Reason(reasons.BAD_ARGUMENTS, "until_ms").text
         known = until_ms and wall_quality != states.CLOCK_UNSET
         expires_at_s = now_s + (until_ms - wall_ms) / 1000.0 if known else None
-        origin: Origin = "platform" if command.origin == reasons.ORIGIN_PLATFORM else "local"
         answer = self._manager.limit(LimitCommand(float(value_w), origin, expires_at_s), now_s)
         return _REFUSALS[answer]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from agent.control.dc import session
+from agent.vocabulary import reasons
 from hil_tests.demo.words_guns import GUN_TEXTS
 
 Language = Literal["en", "zh"]
@@ -25,7 +25,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 }
 
 STOP_REASONS: Mapping[str, tuple[str, str]] = {
-    name: (reason.text_en, reason.text_zh) for name, reason in session.STOP_REASONS.items()
+    name: (reason.en, reason.zh) for name, reason in reasons.STOP_REASONS.items()
 }
 
 RATES: Mapping[str, tuple[str, str]] = {
