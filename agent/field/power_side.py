@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.control.chassis.commands import CommandInput
 from agent.control.dc.core import ControlCore
-from agent.control.dc.power_share import PowerShare
+from agent.control.dc.power_share import ALONE, PowerShare, Sharing
 from agent.control.power.commands import LimitCommand, Origin
 from agent.control.power.manager import PowerManager
 from agent.control.power.parameters import PowerParameters
@@ -23,6 +23,7 @@ from agent.control.power.values import (
 from agent.control.safety import gate
 from agent.field.groups import GroupSide, gone, together
 from agent.vocabulary import kinds, reasons, states
+from agent.vocabulary.reasons import Reason
 from drivers.reading import Reading
 
 _START_NEED_W = 5_000.0
@@ -82,10 +83,10 @@ class PowerSide:
             return ""
         value_w = command.arguments.get("power_w")
         if isinstance(value_w, bool) or not isinstance(value_w, int | float):
-            return reasons.Reason(reasons.BAD_ARGUMENTS, "power_w").text
+            return Reason(reasons.BAD_ARGUMENTS, "power_w").text
         until_ms = command.arguments.get("until_ms", command.expires_wall_ms)
         if isinstance(until_ms, bool) or not isinstance(until_ms, int | float):
-            return reasons.Reason(reasons.BAD_ARGUMENTS, "until_ms").text
+            return Reason(reasons.BAD_ARGUMENTS, "until_ms").text
         known = until_ms and wall_quality != states.CLOCK_UNSET
         expires_at_s = now_s + (until_ms - wall_ms) / 1000.0 if known else None
         answer = self._manager.limit(LimitCommand(float(value_w), origin, expires_at_s), now_s)
@@ -113,6 +114,7 @@ class PowerSide:
             share = outputs.shares[number]
             core.set_power_share(PowerShare(share.power_w, share.current_a, share.by, share.expires_at_s))
             self._follow_groups(number, core, outputs, now_s)
+            core.on_power_sharing(self._sharing(number, outputs))
         self._record(outputs)
         return outputs
 
@@ -152,6 +154,13 @@ class PowerSide:
         self._fed[number] = fed
         for name, reading in together([self._groups[each] for each in fed]) if fed else gone(now_s):
             core.on_reading(name, reading)
+
+    def _sharing(self, number: int, outputs: PowerOutputs) -> Sharing:
+        ready, fed = outputs.ready[number], self._fed[number]
+        found = frozenset(each.fault for each in outputs.findings if each.connector in (None, number))
+        if ready.close and not found and fed:
+            return ALONE
+        return Sharing(found, tuple(Reason(reasons.GROUPS_NOT_READY, why) for why in ready.reasons), not fed)
 
     def _record(self, outputs: PowerOutputs) -> None:
         first = next(iter(self._cores.values()))
@@ -196,7 +205,7 @@ class PowerSide:
 
 _REFUSALS = {
     "granted": "",
-    "value_invalid": reasons.Reason(reasons.BAD_ARGUMENTS, "power_w").text,
+    "value_invalid": Reason(reasons.BAD_ARGUMENTS, "power_w").text,
     "expired": reasons.EXPIRED,
     "expiry_missing": reasons.NO_EXPIRY,
     "expiry_too_far": reasons.EXPIRY_TOO_FAR,
