@@ -45,6 +45,7 @@ class PowerSide:
         self._groups = {group.id: group for group in groups}
         self._feedback: dict[str, Reading] = {}
         self._paths = {group.id: parameters.paths(group.id) for group in parameters.groups}
+        self._switched = {group.home for group in parameters.groups if self._paths[group.id]}
         self._incomer_w: Reading | None = None
         self._reset_until_s = _NEVER_S
         self._refused: tuple[str, ...] = ()
@@ -93,18 +94,22 @@ class PowerSide:
         return _REFUSALS[answer]
 
     def readings(self, group: GroupSide, now_s: float) -> list[tuple[int, list[tuple[str, Reading]]]]:
-        """Module readings of the connector that a group feeds, after the group has measured."""
-        for connector, fed in self._fed.items():
-            if group.id in fed:
-                return [(connector, together([self._groups[each] for each in fed]))]
-        return []
+        """Module readings of the connector that a group feeds, after the group has measured; none of one that is away."""
+        return [
+            (connector, together([self._groups[each] for each in fed]))
+            for connector, fed in self._fed.items()
+            if group.id in fed
+        ]
 
     # The evaluation.
 
     def step(self, now_s: float, set_points: Mapping[int, gate.SetPoint]) -> PowerOutputs:
         """One evaluation. ``set_points`` are what each core orders of all its groups together."""
         inputs = PowerInputs(
-            {number: self._connector(core, now_s, _order(set_points[number])) for number, core in self._cores.items()},
+            {
+                number: self._connector(number, core, now_s, _order(set_points[number]))
+                for number, core in self._cores.items()
+            },
             {group: self._group(group) for group in self._paths},
             self._incomer_w,
             now_s < self._reset_until_s,
@@ -118,9 +123,11 @@ class PowerSide:
         self._record(outputs)
         return outputs
 
-    def _connector(self, core: ControlCore, now_s: float, set_point: SetPoint) -> ConnectorInput:
+    def _connector(self, number: int, core: ControlCore, now_s: float, set_point: SetPoint) -> ConnectorInput:
         point, read = core.point, core.image.inputs(now_s).readings
-        wants = point.stoppable
+        # Groups that are away come home as soon as a vehicle is plugged in.
+        waits = core.state == states.PLUGGED and number in self._switched
+        wants = point.stoppable or waits
         return ConnectorInput(
             at_s=now_s,
             wants_power=wants,
