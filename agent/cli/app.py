@@ -96,16 +96,30 @@ def run(context: Context) -> None:
 
 @app.command()
 @click.pass_obj
-def control(context: Context) -> None:
+def field(context: Context) -> None:
     """Run the field process: meter, vehicle, interlocks, contactors."""
-    sys.exit(run_service("control", context.config, context.language))
+    sys.exit(run_service("field", context.config, context.language))
 
 
 @app.command()
 @click.pass_obj
-def agent(context: Context) -> None:
+def north(context: Context) -> None:
     """Run the north process: record and platform."""
-    sys.exit(run_service("agent", context.config, context.language))
+    sys.exit(run_service("north", context.config, context.language))
+
+
+@app.command(hidden=True)
+@click.pass_context
+def control(context: click.Context) -> None:
+    """Run the field process; former name of `field`."""
+    context.forward(field)
+
+
+@app.command(hidden=True)
+@click.pass_context
+def agent(context: click.Context) -> None:
+    """Run the north process; former name of `north`."""
+    context.forward(north)
 
 
 @app.command("make-safe")

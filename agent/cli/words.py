@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from agent.settings.catalogue import Fault
 from agent.vocabulary import reasons, states
+from agent.vocabulary.former import fault_of_today
 from agent.vocabulary.reasons import Reason, parsed
 from drivers.text import Language, Text
 
@@ -120,6 +121,10 @@ class Speaker:
         text = table.get(key)
         return key if text is None else text.in_(self.language)
 
+    def _row(self, fault_id: str) -> Fault | None:
+        """The row of a fault, also by an id that it had formerly."""
+        return self.faults.get(fault_of_today(fault_id))
+
     def level(self, level: int) -> str:
         """A fault level with its meaning."""
         text = LEVELS.get(level)
@@ -127,12 +132,12 @@ class Speaker:
 
     def fault(self, fault_id: str) -> str:
         """The text of a fault; an unknown id stands for itself."""
-        fault = self.faults.get(fault_id)
+        fault = self._row(fault_id)
         return fault_id if fault is None else fault.text.in_(self.language)
 
     def hint(self, fault_id: str) -> str:
         """What to look at when a fault is there; empty for what is no fault."""
-        fault = self.faults.get(fault_id)
+        fault = self._row(fault_id)
         return "" if fault is None else fault.hint.in_(self.language)
 
     def reason(self, text: str) -> str:
@@ -140,7 +145,7 @@ class Speaker:
         return self.pick(";", "; ").join(dict.fromkeys(self._reason(reason) for reason in parsed(text)))
 
     def _reason(self, reason: Reason) -> str:
-        if reason.code in self.faults:
+        if self._row(reason.code) is not None:
             return self.fault(reason.code)
         words = self.word(REASONS, reason.code)
         if not reason.detail:

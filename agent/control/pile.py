@@ -89,7 +89,7 @@ class PileOutputs(msgspec.Struct, frozen=True):
     """What the shell must do after an evaluation."""
 
     by_connector: Mapping[int, Any]
-    """Outputs of each core by its number: ``Outputs`` of a charger, ``MonitorOutputs`` of a listener."""
+    """Outputs of each core by its number: ``Outputs`` of a charger, ``ListenerOutputs`` of a listener."""
     records: list[Record]
     """Records of all connectors by their numbers."""
     replies: list[Reply]

@@ -182,7 +182,7 @@ WITH_THRESHOLD: Mapping[str, str] = MappingProxyType(
         "meter_lost": "s",
         "power_stage_lost": "s",
         "recorder_lost": "s",
-        "meter_register_frozen": "Wh",
+        "meter_register_stuck": "Wh",
         "meter_verification_due": "d",
         "meter_verification_near": "d",
     }

@@ -85,7 +85,7 @@ def test_the_lists_of_inputs_are_those_of_the_design() -> None:
 
 def test_every_fault_of_the_catalogue_is_found_somewhere_and_every_found_one_is_in_the_catalogue() -> None:
     # What the recorder finds in its own files it puts into the record itself.
-    recorder = (CONFIG.parent / "agent" / "north" / "recorder.py").read_text(encoding="utf-8")
+    recorder = (CONFIG.parent / "agent" / "north" / "ledger_writer.py").read_text(encoding="utf-8")
     of_the_recorder = {fault_id for fault_id in set(FAULTS) - FAULT_IDS if f'"{fault_id}"' in recorder}
     of_power_sharing = ALLOCATION_FAULTS | {INCOMER_OVERLOAD, SHARE_EXPIRED}
     assert set(FAULTS) == FAULT_IDS | MONITOR_FAULT_IDS | of_the_recorder | of_power_sharing
