@@ -77,6 +77,33 @@ OUTPUTS: Mapping[str, Text] = {
     "fault_lamp": Text("故障灯", "fault lamp"),
 }
 
+GROUP_STATES: Mapping[str, Text] = {
+    "parked": Text("停放", "parked"),
+    "matching": Text("电压匹配", "matching"),
+    "closing": Text("闭合中", "closing"),
+    "joined": Text("已并入", "joined"),
+    "unloading": Text("卸载", "unloading"),
+    "opening": Text("断开中", "opening"),
+    "faulted": Text("故障", "faulted"),
+}
+"""Where a group of power modules is."""
+
+LIMITERS: Mapping[str, Text] = {
+    "profile": Text("整桩额定", "rating of the pile"),
+    "incomer": Text("进线限值", "incomer limit"),
+    "command:platform": Text("平台限值", "limit of the platform"),
+    "command:site": Text("场站限值", "limit of the site"),
+    "command:local": Text("就地限值", "limit set at the pile"),
+    "default": Text("默认限值", "default limit"),
+    "vehicle": Text("车辆需求", "the vehicle asks for no more"),
+    "modules": Text("模块能力", "modules"),
+    "connector": Text("枪额定", "rating of the connector"),
+    "rising": Text("上升中", "rising"),
+    "fault": Text("故障", "fault"),
+    "expired": Text("已过期", "expired"),
+}
+"""Who limits the power."""
+
 
 class Speaker:
     """Speaks one language and knows the fault catalogue."""
@@ -134,3 +161,11 @@ class Speaker:
     def hints(self, text: str) -> list[str]:
         """The hints of all faults that a reason names."""
         return [hint for reason in parsed(text) if (hint := self.hint(reason.code))]
+
+
+def limiter(speak: Speaker, by: str) -> str:
+    """Who limits the power, in words; ``by`` as power sharing says it."""
+    other = by.removeprefix("shared with connector ")
+    if other != by:
+        return speak.pick(f"与枪 {other} 分配", by)
+    return speak.word(LIMITERS, by)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from cli_pile import Pile
-from fake_field import STATUS, fake_field
+from fake_field import STATUS, fake_field, nested
 
 from agent.link.messages import Attach, Command, CommandReply, Message
 from agent.settings.files import data_folder, load_fault_catalogue
@@ -154,7 +154,7 @@ def test_status_in_words(pile: Pile) -> None:
 def test_status_in_chinese_and_as_json(pile: Pile) -> None:
     with fake_field(pile.runtime):
         assert "充电中" in pile("status", lang="zh").stdout
-        assert pile.json("status") == STATUS
+        assert pile.json("status") == nested(STATUS)
 
 
 def test_status_says_why_no_start_is_possible(pile: Pile) -> None:
@@ -265,7 +265,7 @@ def test_faults_in_force_come_with_what_to_look_at(pile: Pile) -> None:
     assert "Emergency stop pressed [emergency_stop]" in result.stdout
     assert "0:01:05, latched" in result.stdout
     assert "pile-agent reset" in result.stdout
-    assert document["active"] == [fault]
+    assert document["active"] == [{**fault, "connector": 1}]
     assert document["running"] is True
 
 

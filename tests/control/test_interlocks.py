@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interlock_cases import GOOD, NOW_S, Case, case, texts
 
-from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.faults import FAULT_IDS as MONITOR_FAULT_IDS
 from agent.control.metering.findings import METER_FINDINGS
 from agent.control.power.allocation import FAULT_IDS as ALLOCATION_FAULTS
@@ -21,6 +20,7 @@ from agent.control.safety.requirements import safety_inputs
 from agent.control.safety.rules import EVENT_FAULTS, FAULT_IDS, RULES, VEHICLE_FINDINGS, is_plugged
 from agent.control.safety.situation import Situation
 from agent.vocabulary.reasons import Reason
+from agent.vocabulary.signals import SIGNALS
 from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import TIME_LIMITS
 from drivers.reading import Quality
