@@ -1,6 +1,6 @@
 """The kinds of records, the audits, and the streams in which records are numbered and sent.
 
-The kind tells records apart; the keys of each are the classes of ``agent.vocabulary.bodies``. What has been released
+The kind distinguishes records; the keys of each are the classes of ``agent.vocabulary.bodies``. What has been released
 keeps its name: ledgers of five years and platforms read it.
 """
 
@@ -32,8 +32,8 @@ STATE: Final = "state"
 EVENT: Final = "event"
 COMMAND: Final = "command"
 AUDIT: Final = "audit"
-REGISTER_SNAPSHOT: Final = "register_frozen"
-"""The register at a quarter of an hour. The name on file and wire is from the first release."""
+REGISTER_SNAPSHOT: Final = "register_snapshot"
+"""The register at a quarter of an hour; formerly ``register_frozen`` (``agent.vocabulary.former``)."""
 POWER_QUALITY: Final = "power_quality"
 POWER_QUALITY_EVENT: Final = "power_quality_event"
 TELEMETRY: Final = "telemetry"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args, get_type_hints, is_typeddict
 
-from agent.vocabulary import bodies, event_bodies, kinds, states
+from agent.vocabulary import bodies, event_bodies, former, kinds, states
 
 
 class Variant(NamedTuple):
@@ -60,7 +60,7 @@ BODIES: Mapping[str, tuple[Variant, ...]] = MappingProxyType(
 
 def variant_of(kind: str, body: Mapping[str, Any]) -> Variant | None:
     """The form that a body must have; None for an unknown kind, event or audit."""
-    for variant in BODIES.get(kind, ()):
+    for variant in BODIES.get(former.kind_of_today(kind), ()):
         if not variant.key or body.get(variant.key) == variant.value:
             return variant
     return None

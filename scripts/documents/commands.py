@@ -24,7 +24,7 @@ plain lines. `--json` writes one JSON document for machines.
 
 | exit code | meaning |
 |---|---|
-| 0 | well |
+| 0 | success |
 | 1 | failed: refused, not settled, no record, a port that cannot be used |
 | 2 | wrong configuration or usage: nothing was started |
 | 3 | the service is not running, or this user may not talk to it |
@@ -33,9 +33,9 @@ plain lines. `--json` writes one JSON document for machines.
 open that socket (the group `pile-agent`) may use them. `sessions`, `session` and `faults` read the record, also while
 the service writes it and also when it is not running.
 
-`bms decode` and `bms messages` need neither service nor site file; they are told in [bms-decode.md](bms-decode.md).
-Nor does `meter check`; what it checks is told in [meters.md](meters.md). The other `meter` commands talk to a meter
-themselves and refuse a line that the running service owns; they are told in
+`bms decode` and `bms messages` need neither service nor site file; see [bms-decode.md](bms-decode.md).
+Nor does `meter check`; see [meters.md](meters.md). The other `meter` commands talk to a meter
+themselves and refuse a line that the running service owns; see
 [meter-commissioning.md](meter-commissioning.md).
 """
 

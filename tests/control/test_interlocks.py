@@ -11,6 +11,8 @@ from interlock_cases import GOOD, NOW_S, Case, case, texts
 
 from agent.control.listener.faults import FAULT_IDS as MONITOR_FAULT_IDS
 from agent.control.metering.findings import METER_FINDINGS
+from agent.control.power.allocation import FAULT_IDS as ALLOCATION_FAULTS
+from agent.control.power.manager import INCOMER_OVERLOAD, SHARE_EXPIRED
 from agent.control.power_quality.limits import GRID_FINDINGS
 from agent.control.safety.permission import BLOCKING_ACTIONS, Permission, stop_reason
 from agent.control.safety.requirements import FULL_INPUTS as START_INPUTS
@@ -88,9 +90,10 @@ def test_no_input_of_the_design_is_missing_from_the_lists() -> None:
 
 def test_every_fault_of_the_catalogue_is_found_somewhere_and_every_found_one_is_in_the_catalogue() -> None:
     # What the recorder finds in its own files it puts into the record itself.
-    recorder = (CONFIG.parent / "agent" / "north" / "recorder.py").read_text(encoding="utf-8")
+    recorder = (CONFIG.parent / "agent" / "north" / "ledger_writer.py").read_text(encoding="utf-8")
     of_the_recorder = {fault_id for fault_id in set(FAULTS) - FAULT_IDS if f'"{fault_id}"' in recorder}
-    assert set(FAULTS) == FAULT_IDS | MONITOR_FAULT_IDS | of_the_recorder
+    of_power_sharing = ALLOCATION_FAULTS | {INCOMER_OVERLOAD, SHARE_EXPIRED}
+    assert set(FAULTS) == FAULT_IDS | MONITOR_FAULT_IDS | of_the_recorder | of_power_sharing
     assert (
         FAULT_IDS - {fault_id for fault_id, _ in RULES} - VEHICLE_FINDINGS - METER_FINDINGS - GRID_FINDINGS
         <= EVENT_FAULTS

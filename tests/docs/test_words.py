@@ -83,7 +83,7 @@ RULES = (
     rule(r"\banew\b", "again; write, reset, restart"),
     rule(r"\bmistak\w+", "error"),
     rule(r"\bin\sorder\b(?!\s(?:to|of|that)\b)", "orderly, normal, healthy; in sequence"),
-    rule(r"(?<!keyed\s)\bby\sname\b", "keyed by name; with its reason"),
+    rule(r"(?<!keyed\s)(?<!order\s)\bby\sname\b", "keyed by name; with its reason"),
     rule(r"\b(?:stands?|stood|standing)\b(?!-|\sfor\b)", "is, is in, is at; stalled"),
     rule(r"(?<!\bas\s)\bwell\b(?!-)", "passed, success, healthy"),
     rule(r"\b(?:says?|said|saying|tells?|telling)\b", "report, return, give, contain"),

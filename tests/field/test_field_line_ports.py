@@ -108,7 +108,7 @@ def test_an_adapter_is_used_again_under_its_name(tmp_path: Path) -> None:
     decoy, decoy_near = os.openpty()
     assert "port lost" in line.trouble
     driver.turn(REOPEN_INTERVAL_S)
-    assert "no such port" in line.trouble
+    assert "port not found" in line.trouble
 
     second = Adapter(link)
     assert second.path != first.path

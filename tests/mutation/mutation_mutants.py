@@ -30,6 +30,7 @@ _OPERATIONS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitAnd: ast.BitOr,
 }
+_SQL = ("SELECT", "INSERT", "UPDATE", "DELETE", "BEGIN", "PRAGMA", "CREATE", "ALTER", "DROP")
 _REMOVABLE = (ast.Assign, ast.AugAssign, ast.Return, ast.Raise, ast.Continue, ast.Delete, ast.Expr)
 
 
@@ -122,11 +123,29 @@ def _constants(node: ast.Constant) -> Iterator[Change]:
     if isinstance(value, bool):
         yield _setting("value", not value)
     elif isinstance(value, int | float):
-        yield _setting("value", value + 1)
-        if value not in (0, 1):
-            yield _setting("value", value * 2)
-    elif isinstance(value, str) and value:
+        for other in _other_numbers(value):
+            yield _setting("value", other)
+    elif isinstance(value, str) and value and not _is_prose(value):
         yield _setting("value", f"{value}X")
+
+
+def _other_numbers(value: int | float) -> list[int | float]:
+    """Numbers instead of this one: one more, twice, half and eight times as much.
+
+    Half and eight times stand for a limit that is far off: a test about "within a second" must not pass with 8 s.
+    """
+    others: list[int | float] = [value + 1]
+    if isinstance(value, float):
+        others += [value * 2, value / 2, value * 8]
+    elif value > 1:
+        others += [value * 2, value // 2, value * 8]
+    return [other for place, other in enumerate(others) if other != value and other not in others[:place]]
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a text is for people, as hints and sources of numbers are. Statements of SQL are not."""
+    words = text.split()
+    return len(words) > 1 and words[0] not in _SQL
 
 
 def _setting(name: str, value: object) -> Change:

@@ -56,7 +56,7 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "bms_message_unusable": (3, "log", "self", 0.0, None, ""),
     "bms_demand_beyond_limits": (3, "log", "self", 1.0, None, ""),
     "demand_below_minimum": (3, "stop", "self", 5.0, None, ""),
-    "bms_data_frozen": (2, "stop", "unplug", 0.0, None, ""),
+    "bms_data_stuck": (2, "stop", "unplug", 0.0, None, ""),
     "bms_measurement_differs": (3, "log", "self", 0.0, None, ""),
     "bms_soc_jump": (3, "log", "self", 0.0, None, ""),
     "bms_error_message": (2, "stop", "unplug", 0.0, None, ""),
@@ -70,7 +70,7 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "auxiliary_supply_fault": (2, "stop", "unplug", 0.5, None, ""),
     "meter_lost": (2, "stop", "self", 0.0, 10.0, "s"),
     "meter_abnormal": (2, "stop", "self", 0.0, None, ""),
-    "meter_register_frozen": (2, "stop", "self", 0.0, 50.0, "Wh"),
+    "meter_register_stuck": (2, "stop", "self", 0.0, 50.0, "Wh"),
     "meter_register_moved": (3, "log", "local", 0.0, None, ""),
     "meter_unit_unproven": (3, "log", "self", 0.0, None, ""),
     "meter_verification_due": (3, "log", "self", 0.0, 60.0, "d"),
@@ -364,9 +364,9 @@ def test_a_wrong_tariff_is_refused(tmp_path: Path, old: str, new: str, message: 
     assert any(message in problem.line() for problem in caught.value.problems), str(caught.value)
 
 
-def test_a_fault_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_fault_that_comes_twice_is_refused(tmp_path: Path) -> None:
     path = _broken(tmp_path, "faults.toml", 'id = "door_open"', 'id = "emergency_stop"')
-    with pytest.raises(SettingsError, match=r"fault\[1\].id: fault emergency_stop stands twice"):
+    with pytest.raises(SettingsError, match=r"fault\[1\].id: fault emergency_stop is there twice"):
         load_fault_catalogue(path)
 
 

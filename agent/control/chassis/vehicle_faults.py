@@ -17,11 +17,11 @@ FAULT_OF_FINDING: Mapping[str, str] = MappingProxyType(
         "battery.cell_voltage": "bms_limits_violated",
         "battery.temperature": "bms_limits_violated",
         "output.differs": "bms_measurement_differs",
-        "frozen": "bms_data_frozen",
+        "frozen": "bms_data_stuck",
         "soc.jump": "bms_soc_jump",
     }
 )
-"""Fault id by code; what a charger says about its own output has rules of its own here and is missing."""
+"""Fault id by code; what a charger reports about its own output has rules of its own here and is missing."""
 
 
 def faults_of_findings(findings: Iterable[Finding]) -> frozenset[str]:

@@ -1,7 +1,8 @@
-"""What the vehicle is told (CST) about the reason of a stop."""
+"""The reason of a stop as sent to the vehicle (CST)."""
 
 from collections.abc import Mapping
 
+from agent.vocabulary import states
 from drivers.gbt27930.charger.dialogue import StopCause
 
 _STOP_CAUSES: Mapping[str, StopCause] = {
@@ -35,13 +36,13 @@ _STOP_CAUSES: Mapping[str, StopCause] = {
     "outside_voltage_present": StopCause.SELF_TEST,
 }
 
-_SELF_TEST_STATES = ("handshake", "insulation")
+_SELF_TEST_STATES = (states.HANDSHAKE, states.INSULATION)
 _OF_THE_SELF_TEST = frozenset({"contactor_refuses", "contactor_welded", "insulation_monitor_lost", "precharge_failed"})
 _OF_THE_PRECHARGE = frozenset({"contactor_refuses", "contactor_welded", "inrush_excessive"})
 
 
 def stop_cause(reason: str, state: str) -> StopCause:
-    """What CST tells the vehicle about a stop reason that came up in ``state`` of the sequence."""
+    """Content of CST for a stop reason that came up in ``state`` of the sequence."""
     if state in _SELF_TEST_STATES and reason in _OF_THE_SELF_TEST:
         return StopCause.SELF_TEST
     if state == "precharge" and reason in _OF_THE_PRECHARGE:

@@ -1,4 +1,4 @@
-"""Following a dialogue: what both sides say becomes readings, and each charge becomes a session with its bill."""
+"""Following a dialogue: the data of both sides become readings, and each charge becomes a session with its bill."""
 
 from agent.control.listener import faults as listener_faults
 from agent.control.listener.point import FollowedPoint
@@ -21,7 +21,7 @@ _SAID_ON_THE_BUS = (
 
 
 def take_values(point: FollowedPoint) -> None:
-    """What the two sides tell each other about the output becomes readings; the demand is remembered."""
+    """The data of both sides about the output become readings; the demand is remembered."""
     observed, heard_at_s = point.observer.session, point.heard_at_s
     if observed is None:
         return
@@ -41,7 +41,7 @@ def take_values(point: FollowedPoint) -> None:
 
 
 def _judge_status(point: FollowedPoint, observed: Observed) -> None:
-    """Each new BCS against what is measured: our meter, or without one what the charger says (CCS)."""
+    """Each new BCS against what is measured: our meter, or without one the charger's CCS."""
     bcs = observed.latest.get("BCS")
     if bcs is None or bcs.at_s == point.bcs_at_s:
         return
@@ -77,7 +77,7 @@ def _open(point: FollowedPoint, observed: Observed) -> None:
     if Sender.CHARGER not in observed.heard_from:
         return
     waited_s = now_s - point.around.started_at_s
-    if not point.ready_for_sessions and waited_s < parameters.monitor.recovery_wait_s:
+    if not point.ready_for_sessions and waited_s < parameters.listener.recovery_wait_s:
         return
     point.ready_for_sessions = True
     point.followed = observed
@@ -98,7 +98,7 @@ def _open(point: FollowedPoint, observed: Observed) -> None:
 
 
 def _billing(point: FollowedPoint) -> Billing | None:
-    """A bill that begins at a fresh reading of the register; without one the energy is what the bus tells."""
+    """A bill that begins at a fresh reading of the register; without one the energy comes from the bus."""
     parameters, chassis = point.parameters, point.chassis
     register_wh = None if parameters.meter is None else chassis.image.value("meter_energy_wh", chassis.now_s)
     if register_wh is None:
@@ -116,13 +116,13 @@ def _close(point: FollowedPoint, session: FollowedSession, *, another: bool) -> 
         session.stop_reason = reason = _end_reason(point, session)
         session.closing_since_s = now_s
         if reason in listener_faults.EVENT_FAULTS and reason not in session.faults:
-            # Said by neither side on the bus: only the silence shows it.
+            # Sent by neither side on the bus: only the silence shows it.
             session.faults.append(reason)
             point.hold(reason)
     billing, register_wh = session.billing, chassis.image.value("meter_energy_wh", now_s)
     if billing is not None and register_wh is None:
         waited_s = now_s - (session.closing_since_s or now_s)
-        if not another and not chassis.shutting_down and waited_s < point.parameters.monitor.final_reading_s:
+        if not another and not chassis.shutting_down and waited_s < point.parameters.listener.final_reading_s:
             return
         session.register_source = reasons.FROM_LAST_READING
     elif billing is not None and register_wh is not None:
@@ -139,15 +139,15 @@ def _close(point: FollowedPoint, session: FollowedSession, *, another: bool) -> 
 
 def _end_reason(point: FollowedPoint, session: FollowedSession) -> str:
     if session.observed.ended_s is None:
-        return reasons.STOP_MONITOR_STOPPED
+        return reasons.STOP_LISTENER_STOPPED
     reason = reason_of(session.observed)
     lost = reason == reasons.STOP_BUS_SILENT and not point.chassis.vehicle_port_open
     return "vehicle_bus_lost" if lost else reason
 
 
 def _compare_energy(point: FollowedPoint, session: FollowedSession) -> None:
-    """The register against what the charger told the vehicle in CSD."""
-    own = point.parameters.monitor
+    """The register against the charger's CSD."""
+    own = point.parameters.listener
     if session.billing is None or session.csd_energy_wh is None or not session.observed.from_start:
         return
     measured_wh = session.energy_wh

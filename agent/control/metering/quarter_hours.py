@@ -1,7 +1,7 @@
 """The register at every quarter of an hour of local time, for whoever settles energy by quarters.
 
-A value is what the meter said last, with its age. What was missed is said to be missing; nothing is filled in.
-While the clock is unset nobody knows when a quarter begins, and nothing is recorded.
+A value is the last reading of the meter, with its age. A missed quarter is marked as missing; nothing is filled in.
+While the clock is unset the start of a quarter is unknown, and nothing is recorded.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ class QuarterHours:
     def due(
         self, wall_ms: int, wall_quality: str, register_wh: int | None, age_s: float | None
     ) -> dict[str, Any] | None:
-        """The body of a ``register_frozen`` record, or None.
+        """The body of a ``register_snapshot`` record, or None.
 
         ``register_wh`` is the valid register (None: the meter does not answer) and ``age_s`` its age at ``wall_ms``.
         """
@@ -36,7 +36,7 @@ class QuarterHours:
         quarter = (wall_ms + self._offset_ms) // _QUARTER_MS
         begin_ms = quarter * _QUARTER_MS - self._offset_ms
         if last is not None and quarter == last - 1:
-            # Set back by seconds across a quarter that stands in the record already.
+            # Set back by seconds across a quarter that is in the record already.
             return None
         self._last, self._next_ms = quarter, begin_ms + _QUARTER_MS
         if last is None:

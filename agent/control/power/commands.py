@@ -30,7 +30,7 @@ class LimitCommand:
 class LimitBook:
     """The last limit of every origin.
 
-    The least of them holds. An origin whose limit has run out counts with the default until it sends another one
+    The least of them holds. An origin with an expired limit counts with the default until it sends another one
     (R-45: a silent controller leaves the fail-safe share). Less power is always granted; more needs an expiry.
     """
 
@@ -59,13 +59,17 @@ class LimitBook:
         self._limits[command.origin] = LimitCommand(command.value_w, command.origin, expires_at_s)
         return "granted"
 
+    def end(self, origin: Origin) -> None:
+        """An origin takes its limit back: those of the others, or the default, hold."""
+        self._limits.pop(origin, None)
+
     def in_force(self, now_s: float) -> tuple[float, str]:
         """The limit now, in W, and who set it: ``command:<origin>`` or ``default``."""
         found = [(self._of(origin, now_s), self._by(origin, now_s)) for origin in self._limits]
         return min(found, default=(self._default_w, "default"))
 
     def expired(self, now_s: float) -> tuple[Origin, ...]:
-        """Origins whose limit has run out and was not renewed."""
+        """Origins with a limit that has expired and was not renewed."""
         return tuple(origin for origin in self._limits if self._by(origin, now_s) == "default")
 
     def _by(self, origin: Origin, now_s: float) -> str:

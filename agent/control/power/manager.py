@@ -38,7 +38,7 @@ _NO_GROUP = GroupInput()
 
 
 class PowerManager:
-    """See the module. After a restart every contactor is open and every group parked until its feedback says so."""
+    """See the module. After a restart every contactor is open and every group parked until its feedback is known."""
 
     def __init__(self, parameters: PowerParameters, now_s: float) -> None:
         self.parameters = parameters
@@ -63,6 +63,10 @@ class PowerManager:
     def limit(self, command: LimitCommand, now_s: float) -> Answer:
         """Take a power limit of the pile; it acts in the next evaluation."""
         return self._limits.take(command, now_s)
+
+    def end_limit(self, origin: Origin) -> None:
+        """An origin takes its limit back; it acts in the next evaluation."""
+        self._limits.end(origin)
 
     def evaluate(self, now_s: float, inputs: PowerInputs) -> PowerOutputs:
         """Decide everything once. ``now_s`` is monotonic and never goes back."""
@@ -152,7 +156,7 @@ class PowerManager:
     # Shares.
 
     def _able(self, now_s: float, inputs: PowerInputs) -> dict[int, dict[str, float]]:
-        """Current that each joined group can give now, by connector. A group that says nothing can give nothing."""
+        """Current that each joined group can give now, by connector. A silent group can give nothing."""
         able_a: dict[int, dict[str, float]] = {connector: {} for connector in self._connectors}
         for group in self.parameters.groups:
             connector, readings = self._joined(group), inputs.groups.get(group.id, _NO_GROUP)
@@ -250,7 +254,7 @@ class PowerManager:
             for machine in self._machines.values()
         )
 
-    # What is said about it.
+    # What is reported about it.
 
     def _ready(self, connector: int) -> Ready:
         reasons = []

@@ -51,7 +51,7 @@ class SequenceNumbers:
     safe_voltage_v: float = _number(60.0, "GB/T 18487.1, GB 44263-2024: safe to touch below")
     weld_settling_s: float = _number(
         3.0,
-        "own: an idle power stage has lost some volts by then; if inside still stands with outside, both poles conduct",
+        "own: an idle power stage has lost some volts by then; if both sides are still equal, both poles conduct",
     )
     weld_difference_v: float = _number(5.0, "own: closer than this are inside and outside only when they are connected")
     precharge_battery_tolerance: float = _number(0.05, "GB/T 18487.1: battery voltage within 5 % of BCP")
@@ -64,7 +64,7 @@ class SequenceNumbers:
     current_rise_a_per_s: float = _number(
         50.0, "GB/T 18487.1: a change of up to 20 A within 1 s, a larger one at 20 A/s or faster"
     )
-    opening_current_a: float = _number(5.0, "GB/T 18487.1: K1/K2 open in order below 5 A")
+    opening_current_a: float = _number(5.0, "GB/T 18487.1: K1/K2 open normally below 5 A")
     over_voltage_margin_v: float = _number(
         LIMITS["2015"].over_maximum_v,
         "GB/T 18487.1-2023: vehicle's maximum + 15 V; 2015 gives no margin, own",
