@@ -199,7 +199,13 @@ def _code(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _code(node)
 
 
+_COST_ONLY = ("gc", "slots", "weakref")
+"""Keywords of classes that change what an object costs and nothing else."""
+
+
 def _is_talk(node: ast.AST) -> bool:
+    if isinstance(node, ast.keyword) and node.arg in _COST_ONLY:
+        return True
     if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr | ast.Assert):
         return True
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
