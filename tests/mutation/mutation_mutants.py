@@ -135,10 +135,9 @@ def _other_numbers(value: float) -> list[float]:
     Half and eight times stand for a limit that is far off: a test about "within a second" must not pass with 8 s.
     """
     others: list[float] = [value + 1]
-    if isinstance(value, float):
-        others += [value * 2, value / 2, value * 8]
-    elif value > 1:
-        others += [value * 2, value // 2, value * 8]
+    whole = isinstance(value, int)
+    if not whole or value > 1:
+        others += [value * 2, value // 2 if whole else value / 2, value * 8]
     return [other for place, other in enumerate(others) if other != value and other not in others[:place]]
 
 

@@ -151,7 +151,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
 """Module under test and the tests, below tests/, that must notice every change to it. The protocol comes first."""
 _WORKERS = 2
 _LONGEST_S = 60.0
-"""A mutant that computes longer hangs, which a person would notice as well.
+"""A mutant that computes longer for every four files of tests hangs, which a person would notice as well.
 
 Time of the processor, not of the clock: on a busy machine a slow run must not count as noticed.
 """
@@ -194,7 +194,7 @@ def _child(job: Job) -> int:
     import pytest
     from hypothesis import Phase, settings
 
-    signal.setitimer(signal.ITIMER_PROF, _LONGEST_S)
+    signal.setitimer(signal.ITIMER_PROF, _LONGEST_S * max(1.0, len(TARGETS[job.module]) / 4))
     settings.register_profile("mutation", database=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
     settings.load_profile("mutation")
     sys.meta_path.insert(0, _Swapped(_dotted(job.module), ROOT / job.module, job.tree()))

@@ -9,7 +9,7 @@ import pytest
 from record_messages import WALL_MS, message
 
 from agent.link.messages import ReadingsMessage
-from agent.records import files, ledger, readings, reserved
+from agent.records import files, ledger, readings
 from agent.records.errors import LedgerDamagedError, LedgerError
 from agent.records.ledger import FILE_NAME, Ledger
 from agent.records.readings import Readings
@@ -241,11 +241,16 @@ def test_the_number_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pyt
         synced.append(descriptor)
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(reserved.os, "fsync", fails)
+    monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(OSError, match="Input/output error"):
         write_reserved(path, {"a": 2})
     assert read_reserved(path) == {"a": 1}, "what is not on the disk does not replace what is"
-    monkeypatch.setattr(reserved.os, "fsync", lambda descriptor: (synced.append(descriptor), sync(descriptor))[1])
+
+    def noted(descriptor: int) -> None:
+        synced.append(descriptor)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
     synced.clear()
     write_reserved(path, {"a": 3})
     assert len(synced) == 2, "the file and its folder"
