@@ -12,7 +12,7 @@ CODE    := agent drivers hil_tests
 ALL     := $(CODE) tests
 ARGS    ?=
 
-.PHONY: help venv broker run test lint typecheck floors unit e2e conformance bench mutation fuzz diagram messages uplink meters install uninstall clean lock
+.PHONY: help venv broker run test lint typecheck floors unit e2e conformance bench mutation fuzz docs diagram messages uplink meters install uninstall clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,18 +69,15 @@ fuzz: venv ## look for frames that break the vehicle protocol (5 minutes; ARGS="
 	@scripts/prepare fuzz
 	@$(PY) tests/fuzz/fuzz_run.py $(ARGS)
 
-diagram: venv ## write the state diagram, the numbers of the sequence and docs/faults.md
-	@$(PY) scripts/state_diagram.py
-	@$(PY) scripts/fault_document.py
+docs: venv ## write every document and schema that comes from code or data
+	@$(PY) -m scripts.documents
 
-messages: venv ## write docs/gbt27930-messages.md and docs/gbt27930.dbc anew from the message table
-	@$(PY) scripts/messages.py
+# Former names, one part each.
+diagram: venv
+	@$(PY) -m scripts.documents diagram faults
 
-uplink: venv ## write docs/uplink.md and the JSON Schema of the uplink
-	@$(PY) scripts/uplink_documents.py
-
-meters: venv ## write docs/meters.md and the schema of meter maps anew
-	@$(PY) scripts/meter_documents.py
+messages uplink meters: venv
+	@$(PY) -m scripts.documents $@
 
 install: venv ## install below DESTDIR (empty: this machine)
 	@PYTHON="$(PY)" DESTDIR="$(DESTDIR)" scripts/install
@@ -88,7 +85,7 @@ install: venv ## install below DESTDIR (empty: this machine)
 uninstall: ## remove what `make install` put below DESTDIR; configuration and record stay
 	@DESTDIR="$(DESTDIR)" scripts/uninstall
 
-lock: ## write requirements.lock anew from the ranges in pyproject.toml
+lock: ## write requirements.lock from the ranges in pyproject.toml
 	@PYTHON="$(PYTHON)" scripts/prepare lock
 
 clean: ## remove everything that make made here

@@ -12,9 +12,9 @@ For all of them:
   make no sense raise ValueError at once, unknown names KeyError.
 - *After loss.* A device that returns is used again without being asked for it, with the state that is wanted by then,
   never with one of the past.
-- *Sharing.* Several devices share a line; a driver takes only what its own device said.
+- *Sharing.* Several devices share a line; a driver takes only what its own device sent.
 
-What a CAN port owes is said where ports are opened, by ``drivers.can.port.CanPort``.
+What a CAN port owes: see ``drivers.can.port.CanPort``, where ports are opened.
 
 For each kind there is a test suite in tests/drivers/contracts that the test of every driver inherits.
 """
@@ -76,7 +76,7 @@ class Analogue(Device, Protocol):
     """A board of analogue inputs. ``accept`` delivers each wired channel in the unit of its signal.
 
     A raw value outside the span (below a live zero, above the range), a code of an open or shorted sensor and a value
-    outside its table are of quality ``FAILED``; they are delivered, so that a broken wire can be told from a silent
+    outside its table are of quality ``FAILED``; they are delivered, so that a broken wire differs from a silent
     board.
     """
 
@@ -129,7 +129,7 @@ class Meter(Device, Protocol):
 
     ``accept`` delivers signals in their units; energy is whole Wh, rounded down, and never made up: a register that
     did not come, or reads as its no-value pattern, is absent. Values that depend on each other (mantissa and exponent)
-    come from one reply. Meters on one line are told apart by their address alone.
+    come from one reply. Meters on one line are distinguished by their address alone.
     """
 
 

@@ -1,6 +1,6 @@
 """Loading a device data file: TOML into a form, with every error found, each with place and cure.
 
-Forms are msgspec structs; what types and ranges cannot say is checked by functions that return ``Mistake`` entries.
+Forms are msgspec structs; what types and ranges cannot express is checked by functions that return ``Mistake`` entries.
 A caller that reports all wrong keys at once (the settings check) applies the form itself and calls only the check.
 """
 

@@ -4,7 +4,7 @@
 class PortError(Exception):
     """A port could not be opened or has gone.
 
-    ``what`` says what went wrong, ``where`` names the port, ``hint`` says what to do.
+    ``what`` is the failure, ``where`` names the port, ``hint`` is the remedy.
     """
 
     def __init__(self, what: str, where: str, hint: str) -> None:

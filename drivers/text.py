@@ -18,4 +18,4 @@ class Text(NamedTuple):
 
 
 NO_TEXT = Text("", "")
-"""Nothing to say."""
+"""The empty text."""

@@ -31,7 +31,7 @@ from agent.vocabulary import reasons
 from drivers.text import Language
 
 _SESSION_END_S = 90.0
-"""A charge that ends in order is over within this time: ramp, discharge, statistics, last reading."""
+"""A normal stop is over within this time: ramp, discharge, statistics, last reading."""
 _FOLLOW_S = 1.0
 
 
@@ -69,7 +69,7 @@ def _show_version(context: click.Context, wanted: bool) -> None:
 def app(context: click.Context, config: str, lang: Language | None) -> None:
     """The agent inside a charging pile.
 
-    Exit codes: 0 well, 1 failed, 2 wrong configuration or usage, 3 the service is not running.
+    Exit codes: 0 success, 1 failed, 2 wrong configuration or usage, 3 the service is not running.
     """
     language: Language = lang or ("zh" if default_language() == "zh" else "en")
     context.obj = Context(config, language)
@@ -82,7 +82,7 @@ app.add_command(meter)
 @app.command()
 @click.pass_obj
 def run(context: Context) -> None:
-    """Run both processes; Ctrl-C ends the charge in order.
+    """Run both processes; Ctrl-C stops the charge normally.
 
     A process that dies is started again. When the field process dies, the outputs are opened first.
     """
@@ -135,7 +135,7 @@ def _as_json(problems: Sequence[Problem], language: Language) -> list[dict[str, 
 def check(context: Context, file: str | None, as_json: bool) -> None:
     """Check the site file and all it refers to.
 
-    FILE, or else the file of --config. One message a mistake, or what would run. Bit rate and state of the CAN
+    FILE, or else the file of --config. One message per error, or what would run. Bit rate and state of the CAN
     interfaces that this machine has are compared with the file.
     """
     from agent.cli.kernel_links import link_problems
@@ -283,7 +283,7 @@ def _ended(context: Context, session: str) -> Mapping[str, Any] | None:
 @json_option
 @click.pass_obj
 def stop(context: Context, as_json: bool) -> None:
-    """End the charge in order and wait until it is over."""
+    """Stop the charge normally and wait until it is over."""
     try:
         with context.client() as client:
             reply = client.command(reasons.STOP)

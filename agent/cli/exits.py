@@ -19,7 +19,7 @@ def default_config() -> str:
 
 
 def default_language() -> str:
-    """``zh`` if the locale of the user says so, else ``en``."""
+    """``zh`` if the locale of the user is Chinese, else ``en``."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(name)
         if value:

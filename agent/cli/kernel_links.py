@@ -10,8 +10,8 @@ from drivers.can.kernel_link import KernelLinkError, check_kernel_link, kernel_l
 def link_problems(buses: Sequence[CanBus]) -> tuple[list[Problem], list[Problem]]:
     """What is wrong with the kernel interfaces that the site file names, and what is only to be noted.
 
-    Says nothing about an interface that this machine does not have (a site file may be checked anywhere; a missing
-    interface is an error when it is opened) or of which the kernel says nothing (vcan).
+    Skips an interface that this machine does not have (a site file may be checked anywhere; a missing
+    interface is an error when it is opened) or of which the kernel gives no state (vcan).
     """
     wrong: list[Problem] = []
     notes: list[Problem] = []

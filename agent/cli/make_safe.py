@@ -1,6 +1,6 @@
 """Opens the outputs directly on the boards, past the field process, when that has died.
 
-It needs as little as possible: the part of the site file that says where the boards are, and the ports. Errors
+It needs as little as possible: the part of the site file with the boards, and the ports. Errors
 elsewhere in the file do not keep it from working, and neither does the layout before this one. The electronic lock is
 left as it is: the vehicle's side may still be live, and only the field process sees when it no longer is.
 """
@@ -18,7 +18,7 @@ from agent.settings.problems import SettingsError
 from drivers.errors import PortError
 from drivers.modbus import codec
 from drivers.modbus.codec import Match, Request
-from drivers.text import Language
+from drivers.text import Language, Text
 
 _ROUNDS = 3
 _REPLY_S = 0.15
@@ -90,15 +90,13 @@ def _open(target: Target) -> Port:
 
 
 def run_make_safe(config: Path, language: Language) -> int:
-    """Open the outputs of every board and say what came of it. Returns the exit code: the worst of all boards."""
+    """Open the outputs of every board and report the result. Returns the exit code: the worst of all boards."""
     from agent.cli.complaints import complaint, say_error
 
     try:
         plan = find_targets(config)
     except NothingToOpenError:
-        say_error(
-            "本桩只监听,没有输出可断开" if language == "zh" else "this pile only listens: there is no output to open"
-        )
+        say_error(Text("本桩为监听,没有输出可断开", "role listener: there is no output to open").in_(language))
         return EXIT_OK
     except SettingsError as error:
         say_error(*complaint(error, language))
@@ -112,7 +110,7 @@ def run_make_safe(config: Path, language: Language) -> int:
         return EXIT_FAILED
     if plan.problems:
         return EXIT_WRONG
-    say_error("输出已断开" if language == "zh" else "outputs are off")
+    say_error(Text("输出已断开", "outputs are off").in_(language))
     return EXIT_OK
 
 
@@ -128,9 +126,10 @@ def _make_board_safe(target: Target | PinsTarget, language: Language) -> bool:
     if left:
         names = ", ".join(left)
         say_error(
-            f"{where}:板 {target.name} 未确认断开 {names}"
-            if language == "zh"
-            else f"{where}: the board {target.name} did not confirm off: {names}"
+            Text(
+                f"{where}:板 {target.name} 未确认断开 {names}",
+                f"{where}: the board {target.name} did not confirm off: {names}",
+            ).in_(language)
         )
     return not left
 
@@ -150,8 +149,6 @@ def _pins_off(target: PinsTarget) -> list[str]:
 
 
 def _fallback(language: Language) -> str:
-    return (
-        "板子在脉冲停止后约 1 s 自行断开接触器"
-        if language == "zh"
-        else "the board opens timed relays by itself 1 s after the last pulse"
-    )
+    return Text(
+        "板子在脉冲停止后约 1 s 自行断开接触器", "the board opens timed relays by itself 1 s after the last pulse"
+    ).in_(language)

@@ -46,20 +46,20 @@ class PinsTarget:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The boards that can be reached, and what the file does not say."""
+    """The boards that can be reached, and what the file lacks."""
 
     targets: tuple[Target | PinsTarget, ...]
     problems: tuple[Problem, ...]
 
 
 class NothingToOpenError(Exception):
-    """The pile only listens: it has no output, and nothing may be written to a board on its lines."""
+    """The role is listener: there is no output, and nothing may be written to a board on its lines."""
 
 
 def find_targets(config: Path) -> Plan:
     """Every board with outputs.
 
-    Raises SettingsError if the file cannot be read, NothingToOpenError if the pile only listens. What is wrong with one
+    Raises SettingsError if the file cannot be read, NothingToOpenError if the role is listener. What is wrong with one
     board does not hide the others.
     """
     tree = read_toml(config)
@@ -84,7 +84,7 @@ def find_targets(config: Path) -> Plan:
 
 
 _NO_BOARD = (
-    Text("没有说明继电器板在哪里", "does not say where the relay board is"),
+    Text("没有说明继电器板在哪里", "has no place for the relay board"),
     Text("写 [[board]]", "add a [[board]] section"),
 )
 
@@ -121,7 +121,7 @@ def _target(
 
 
 def _line(tree: Mapping[str, Any], bus: Any) -> tuple[str, int, str, int] | None:
-    """Port, bit rate, parity and stop bits of a Modbus bus; None if the file does not say."""
+    """Port, bit rate, parity and stop bits of a Modbus bus; None if the file has none."""
     for _, entry in entries(tree, "bus.modbus"):
         if entry.get("name") == bus and isinstance(entry.get("port"), str):
             baud, stop_bits = entry.get("baud", 9600), entry.get("stop_bits", 1)

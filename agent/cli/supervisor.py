@@ -16,7 +16,7 @@ from typing import Protocol
 from agent.cli.complaints import say_error
 from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.service import service_command
-from drivers.text import Language
+from drivers.text import Language, Text
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE_S = 0.5
@@ -225,7 +225,7 @@ class Machine:
 
     def say(self, chinese: str, english: str) -> None:
         """A line on standard error."""
-        say_error(chinese if self._language == "zh" else english)
+        say_error(Text(chinese, english).in_(self._language))
 
     def close(self) -> None:
         """Give the signals back."""

@@ -40,7 +40,7 @@ REASONS: Mapping[str, Text] = {**reasons.STOP_REASONS, **reasons.PERMISSION_REAS
 
 ACTIONS: Mapping[str, Text] = {
     "open": Text("立即断开", "open at once"),
-    "stop": Text("有序停止", "stop in order"),
+    "stop": Text("正常停机", "normal stop"),
     "inhibit": Text("禁止启动", "no start"),
     "derate": Text("降流", "less current"),
     "log": Text("仅记录", "only recorded"),

@@ -1,4 +1,4 @@
-"""A pile of one to four connectors: what comes from outside goes to the right core, what they say comes out together.
+"""A pile of one to four connectors: what comes from outside goes to the right core, their output comes out together.
 
 Each connector has a core of its own on one chassis; they share one backlog, so record numbers have no gap. What the
 whole pile measures goes to every core. A fault or an error of one connector ends that connector only; the third error
@@ -129,7 +129,7 @@ class Pile:
                 core.on_reading(name, reading)
             return
         if connector is None:
-            raise ValueError(f"{name} is a signal of one connector; say of which")
+            raise ValueError(f"{name} is a signal of one connector; name the connector")
         self.core(connector).on_reading(name, reading)
 
     def on_frame(self, connector: int, frame: CanFrame, now_s: float) -> None:

@@ -54,6 +54,8 @@ class Hardware:
     routes: Mapping[str, tuple[int, str]]
     """The name of a reading on its way: connector (0: the whole pile) and signal. One connector has plain names."""
     gpio_lines: "list[GpioLine]" = field(default_factory=list)
+    allocation: ConnectorOutputs = field(default_factory=lambda: ConnectorOutputs({}))
+    """The contactors that join groups of modules to connectors: of the whole pile, whichever wiring has them."""
 
 
 def build_hardware(site: Site) -> Hardware:
@@ -65,34 +67,39 @@ def build_hardware(site: Site) -> Hardware:
         on_bus += [(bus, names.device(connector.number, device)) for bus, device in connector_devices(connector)]
     on_bus += [(bus, names.device(PILE, device)) for bus, device in _auxiliary_meters(site)]
     can = {bus.name: CanLine(bus.name, bus.interface, bus.channel, bus.bitrate_bps) for bus in settings.bus.can}
+    joining = {entry.output for entry in site.profile.allocation}
+    wired = {connector.number: _outputs(connector, boards, names) for connector in site.connectors}
     return Hardware(
         modbus_lines=build_modbus_lines(site, on_bus),
         can_lines=list(can.values()),
-        connectors=[_connector(connector, boards, names, can) for connector in site.connectors],
+        connectors=[
+            ConnectorHardware(
+                number=connector.number,
+                vehicle_line=can[connector.settings.vehicle_bus],
+                outputs=ConnectorOutputs(
+                    {name: wire for name, wire in wired[connector.number].items() if name not in joining}
+                ),
+                groups=[_group(group, can) for group in connector.groups],
+            )
+            for connector in site.connectors
+        ],
         routes=names.routes,
         gpio_lines=pins,
-    )
-
-
-def _connector(
-    connector: ConnectorOfSite, boards: Mapping[str, OutputBoard], names: Names, can: Mapping[str, CanLine]
-) -> ConnectorHardware:
-    wiring = connector.wiring
-    outputs = {} if wiring is None else wiring.outputs
-    return ConnectorHardware(
-        number=connector.number,
-        vehicle_line=can[connector.settings.vehicle_bus],
-        outputs=ConnectorOutputs(
-            {
-                name: (
-                    boards[connector.boards[wire.board].settings.name],
-                    names.output(connector.number, name),
-                )
-                for name, wire in outputs.items()
-            }
+        allocation=ConnectorOutputs(
+            {name: wire for outputs in wired.values() for name, wire in outputs.items() if name in joining}
         ),
-        groups=[_group(group, can) for group in connector.groups],
     )
+
+
+def _outputs(
+    connector: ConnectorOfSite, boards: Mapping[str, OutputBoard], names: Names
+) -> dict[str, tuple[OutputBoard, str]]:
+    """Board of each output in the wiring of a connector, and the name of the output there."""
+    outputs = {} if connector.wiring is None else connector.wiring.outputs
+    return {
+        name: (boards[connector.boards[wire.board].settings.name], names.output(connector.number, name))
+        for name, wire in outputs.items()
+    }
 
 
 def _group(group: GroupOfSite, can: Mapping[str, CanLine]) -> GroupHardware:

@@ -89,12 +89,11 @@ def wires_on(site: Site, board: BoardOfSite, names: Names) -> tuple[Wires, list[
         for role, there in connector.boards.items():
             if there is not board:
                 continue
-            wires = wires_of(connector.wiring, role, board.model)
-            outputs = {names.output(connector.number, name): wire for name, wire in wires.outputs.items()}
-            held += [names.output(connector.number, LOCK)] if LOCK in wires.outputs else []
+            number, wires = connector.number, wires_of(connector.wiring, role, board.model)
+            held += [names.output(number, LOCK)] if LOCK in wires.outputs else []
             all_wires = Wires(
-                {**all_wires.outputs, **outputs},
-                {**all_wires.inputs, **{names.of(connector.number, name): wire for name, wire in wires.inputs.items()}},
-                {**all_wires.analog, **{names.of(connector.number, name): wire for name, wire in wires.analog.items()}},
+                {**all_wires.outputs, **{names.output(number, name): wire for name, wire in wires.outputs.items()}},
+                {**all_wires.inputs, **{names.contact(number, name): wire for name, wire in wires.inputs.items()}},
+                {**all_wires.analog, **{names.of(number, name): wire for name, wire in wires.analog.items()}},
             )
     return all_wires, held

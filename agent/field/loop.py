@@ -1,90 +1,130 @@
-"""The loop of a pile that charges: what the base loop leaves open, with relay board and power stage."""
+"""The loop of a pile that charges: the base loop with relay boards, power stages and power sharing."""
 
 import selectors
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from agent.control.chassis.commands import CommandInput
 from agent.control.dc.core import ControlCore, Outputs
-from agent.control.dc.parameters import ControlParameters
-from agent.control.safety.gate import OFF
-from agent.field.assembly import LOCK, Hardware
-from agent.field.base_loop import BaseLoop
+from agent.control.pile import PileOutputs
+from agent.control.power.parameters import PowerParameters
+from agent.field.assembly import LOCK, ConnectorHardware, Hardware
+from agent.field.base_loop import BaseLoop, Pace
 from agent.field.can_lines import CanLine
+from agent.field.groups import GroupLines, GroupSide
 from agent.field.lines import Line
 from agent.field.server import FieldServer
-from agent.field.status import snapshot
+from agent.field.status import connector_status, pile_status
+from agent.field.vehicle_side import VehicleSide
+from agent.vocabulary import reasons
 from drivers.can.frame import CanFrame
+from drivers.reading import Reading
+
+if TYPE_CHECKING:
+    from agent.field.power_side import PowerSide
+
+_LAST_WRITES_S = 0.5
+"""Own: the longest time for the last writes before the ports are closed."""
 
 
 class FieldLoop(BaseLoop[ControlCore]):
-    """Joins the control core with the hardware and the local socket."""
+    """Joins the control cores, by connector, with the hardware and the local socket."""
 
     def __init__(
         self,
-        core: ControlCore,
-        parameters: ControlParameters,
+        cores: Mapping[int, ControlCore],
         hardware: Hardware,
+        power: PowerParameters,
         server: FieldServer,
         selector: selectors.BaseSelector,
         *,
-        cycle_s: float,
-        readings_interval_s: float,
-        readings_idle_interval_s: float,
+        pace: Pace,
     ) -> None:
-        (connector,) = hardware.connectors
-        (group,) = connector.groups
-        lines: list[Line] = [*hardware.modbus_lines, *hardware.gpio_lines, *hardware.can_lines]
+        self.hardware = hardware
+        self._power_parameters = power
+        self._power: PowerSide | None = None
+        feedback = dict.fromkeys((row.feedback for row in power.contactors), self._take_feedback)
         super().__init__(
-            core,
-            parameters.boot_id,
-            parameters.connector,
-            lines,
-            connector.vehicle_line,
+            cores,
+            next(iter(cores.values())).parameters.boot_id,
+            [*hardware.modbus_lines, *hardware.gpio_lines, *hardware.can_lines],
+            {connector.number: connector.vehicle_line for connector in hardware.connectors},
             server,
             selector,
-            cycle_s=cycle_s,
-            readings_interval_s=readings_interval_s,
-            readings_idle_interval_s=readings_idle_interval_s,
+            pace=pace,
+            routes=hardware.routes,
+            elsewhere={**feedback, "active_power_w": self._take_incomer},
         )
-        self.hardware = hardware
-        self._outputs = connector.outputs
-        self._can_line = connector.vehicle_line
-        self._module_line, self._stage = group.line, group.stage
-        self._set_point = OFF
-        self._relays: dict[str, bool] = {}
+        self._ends = {connector.number: _End(connector) for connector in hardware.connectors}
+        self._groups = GroupLines(
+            [GroupSide(group) for connector in hardware.connectors for group in connector.groups], self._write_can
+        )
+        self._allocation: dict[str, bool] = {}
+        self._switched = False
+        """A group has been switched on or off and is to know it at once."""
+        if power.shared:
+            self._power = self._begin_sharing(time.monotonic())
+
+    def _begin_sharing(self, now_s: float) -> "PowerSide":
+        from agent.field.power_side import PowerSide
+
+        return PowerSide(self._power_parameters, self.cores, self._groups.groups, now_s)
 
     def close(self) -> None:
         """Outputs off as far as the wires let us, then everything closed."""
         now_s = time.monotonic()
-        self._outputs.all_off(now_s, keep=(LOCK,))
-        self._stage.set_point(0.0, 0.0, False)
-        deadline_s = now_s + 0.5
-        while now_s < deadline_s and any(not line.master.idle for line in self.hardware.modbus_lines if line.is_open):
-            self._run_power_stage(now_s)
+        for end in self._ends.values():
+            end.outputs.all_off(now_s, keep=(LOCK,))
+        self.hardware.allocation.all_off(now_s)
+        for group in self._groups.groups:
+            group.order(0.0, 0.0, False)
+        deadline_s = now_s + _LAST_WRITES_S
+        waiting = True
+        while waiting and now_s < deadline_s:
+            self._groups.run(now_s)
             self._run_lines(now_s, force=True)
-            for key, events in self._selector.select(0.005):
-                self._on_ready(key.data, events)
+            waiting = any(not line.master.idle for line in self.hardware.modbus_lines if line.is_open)
+            if waiting:
+                for key, events in self._selector.select(0.005):
+                    self._on_ready(key.data, events)
             now_s = time.monotonic()
         super().close()
 
-    def _step(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
-        self._apply(self.core.evaluate(now_s, wall_ms, wall_quality), now_s)
-        self._next_reply_s = self.core.reply_due_s()
+    # What comes in.
 
-    def _reply(self, now_s: float) -> None:
-        """Let out what the vehicle waits for; what it said may ask for an evaluation at once."""
-        frames = self.core.replies(now_s)
-        if frames:
-            self._write_can(self._can_line, frames, now_s)
-        self._next_reply_s = self.core.reply_due_s()
-        self._edge = self._edge or self.core.wants_evaluation
+    def _take_feedback(self, name: str, reading: Reading) -> None:
+        if self._power is not None:
+            self._power.take_feedback(name, reading)
+
+    def _take_incomer(self, name: str, reading: Reading) -> None:
+        if self._power is not None:
+            self._power.take_incomer(reading)
+        next(iter(self.cores.values())).on_reading(name, reading)
+
+    def _take_for_the_pile(self, command: CommandInput) -> bool:
+        now_s = time.monotonic()
+        if command.name == reasons.LIMIT:
+            if self._power is None:
+                self._power = self._begin_sharing(now_s)
+            wall_ms, wall_quality = self._clock.read(now_s)
+            refusal = self._power.limit(command, now_s, wall_ms, wall_quality)
+            # Kept, recorded and answered by the first connector, as there is no core of the pile.
+            first = next(iter(self.cores.values()))
+            first.chassis.decide(command, reasons.REJECTED if refusal else reasons.ACCEPTED, refusal)
+            return True
+        if command.name == reasons.RESET and command.origin == reasons.ORIGIN_LOCAL and self._power is not None:
+            self._power.reset(now_s)
+        return False
 
     def _report_buses(self) -> None:
         super()._report_buses()
-        self.core.on_module_bus_state(self._module_line.bus_state)
+        for connector in self.hardware.connectors:
+            if connector.groups:
+                self.cores[connector.number].on_module_bus_state(connector.groups[0].line.bus_state)
 
     def _run_devices(self, now_s: float) -> None:
-        self._run_power_stage(now_s)
+        self._groups.run(now_s)
         self._run_lines(now_s)
 
     def _read_line(self, line: Line, now_s: float) -> int:
@@ -93,40 +133,75 @@ class FieldLoop(BaseLoop[ControlCore]):
         frames = line.read(now_s)
         if not frames:
             return 0
-        if line is self._module_line:
+        for group in self._groups.on_line(line):
+            self._take_modules(group, frames, now_s)
+        side = self._side_of.get(id(line))
+        if side is not None:
+            core = self.cores[side.number]
             for frame in frames:
-                self._stage.receive(frame)
-            for name, reading in self._stage.readings(now_s):
-                self._deliver(name, reading)
-        if line is self._can_line:
-            for frame in frames:
-                self.core.on_frame(frame, now_s)
-            self._next_reply_s = now_s
-            self._vehicle_was_read(now_s)
+                core.on_frame(frame, now_s)
+            side.next_reply_s = now_s
+            self._vehicle_was_read(side, now_s)
         return len(frames)
 
-    def _apply(self, outputs: Outputs, now_s: float) -> None:
-        if outputs.relays != self._relays:
-            for name, on in outputs.relays.items():
-                self._outputs.set_output(name, on, now_s)
-            self._relays = outputs.relays
-            self._run_lines(now_s, force=True)
-        set_point = outputs.set_point
-        self._stage.set_point(set_point.voltage_v, set_point.current_a, set_point.on)
-        if set_point.on is not self._set_point.on:
-            self._run_power_stage(now_s)
-        self._set_point = set_point
-        if outputs.frames:
-            self._write_can(self._can_line, outputs.frames, now_s)
-        self._hand_over(outputs.records, outputs.replies)
+    def _take_modules(self, group: GroupSide, frames: list[CanFrame], now_s: float) -> None:
+        found = group.take(frames, now_s)
+        if self._power is None:
+            for name, reading in found:
+                self._deliver(name, reading)
+        elif found:
+            for connector, readings in self._power.readings(group, now_s):
+                for name, reading in readings:
+                    self._delivery.take(connector, name, reading)
 
-    def _run_power_stage(self, now_s: float) -> None:
-        stage = self._stage
-        if now_s >= self._line_due_s.get("", 0.0):
-            frames = stage.poll(now_s)
-            if frames:
-                self._write_can(self._module_line, frames, now_s)
-            self._line_due_s[""] = max(now_s + 0.002, stage.next_due(now_s))
+    # What goes out.
+
+    def _reply(self, side: VehicleSide, now_s: float) -> None:
+        """Let out what the vehicle waits for; what it said may ask for an evaluation at once."""
+        core = self.cores[side.number]
+        frames = core.replies(now_s)
+        if frames:
+            self._write_can(self._ends[side.number].line, frames, now_s)
+        side.next_reply_s = core.reply_due_s()
+        self._edge = self._edge or core.wants_evaluation
+
+    def _apply(self, outputs: PileOutputs, now_s: float) -> None:
+        by_connector: Mapping[int, Outputs] = outputs.by_connector
+        changed = False
+        for number, each in by_connector.items():
+            changed = self._ends[number].set_relays(each.relays, now_s) or changed
+        if changed:
+            self._run_lines(now_s, force=True)
+        if self._power is None:
+            (alone,) = by_connector.values()
+            order = alone.set_point
+            self._order(self._groups.groups[0], order.voltage_v, order.current_a, order.on)
+        else:
+            self._share_power(self._power, by_connector, now_s)
+        if self._switched:
+            self._switched = False
+            self._groups.run(now_s)
+        for number, each in by_connector.items():
+            if each.frames:
+                self._write_can(self._ends[number].line, each.frames, now_s)
+        super()._apply(outputs, now_s)
+        for side in self._sides:
+            side.next_reply_s = self.cores[side.number].reply_due_s()
+
+    def _share_power(self, power: "PowerSide", by_connector: Mapping[int, Outputs], now_s: float) -> None:
+        """Shares for the next evaluation, set points of the groups, allocation contactors."""
+        shared = power.step(now_s, {number: each.set_point for number, each in by_connector.items()})
+        if shared.relays != self._allocation:
+            for name, on in shared.relays.items():
+                self.hardware.allocation.set_output(name, on, now_s)
+            self._allocation = dict(shared.relays)
+            self._run_lines(now_s, force=True)
+        for group in self._groups.groups:
+            wanted = shared.set_points[group.id]
+            self._order(group, wanted.voltage_v, wanted.current_a, wanted.on)
+
+    def _order(self, group: GroupSide, voltage_v: float, current_a: float, on: bool) -> None:
+        self._switched = group.order(voltage_v, current_a, on) or self._switched
 
     def _write_can(self, line: CanLine, frames: list[CanFrame], now_s: float) -> None:
         line.write(frames, now_s)
@@ -134,11 +209,42 @@ class FieldLoop(BaseLoop[ControlCore]):
             self._forget(line)
 
     def status(self, now_s: float) -> dict[str, Any]:
-        """The whole status snapshot."""
+        """See BaseLoop."""
+        first = next(iter(self.cores.values()))
+        power = {} if self._power is None else {"power": self._power.status()}
         return {
-            **snapshot(self.core, now_s, self.uptime_s(now_s)),
-            "outputs": self._relays,
+            **pile_status(first.parameters),
             **super().status(now_s),
-            "modules": {str(address): entry for address, entry in self._stage.status().items()},
-            "vehicle_protocol": self.core.point.charger.status(),
+            **power,
+            "connectors": [
+                {**connector_status(core, now_s), **self._ends[number].status()} for number, core in self.cores.items()
+            ],
+        }
+
+
+class _End:
+    """Outputs, line and groups of one connector."""
+
+    def __init__(self, connector: ConnectorHardware) -> None:
+        self.line = connector.vehicle_line
+        self.outputs = connector.outputs
+        self.groups = connector.groups
+        self.relays: dict[str, bool] = {}
+
+    def set_relays(self, relays: dict[str, bool], now_s: float) -> bool:
+        """Command what has changed. Returns whether anything has."""
+        if relays == self.relays:
+            return False
+        for name, on in relays.items():
+            self.outputs.set_output(name, on, now_s)
+        self.relays = relays
+        return True
+
+    def status(self) -> dict[str, Any]:
+        """Outputs and the modules at home here."""
+        return {
+            "outputs": self.relays,
+            "modules": {
+                str(address): entry for group in self.groups for address, entry in group.stage.status().items()
+            },
         }

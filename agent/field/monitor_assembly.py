@@ -1,8 +1,7 @@
 """Builds parameters, lines and loop of a pile that only listens. Only loaded in that role."""
 
 import selectors
-import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agent.control.listener.core import MonitorCore
@@ -13,6 +12,7 @@ from agent.settings.site import ConnectorOfSite, Site
 if TYPE_CHECKING:
     from agent.field.lines import PolledLine
     from agent.field.monitor_loop import MonitorLoop
+    from agent.field.outputs import Names
 
 
 def monitor_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str, version: str) -> MonitorParameters:
@@ -42,46 +42,40 @@ def monitor_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str, 
     )
 
 
-def build_monitor_loop(
-    site: Site,
-    connector: ConnectorOfSite,
-    parameters: MonitorParameters,
-    core: MonitorCore,
-    selector: selectors.BaseSelector,
-) -> "MonitorLoop":
-    """Load the drivers and join everything."""
+def build_monitor_loop(site: Site, cores: Mapping[int, MonitorCore], selector: selectors.BaseSelector) -> "MonitorLoop":
+    """Load the drivers and join everything; ``cores`` by connector."""
     from agent.field.listening import ListeningLine
     from agent.field.monitor_loop import MonitorLoop
-    from agent.field.server import FieldServer
-    from agent.link.messages import SOCKET_NAME, Hello
+    from agent.field.outputs import Names
+    from agent.field.serving import pace_of, serve
 
-    settings = site.settings
-    bus = next(bus for bus in settings.bus.can if bus.name == connector.settings.vehicle_bus)
-    hello = Hello(parameters.boot_id, settings.pile.id, parameters.version, time.time_ns() // 1_000_000)
+    names = Names(several=len(site.connectors) > 1)
+    buses = {bus.name: bus for bus in site.settings.bus.can}
+    vehicle = {connector.number: buses[connector.settings.vehicle_bus] for connector in site.connectors}
+    first = next(iter(cores.values())).parameters
     return MonitorLoop(
-        core,
-        parameters,
-        build_read_lines(site),
-        ListeningLine(bus.name, bus.interface, bus.channel, bus.bitrate_bps),
-        FieldServer(Path(settings.paths.runtime) / SOCKET_NAME, selector, hello),
+        cores,
+        build_read_lines(site, names),
+        {
+            number: ListeningLine(bus.name, bus.interface, bus.channel, bus.bitrate_bps)
+            for number, bus in vehicle.items()
+        },
+        names.routes,
+        serve(site, first.boot_id, first.version, selector),
         selector,
-        cycle_s=settings.control.cycle_ms / 1000.0,
-        readings_interval_s=settings.record.readings_interval_s,
-        readings_idle_interval_s=settings.record.readings_idle_interval_s,
+        pace=pace_of(site),
     )
 
 
-def build_read_lines(site: Site) -> "list[PolledLine]":
+def build_read_lines(site: Site, names: "Names") -> "list[PolledLine]":
     """The lines on which something of ours hangs, with devices that only read. Nothing is opened yet."""
     from agent.field.devices import build_boards, build_modbus_lines, connector_devices
-    from agent.field.outputs import Names
 
-    names = Names(several=len(site.connectors) > 1)
-    boards, pins, outputs = build_boards(site, names)
+    on_bus, pins, outputs = build_boards(site, names)
     if outputs:
         # The check of the site file refuses it before; nothing may be switched here all the same.
         raise ValueError("a pile that only listens has no outputs")
-    on_bus = [device for connector in site.connectors for device in connector_devices(connector)]
-    on_bus += boards
+    for connector in site.connectors:
+        on_bus += [(bus, names.device(connector.number, device)) for bus, device in connector_devices(connector)]
     # A line on which nothing of ours hangs is not touched.
     return [*(line for line in build_modbus_lines(site, on_bus) if line.devices), *pins]

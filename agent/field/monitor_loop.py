@@ -1,69 +1,67 @@
-"""The loop of a pile that only listens: lines that are read, a core that follows, and nothing that could drive."""
+"""The loop of a pile that only listens: lines that are read, cores that follow, and nothing that could drive."""
 
 import selectors
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.control.listener.core import MonitorCore
-from agent.control.listener.parameters import MonitorParameters
-from agent.field.base_loop import BaseLoop
+from agent.field.base_loop import BaseLoop, Pace
 from agent.field.lines import Line, PolledLine
 from agent.field.listening import ListeningLine
-from agent.field.monitor_status import snapshot
+from agent.field.monitor_status import connector_status, pile_status
 from agent.field.server import FieldServer
 from drivers.can.listening import Acknowledging
 
 
 class MonitorLoop(BaseLoop[MonitorCore]):
-    """Joins the monitor with its lines and the local socket."""
+    """Joins the listeners, by connector, with their lines and the local socket."""
 
     def __init__(
         self,
-        core: MonitorCore,
-        parameters: MonitorParameters,
+        cores: Mapping[int, MonitorCore],
         polled_lines: Sequence[PolledLine],
-        vehicle_line: ListeningLine,
+        vehicle_lines: Mapping[int, ListeningLine],
+        routes: Mapping[str, tuple[int, str]],
         server: FieldServer,
         selector: selectors.BaseSelector,
         *,
-        cycle_s: float,
-        readings_interval_s: float,
-        readings_idle_interval_s: float,
+        pace: Pace,
     ) -> None:
         super().__init__(
-            core,
-            parameters.boot_id,
-            parameters.connector,
-            [*polled_lines, vehicle_line],
-            vehicle_line,
+            cores,
+            next(iter(cores.values())).parameters.boot_id,
+            [*polled_lines, *vehicle_lines.values()],
+            vehicle_lines,
             server,
             selector,
-            cycle_s=cycle_s,
-            readings_interval_s=readings_interval_s,
-            readings_idle_interval_s=readings_idle_interval_s,
+            pace=pace,
+            routes=routes,
         )
-        self._listening = vehicle_line
+        self._listening = dict(vehicle_lines)
 
     def open_lines(self) -> None:
-        """See BaseLoop; what the kernel says about the interface is known once it is open."""
+        """See BaseLoop; what the kernel says about an interface is known once it is open."""
         super().open_lines()
-        self.core.on_acknowledging(self._listening.acknowledging is Acknowledging.YES)
-
-    def _step(self, now_s: float, wall_ms: int, wall_quality: str) -> None:
-        outputs = self.core.evaluate(now_s, wall_ms, wall_quality)
-        self._hand_over(outputs.records, outputs.replies)
+        for number, line in self._listening.items():
+            self.cores[number].on_acknowledging(line.acknowledging is Acknowledging.YES)
 
     def _read_line(self, line: Line, now_s: float) -> int:
         # Nothing has to be answered, so a frame waits for the next cycle to be judged.
-        if line is not self._listening:
+        side = self._side_of.get(id(line))
+        if side is None or not isinstance(line, ListeningLine):
             return 0
-        frames = self._listening.read(now_s)
+        frames = line.read(now_s)
+        core = self.cores[side.number]
         for frame in frames:
-            self.core.on_frame(frame, now_s)
+            core.on_frame(frame, now_s)
         if frames:
-            self._vehicle_was_read(now_s)
+            self._vehicle_was_read(side, now_s)
         return len(frames)
 
     def status(self, now_s: float) -> dict[str, Any]:
-        """The whole status snapshot."""
-        return {**snapshot(self.core, now_s, self.uptime_s(now_s)), **super().status(now_s)}
+        """See BaseLoop."""
+        return {
+            **pile_status(next(iter(self.cores.values())).parameters),
+            **super().status(now_s),
+            "connectors": [connector_status(core, now_s) for core in self.cores.values()],
+        }

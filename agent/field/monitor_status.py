@@ -3,27 +3,32 @@
 from typing import Any
 
 from agent.control.listener.core import MonitorCore
+from agent.control.listener.parameters import MonitorParameters
 from agent.control.listener.recording import vehicle_values
 from agent.vocabulary import reasons, states
 
 
-def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]:
-    """What the core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
+def pile_status(parameters: MonitorParameters) -> dict[str, Any]:
+    """Who this is. ``parameters`` are those of any connector."""
+    return {
+        "pile_id": parameters.pile_id,
+        "boot_id": parameters.boot_id,
+        "version": parameters.version,
+        "role": states.ROLE_LISTENER,
+    }
+
+
+def connector_status(core: MonitorCore, now_s: float) -> dict[str, Any]:
+    """What a core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
     session, point = core.session, core.point
     bill = None if session is None or session.billing is None else session.billing.bill()
     return {
-        "pile_id": core.parameters.pile_id,
-        "boot_id": core.parameters.boot_id,
-        "version": core.parameters.version,
         "connector": core.parameters.connector,
-        "role": states.ROLE_LISTENER,
-        "uptime_s": round(uptime_s, 1),
         "state": core.state,
         "state_since_s": round(now_s - point.state_since_s, 2),
         "stage": point.observer.stage.value,
         "session": None if session is None else session.id,
         "stop_reason": None if session is None else session.stop_reason,
-        "shutting_down": core.chassis.shutting_down,
         "faults": [
             {
                 "id": item.fault.id,
@@ -46,9 +51,4 @@ def snapshot(core: MonitorCore, now_s: float, uptime_s: float) -> dict[str, Any]
         "duration_s": None if session is None else session.duration_s(now_s),
         "rate": None if session is None or session.billing is None else session.billing.rate,
         "violations": 0 if session is None else session.observed.violations,
-        "records": {
-            "last_number": core.backlog.last_number,
-            "acknowledged": core.backlog.acknowledged,
-            "backlog": core.backlog.last_number - core.backlog.acknowledged,
-        },
     }

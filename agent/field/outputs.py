@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from agent.settings.catalogue import PILE_INPUTS
+from agent.settings.catalogue import OPTIONAL_OUTPUTS, PILE_INPUTS
 from drivers.line.device import Device
 from drivers.line.exchange import Address, LineRequest, Result
 from drivers.line.owner import DeviceTiming
@@ -42,6 +42,7 @@ class Names:
     def __init__(self, *, several: bool) -> None:
         self._several = several
         self.routes: dict[str, tuple[int, str]] = {}
+        self._wired_at: dict[str, int] = {}
 
     def of(self, connector: int, name: str) -> str:
         """The name on the way of a signal of a connector (or of ``PILE``)."""
@@ -49,6 +50,16 @@ class Names:
         sent = f"{owner}/{name}" if self._several else name
         self.routes[sent] = (owner, name)
         return sent
+
+    def contact(self, connector: int, name: str) -> str:
+        """The name on the way of a contact in the wiring of a connector; one of the pile may be in several wirings."""
+        sent = self.of(connector, name)
+        first = self._wired_at.setdefault(sent, connector)
+        if first == connector:
+            return sent
+        again = f"{sent}@{connector}"
+        self.routes[again] = self.routes[sent]
+        return again
 
     def output(self, connector: int, name: str) -> str:
         """The name of an output on its board, which several connectors may share."""
@@ -124,7 +135,12 @@ class ConnectorOutputs:
         }
 
     def set_output(self, name: str, on: bool, now_s: float) -> None:
-        """Command an output. Raises KeyError if there is none of that name."""
+        """Command an output; one that a wiring may leave out and does is passed over.
+
+        Raises KeyError if there is none of that name.
+        """
+        if name in OPTIONAL_OUTPUTS and name not in self._wires:
+            return
         board, there = self._wires[name]
         board.set_output(there, on, now_s)
 

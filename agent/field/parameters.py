@@ -83,7 +83,8 @@ def connector_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str
         register_form=connector.register_form or RegisterForm(),
         verification_due_day=None if due is None else due.toordinal(),
         refuse_after_verification_due=meter is not None and meter.refuse_after_verification_due,
-        power_quality=_power_quality(site),
+        # One connector keeps what the whole pile has at its grid side.
+        power_quality=_power_quality(site) if connector.number == site.connectors[0].number else None,
         recorder_lost_stop_s=_least(threshold_of(faults, "recorder_lost"), limits.recorder_lost_stop_s),
         start_time_limit_s=limits.start_time_limit_s,
         telemetry_interval_s=float(settings.record.telemetry_interval_s),

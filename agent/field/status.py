@@ -1,29 +1,36 @@
-"""The status snapshot of the field process, for people and for tests."""
+"""The status snapshot of a pile that charges, for people and for tests: its pile part, and that of a connector."""
 
 from typing import Any
 
 from agent.control.dc.core import ControlCore
 from agent.control.dc.machine import START_FROM_STATES
+from agent.control.dc.parameters import ControlParameters
 from agent.control.dc.vehicle import vehicle_values
+from agent.vocabulary import states
 
 
-def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]:
-    """What the core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
+def pile_status(parameters: ControlParameters) -> dict[str, Any]:
+    """Who this is. ``parameters`` are those of any connector."""
+    return {
+        "pile_id": parameters.pile_id,
+        "boot_id": parameters.boot_id,
+        "version": parameters.version,
+        "role": states.ROLE_CHARGER,
+    }
+
+
+def connector_status(core: ControlCore, now_s: float) -> dict[str, Any]:
+    """What a core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
     session = core.session
-    point, chassis = core.point, core.chassis
+    point = core.point
     bill = session.billing.bill() if session is not None else None
     return {
-        "pile_id": core.parameters.pile_id,
-        "boot_id": core.parameters.boot_id,
-        "version": core.parameters.version,
         "connector": core.parameters.connector,
-        "uptime_s": round(uptime_s, 1),
         "state": core.state,
         "state_since_s": round(now_s - point.memory.entered_at_s, 2),
-        "stage": point.memory.sub_step,
+        "sub_step": point.memory.sub_step,
         "session": None if session is None else session.id,
         "stop_reason": None if session is None else session.stop_reason,
-        "shutting_down": chassis.shutting_down,
         "faults": [
             {
                 "id": item.fault.id,
@@ -55,9 +62,5 @@ def snapshot(core: ControlCore, now_s: float, uptime_s: float) -> dict[str, Any]
         "amount_e4": None if bill is None else bill.amount_e4,
         "duration_s": None if session is None else session.duration_s(now_s),
         "rate": None if session is None else session.billing.rate,
-        "records": {
-            "last_number": core.backlog.last_number,
-            "acknowledged": core.backlog.acknowledged,
-            "backlog": core.backlog.last_number - core.backlog.acknowledged,
-        },
+        "vehicle_protocol": point.charger.status(),
     }

@@ -1,4 +1,4 @@
-"""What the two processes say to each other, and what the command line says to the field process.
+"""Messages between the two processes, and from the command line to the field process.
 
 The field process listens on a local stream socket. Each message is a MessagePack map with a
 ``type`` tag, preceded by its length as four bytes, high byte first.

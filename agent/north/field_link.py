@@ -111,7 +111,7 @@ class FieldLink:
         except BlockingIOError:
             pass
         except OSError:
-            # The peer is gone, but what it said last may still wait here: reading finds the end, after the records.
+            # The peer is gone, but what it sent last may still wait here: reading finds the end, after the records.
             self._outgoing.clear()
         if len(self._outgoing) > _OUTGOING_LIMIT_BYTES:
             self.close(now_s, "the field process does not read")

@@ -59,7 +59,7 @@ class Orphans:
         self._registers.clear()
 
     def close(self, ledger: Ledger, now_s: float) -> list[Closed]:
-        """The ends of those sessions whose meter has answered or has had its time. Raises LedgerError."""
+        """The ends of those sessions of which the meter has answered or has had its time. Raises LedgerError."""
         late = now_s - self._since_s >= REGISTER_WAIT_S
         due = [item for item in self._open if late or item.connector in self._registers]
         closed = [Closed(item, self._end(ledger, item)) for item in due]

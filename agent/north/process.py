@@ -1,6 +1,6 @@
 """The north process: record, readings, uplink. One loop, one thread (plus one while a connection is being made).
 
-It never ends because somebody else is away: without the field process it waits, without the broker it keeps.
+It runs on without its peers: without the field process it waits, without the broker it keeps the records.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ def machine_boot_id() -> str:
 
 def connectors_of(settings: Settings) -> dict[int, str]:
     """Role of each connector by number."""
-    # The word on the wire is the one that platforms know; the site file says listener.
+    # The word on the wire is the one that platforms know; the site file has listener.
     words = {"charger": ROLE_CHARGER, "listener": ROLE_LISTENER}
     return {each.number: words[each.kind] for each in settings.connector}
 
@@ -93,7 +93,7 @@ class NorthProcess:
             self._waker.send(b"x")
 
     def run(self) -> None:
-        """Work until ``request_stop``; then write what has arrived and close everything in order."""
+        """Work until ``request_stop``; then write what has arrived and close everything."""
         self._turn()
         self._notifier.notify("READY=1")
         while not self._stopping:
@@ -197,7 +197,7 @@ class NorthProcess:
         ok, reason = recorder.ok, recorder.reason
         free_bytes = self._free_bytes()
         if ok and free_bytes < self._settings.record.minimum_free_mb << 20 and not self._session_runs():
-            # A session that runs may end in order; none begins that might not be kept.
+            # A session that runs may end normally; none begins that might not be kept.
             ok, reason = False, f"disk nearly full, {free_bytes >> 20} MB left"
         uplink = self._uplink
         state = "off" if not self._settings.uplink.enabled else "offline: the record is not open"
@@ -306,7 +306,7 @@ class NorthProcess:
     # The end.
 
     def _end(self) -> None:
-        """Take in what has arrived, write it, say so, give the uplink a moment, close."""
+        """Take in what has arrived, write it, acknowledge it, give the uplink a moment, close."""
         now_s = time.monotonic()
         self._receive(now_s)
         self._record(now_s, time.time_ns() // 1_000_000)
@@ -330,7 +330,7 @@ class NorthProcess:
 
 
 def run_north(settings: Settings, *, version: str = "0") -> int:
-    """Run the north process until SIGTERM or SIGINT. Returns the exit code: 0, it ended in order."""
+    """Run the north process until SIGTERM or SIGINT. Returns the exit code: 0, it ended normally."""
     process = NorthProcess(settings, version=version)
 
     def stop(_: int, __: object) -> None:

@@ -1,4 +1,4 @@
-"""Takes records from the field process into the ledger, in order, and closes sessions that were left open.
+"""Takes records from the field process into the ledger, in sequence, and closes sessions that were left open.
 
 No socket and no clock: messages and the time come in, messages to send come out.
 """
@@ -36,12 +36,12 @@ class Recorder:
     ) -> None:
         self.ledger: Ledger | None = None
         self.replaced = False
-        """The ledger was opened anew since this was last set to False: numbers may have moved."""
+        """The ledger was opened again since this was last set to False: numbers may have moved."""
         self.session_ended = False
         """A session has ended since this was last set to False."""
         self.reason = "the record is not open yet"
         self.resend_needed = False
-        """The field process has to send its records again (attach anew)."""
+        """The field process has to send its records again (attach again)."""
         self.clock_quality: str = states.CLOCK_UNSET
         self.meters: dict[int, MeterInLedger] = {}
         """By connector: what the ledger knows of its meter."""
@@ -261,8 +261,8 @@ class Recorder:
             if message.number > known + 1:
                 if not self._fresh_link:
                     return batch, True
-                # The oldest record that the field process still holds: what lies before it was acknowledged
-                # once and is gone from here (a ledger that was damaged). Said aloud, then work goes on.
+                # The oldest record that the field process still holds: what is before it was acknowledged
+                # once and is gone from here (a ledger that was damaged). Logged, then work goes on.
                 missing: RecordsMissing = {
                     "event": events.RECORDS_MISSING,
                     "boot_id": message.boot_id,
@@ -315,7 +315,7 @@ class Recorder:
         self._add_own(kinds.SESSION_SIGNED, body, session=record.session, connector=record.connector)
 
     def fail(self, error: LedgerError) -> None:
-        """Somebody else met trouble with the ledger; the next ``turn`` after a pause opens it again."""
+        """Another user of the ledger met an error; the next ``turn`` after a pause opens it again."""
         self._fail(error)
 
     def close(self) -> None:

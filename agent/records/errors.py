@@ -1,4 +1,4 @@
-"""What can go wrong with the record, told apart by what helps."""
+"""Errors of the record, one class for each remedy."""
 
 
 class LedgerError(Exception):

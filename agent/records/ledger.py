@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 FILE_NAME = "ledger.sqlite"
 _TAIL = 256
-"""Records whose chain is verified at every start."""
+"""Records of which the chain is verified at every start."""
 _COLUMNS = ", ".join(COLUMNS)
 _INSERT = f"INSERT INTO record ({_COLUMNS}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # constants
 
@@ -159,9 +159,9 @@ class Ledger(LedgerQueries):
     # Writing.
 
     def append(self, records: Sequence[Record]) -> list[LedgerEntry]:
-        """Add the records not yet known, in order, and return those added; durable on return.
+        """Add the records not yet known, in sequence, and return those added; durable on return.
 
-        A record whose number is not above the last one of its ``boot_id`` is a repetition and is left out.
+        A record with a number not above the last one of its ``boot_id`` is a repetition and is left out.
         On error nothing is added, and the same call may be made again.
         """
         entries: list[LedgerEntry] = []
@@ -334,7 +334,7 @@ def _check_tail(connection: sqlite3.Connection) -> None:
 
 
 def _last_numbers(path: Path) -> dict[str, int]:
-    """What a damaged file still tells about its last numbers; opened without writing to it."""
+    """The last numbers that a damaged file still gives; opened without writing to it."""
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:

@@ -25,7 +25,7 @@ class LedgerQueries:
         raise NotImplementedError
 
     def after(self, stream: str, seq: int, limit: int) -> list[LedgerEntry]:
-        """Up to ``limit`` records of a stream with numbers above ``seq``, in order."""
+        """Up to ``limit`` records of a stream with numbers above ``seq``, in sequence."""
         rows = self._query(f"{SELECT} WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?", stream, seq, limit)
         return [entry_of(row) for row in rows]
 
@@ -35,7 +35,7 @@ class LedgerQueries:
         return [OpenSession(*row) for row in rows]
 
     def of_session(self, session: str) -> list[LedgerEntry]:
-        """All records of a session, in order."""
+        """All records of a session, in sequence."""
         return [entry_of(row) for row in self._query(f"{SELECT} WHERE session = ? ORDER BY id", session)]
 
     def machine_boot(self, boot_id: str) -> str | None:

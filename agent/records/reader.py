@@ -102,7 +102,7 @@ class LedgerReader:
         """Everything about one session, None if there is no such session.
 
         Beside the keys of ``sessions``: ``started`` and ``ended`` (bodies, the latter with the bill), ``records``
-        (all its records in order), ``alarms`` and ``vehicle``.
+        (all its records in sequence), ``alarms`` and ``vehicle``.
         """
         rows = self._rows("SELECT * FROM session_summary WHERE session = ?", session)
         if not rows:

@@ -46,7 +46,7 @@ class Readings:
     """See the module. ``budget_bytes`` bounds the pages in use; no method but the constructor raises."""
 
     def __init__(self, folder: Path, budget_bytes: int, wall_ms: int) -> None:
-        """Open or create the file; a damaged one is moved aside (``set_aside`` tells). Raises LedgerError."""
+        """Open or create the file; a damaged one is moved aside (see ``set_aside``). Raises LedgerError."""
         self.path = folder / FILE_NAME
         self.set_aside: str | None = None
         self.dropped = 0

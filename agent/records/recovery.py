@@ -52,7 +52,7 @@ _GOOD = (Verdict.ADVANCED, Verdict.ROLLED_OVER)
 
 @dataclass(slots=True)
 class _Known:
-    """What the records of a session say besides its energy."""
+    """What the records of a session contain besides its energy."""
 
     ended_wall_ms: int
     soc_start_percent: int | None = None
@@ -232,7 +232,7 @@ def _end_without_meter(records: Sequence[Record], known: _Known, started_wall_ms
 
 
 def unreadable_end(records: Sequence[Record], *, stop_reason: str, problem: str) -> SessionEnded:
-    """The end of a session whose start record cannot be understood: closed without a bill, and saying so."""
+    """The end of a session with an unreadable start record: closed without a bill, and marked so."""
     first, last = records[0], records[-1]
     return {
         "result": reasons.SESSION_FAILED,

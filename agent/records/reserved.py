@@ -1,6 +1,6 @@
 """Sequence numbers that are never used twice, even if the ledger file is lost.
 
-A small file beside the ledger says up to which number each stream's numbers may have been given out. It is
+A small file beside the ledger holds up to which number each stream's numbers may have been given out. It is
 moved forward in blocks before the numbers are used, so it costs one write in a thousand records. A new ledger
 begins past it: consumers that drop what they have already seen never take a new record for an old one.
 """

@@ -15,7 +15,7 @@ SignalName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 class Sensors(Section, frozen=True, kw_only=True):
     """What a pile must have and what it may have: signals of the wiring, ``meter``, ``insulation_monitor``.
 
-    A signal in neither list must not be wired: the profile says what the pile is.
+    A signal in neither list must not be wired: the profile describes the pile.
     """
 
     required: list[str] = field(default_factory=list)
@@ -129,7 +129,7 @@ class Fault(Section, frozen=True, kw_only=True):
     """One row of the fault catalogue.
 
     ``level``: 1 personal safety, 2 equipment safety, 3 notice. ``action``: ``open`` opens the contactors at
-    once, ``stop`` ends the charge in order, ``inhibit`` refuses a start, ``derate`` lowers the current,
+    once, ``stop`` is a normal stop, ``inhibit`` refuses a start, ``derate`` lowers the current,
     ``log`` only records. ``clear``: ``self`` clears when the cause is gone for ``clear_s``, ``unplug`` needs
     the plug pulled as well, ``local`` needs a person at the pile who resets it.
 

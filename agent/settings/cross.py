@@ -18,7 +18,7 @@ _RATINGS = ("maximum_power_w", "maximum_voltage_v", "maximum_current_a")
 
 
 def meter_problems(tree: Tree, meter: str, meter_map: MeterMap) -> Iterator[Problem]:
-    """The meter of a DC connector (``connector[0].meter``) measures DC, over the protocol that its bus speaks."""
+    """The meter of a DC connector (``connector[0].meter``) measures DC, over the protocol of its bus."""
     place = f"{meter}.model"
     hint = Text("直流电表见 docs/meters.md", "docs/meters.md lists the DC meters")
     if meter_map.kind != "dc":
@@ -31,7 +31,7 @@ def meter_problems(tree: Tree, meter: str, meter_map: MeterMap) -> Iterator[Prob
     if at(tree, f"{meter}.number") == "":
         what = Text(
             f"缺少:{meter_map.id} 使用 DL/T 645,按表号寻址",
-            f"is missing: {meter_map.id} speaks DL/T 645 and is addressed by its number",
+            f"is missing: {meter_map.id} uses DL/T 645 and is addressed by its number",
         )
         hint = Text("填写铭牌上的 12 位表号,前面的 0 也要写", "the twelve digits printed on the meter, zeros included")
         yield Problem(f"{meter}.number", what, hint)

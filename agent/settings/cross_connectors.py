@@ -126,7 +126,7 @@ def _not_a_charger(key: str) -> tuple[Text, Text]:
         return what, Text(
             "版本由总线上的双方决定,删去此项", "the two sides on the bus decide the edition: leave it out"
         )
-    return what, Text("只监听,不控制:删去此项", "it only listens and controls nothing: leave it out")
+    return what, Text("监听不控制输出:删去此项", "a listener controls no output: leave it out")
 
 
 def _boards(tree: Tree, found: Found) -> Iterator[Problem]:
@@ -225,7 +225,7 @@ def _names(wiring: Wiring, kind: str, profile: PileProfile | None) -> Iterator[P
     for mistake in unknown_names(wiring, legal["outputs"], legal["inputs"], legal["analog"]):
         problem = problem_of(mistake, f"{file}: {mistake.place}")
         if not legal[mistake.place.partition(".")[0]]:
-            hint = Text("只监听,不控制:删去此项", "it only listens and controls nothing: leave it out")
+            hint = Text("监听不控制输出:删去此项", "a listener controls no output: leave it out")
             problem = Problem(problem.place, problem.what, hint)
         yield problem
     if kind == "charger":

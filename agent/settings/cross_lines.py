@@ -30,7 +30,7 @@ def bus_problems(tree: Tree, numbered: Collection[str] = ()) -> Iterator[Problem
 
 
 def _vehicle_buses(tree: Tree) -> Iterator[Problem]:
-    """Each vehicle has a CAN line of its own: two dialogues on one line cannot be told apart."""
+    """Each vehicle has a CAN line of its own: two dialogues on one line cannot be distinguished."""
     first: dict[str, str] = {}
     for place, entry in entries(tree, "connector"):
         bus = entry.get("vehicle_bus")

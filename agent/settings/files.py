@@ -23,7 +23,7 @@ _LINE = re.compile(r"\s*\(at (line \d+, column \d+|end of document)\)$")
 
 
 def data_folder() -> Path:
-    """Where profiles, boards, register maps, tariffs and the fault catalogue lie.
+    """Where profiles, boards, register maps, tariffs and the fault catalogue are.
 
     ``$PILE_AGENT_DATA`` if set, else what is installed with the package, else the checkout's ``config``.
     """
@@ -86,7 +86,7 @@ def _unreadable(path: Path, error: OSError) -> Problem:
 
 
 def convert(data: Any, section: type[S], path: Path, more: Sequence[Problem] = ()) -> S:
-    """``data`` as a section. Raises SettingsError with all mistakes, ``more`` among them."""
+    """``data`` as a section. Raises SettingsError with all errors, ``more`` among them."""
     walk = Walk()
     walk.value(data, type_of(section), "")
     problems = [*walk.problems, *more]
@@ -99,7 +99,7 @@ def convert(data: Any, section: type[S], path: Path, more: Sequence[Problem] = (
 
 
 def load_named(path: Path, section: type[S]) -> S:
-    """A file whose ``id`` is its name. Raises SettingsError."""
+    """A file with its name as ``id``. Raises SettingsError."""
     data = read_toml(path)
     layout = layout_problem(data) if schema_of(section) > 1 else None
     if layout is not None:
@@ -123,7 +123,7 @@ def schema_of(section: type[msgspec.Struct]) -> int:
 
 
 def layout_problem(data: Mapping[str, Any], site_file: Path | None = None) -> Problem | None:
-    """What to do with a file of an earlier or later layout; None if it is of this one, or says nothing legal.
+    """What to do with a file of an earlier or later layout; None if it is of this one, or has no legal one.
 
     ``site_file`` is the file itself if it is one; other files are converted together with the site file beside them.
     """
@@ -187,7 +187,7 @@ def load_fault_catalogue(path: Path) -> dict[str, Fault]:
     problems = []
     for index, fault in enumerate(catalogue.fault):
         if fault.id in table:
-            what = Text(f"故障 {fault.id} 出现两次", f"fault {fault.id} stands twice")
+            what = Text(f"故障 {fault.id} 出现两次", f"fault {fault.id} is there twice")
             problems.append(Problem(f"fault[{index}].id", what))
         table[fault.id] = fault
     if problems:

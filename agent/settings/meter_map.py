@@ -1,4 +1,4 @@
-"""A meter map as a person wrote it: every mistake in it, with place and nearest legal name."""
+"""A meter map as a person wrote it: every error in it, with place and nearest legal name."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from drivers.text import Text
 
 
 def load_meter_map(path: Path) -> AnyMap:
-    """The map in a file. Raises SettingsError with every mistake.
+    """The map in a file. Raises SettingsError with every error.
 
-    Wrong keys, types and ranges are told first; only without any is it judged how the parts fit together.
+    Wrong keys, types and ranges are reported first; only without any is it judged how the parts fit together.
     """
     data = read_toml(path)
     _raise(path, heading_mistakes(data))

@@ -50,5 +50,5 @@ class SupplyLimits(Section, frozen=True, kw_only=True):
 
 
 def load_supply_limits(path: Path) -> SupplyLimits:
-    """The limits in a file. Raises SettingsError with every mistake."""
+    """The limits in a file. Raises SettingsError with every error."""
     return convert(read_toml(path), SupplyLimits, path)

@@ -1,4 +1,4 @@
-"""Mistakes in a file that a person wrote: where, what, and what to do about it, in Chinese and English."""
+"""Errors in a file that a person wrote: where, what, and what to do about it, in Chinese and English."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from drivers.text import NO_TEXT, Language, Text
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. ``place`` is a dotted key (``connector.meter.address``) or a line of the file."""
+    """One error. ``place`` is a dotted key (``connector.meter.address``) or a line of the file."""
 
     place: str
     what: Text
@@ -23,7 +23,7 @@ class Problem:
 
 
 class SettingsError(Exception):
-    """A file cannot be used. ``problems`` holds every mistake that was found, at least one."""
+    """A file cannot be used. ``problems`` holds every error that was found, at least one."""
 
     def __init__(self, path: str, problems: Sequence[Problem]) -> None:
         super().__init__(f"{path}: " + " | ".join(problem.line() for problem in problems))

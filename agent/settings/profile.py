@@ -15,7 +15,7 @@ from drivers.text import Text
 
 
 def profile_problems(profile: PileProfile) -> Iterator[Problem]:
-    """What does not fit together in a profile whose values are legal one by one."""
+    """What does not fit together in a profile of which each value is legal."""
     yield from _sensors(profile)
     yield from _groups(profile)
     yield from _allocations(profile)

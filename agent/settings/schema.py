@@ -151,7 +151,7 @@ class Board(Section, frozen=True, kw_only=True):
 
 
 class ModuleGroup(Section, frozen=True, kw_only=True):
-    """Power modules that are switched together. The profile says which connector is their home."""
+    """Power modules that are switched together. The profile gives their home connector."""
 
     id: GroupId
     bus: BusName
@@ -243,8 +243,7 @@ class Limits(Section, frozen=True, kw_only=True):
     """Site limits; each may only tighten the fault catalogue's own value."""
 
     connector_temperature_stop_c: (
-        Annotated[float, Meta(ge=40, le=105, description="charge ends in order; tightens fault over_temperature")]
-        | None
+        Annotated[float, Meta(ge=40, le=105, description="normal stop; tightens fault over_temperature")] | None
     ) = None
     connector_temperature_derate_c: (
         Annotated[float, Meta(ge=30, le=105, description="current is lowered; tightens fault temperature_high")] | None

@@ -28,7 +28,7 @@ class BoardOfSite:
 
 @dataclass(frozen=True, slots=True)
 class GroupOfSite:
-    """One group of power modules: its section, and what the profile says of it."""
+    """One group of power modules: its section, and its row in the profile."""
 
     settings: ModuleGroup
     rated: Group
@@ -52,7 +52,7 @@ class ConnectorOfSite:
     meter_map: Path | None
     """Register map of the meter; ``drivers.meters.register_map`` reads it. None without a meter."""
     register_form: RegisterForm | None
-    """What that map says about the energy register."""
+    """The energy register by that map."""
     insulation_map: Path | None
     """Register map of the insulation monitor, None without one."""
     groups: tuple[GroupOfSite, ...]

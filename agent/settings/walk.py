@@ -1,4 +1,4 @@
-"""Compares what a file says with the schema and collects every mistake, where msgspec stops at the first.
+"""Compares a file with the schema and collects every error, where msgspec stops at the first.
 
 What is right comes back as a tree of plain values with the defaults filled in; what is wrong is left out of it,
 so that the checks between keys can still look at the rest.
@@ -169,7 +169,7 @@ class Walk:
                 default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
                 tree[name] = msgspec.to_builtins(default)
         for key in unknown:
-            # A missing key is the likeliest meaning of a misspelt one; then one message says both.
+            # A missing key is the likeliest meaning of a misspelt one; then one message covers both.
             hint = did_you_mean(key, missing)
             if hint.en.startswith("did you mean"):
                 missing = [name for name in missing if not hint.en.endswith(f" {name}?")]
@@ -244,7 +244,7 @@ def _has_type(given: Any, kind: Any) -> bool:
     if isinstance(kind, inspect.StrType):
         return isinstance(given, str)
     if isinstance(kind, inspect.DateType):
-        # A date and time is a date to Python, and nobody means the time.
+        # A date and time is a date to Python, and the time is never meant.
         return type(given) is date
     return False
 
@@ -277,7 +277,7 @@ def _ordered(values: Sequence[Any]) -> list[Any]:
 
 
 def _shown(value: Any) -> str:
-    """A value as it would stand in the file, shortened."""
+    """A value as it would be written in the file, shortened."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

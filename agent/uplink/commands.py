@@ -30,7 +30,7 @@ _HOSTILE = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a command: result is accepted, rejected, done or failed; the reasons say why."""
+    """The answer to a command: result is accepted, rejected, done or failed; with the reasons."""
 
     id: str
     result: str
@@ -84,7 +84,7 @@ class CommandGate:
     def take(self, payload: bytes, wall_ms: int, *, clock_set: bool) -> Order | Answer:
         """What a payload comes to at ``wall_ms`` (UTC): an order to carry out, or the answer to give at once.
 
-        ``clock_set`` says whether ``wall_ms`` can be believed at all.
+        ``clock_set`` is whether ``wall_ms`` can be believed at all.
         """
         if len(payload) > MAXIMUM_COMMAND_BYTES:
             return rejected("", reasons.TOO_LARGE)

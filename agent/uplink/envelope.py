@@ -73,7 +73,7 @@ def birth(
     unacknowledged: Mapping[str, tuple[int, int]],
     watermarks: Mapping[str, int],
 ) -> bytes:
-    """What the pile says of itself on every connection: who it is and which numbers are still to come.
+    """What the pile sends about itself on every connection: who it is and which numbers are still to come.
 
     ``connectors`` are the roles by number, at least one; the pile has the role of the first.
     """

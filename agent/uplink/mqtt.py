@@ -34,7 +34,7 @@ _SESSION_EXPIRY_S = 3600
 _WILL_DELAY_S = 30
 _HANDSHAKE_S = 15.0
 _PROVEN_S = 30.0
-"""A connection that lasts this long is a good one; only then does the back-off start anew."""
+"""A connection that lasts this long is a good one; only then does the back-off restart."""
 _MAXIMUM_INCOMING_BYTES = 65536
 _INCOMING_WINDOW = 20
 
@@ -101,7 +101,7 @@ class MqttConnection:
         return self._connected
 
     def events(self) -> list[ConnectionEvent]:
-        """What has happened since the last call, in order."""
+        """What has happened since the last call, in sequence."""
         drained = list(self._events)
         self._events.clear()
         return drained
@@ -244,7 +244,7 @@ class MqttConnection:
                 self._selector.unregister(registered)
 
     def ready(self, mask: int, now_s: float) -> None:
-        """The selector says that the socket is readable or writable."""
+        """The selector reports that the socket is readable or writable."""
         if mask & selectors.EVENT_READ:
             if isinstance(self._registered, socket.socket):
                 # Brokers mostly hold back a second small packet until the first is acknowledged by TCP, which a
@@ -287,7 +287,7 @@ class MqttConnection:
         return message_ids[0] if message_ids else None
 
     def close(self, now_s: float) -> None:
-        """Say goodbye in order: the broker does not publish the will."""
+        """Disconnect normally: the broker does not publish the will."""
         self._closing = True
         if self._client is not None and self._connected:
             self._drive(now_s, lambda client: client.disconnect())
@@ -297,7 +297,7 @@ class MqttConnection:
     # Callbacks of paho: they only note what has happened.
 
     def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
-        """What a callback raises ends in paho's hands, where it is lost: told here, and the connection given up."""
+        """What a callback raises ends in paho's hands, where it is lost: logged here, and the connection given up."""
 
         def call(*arguments: Any) -> None:
             try:

@@ -1,6 +1,6 @@
 """What to send next, and how far each stream has got: pure bookkeeping over the ledger's numbers.
 
-The outbox is the ledger itself. Here stand only, per stream, the number up to which everything was taken by the
+The outbox is the ledger itself. Here are only, per stream, the number up to which everything was taken by the
 broker (the cursor, moved without gaps), what is on its way, and what was taken ahead of the cursor.
 """
 

@@ -1,4 +1,4 @@
-"""The uplink: the record goes up in order and without gaps, commands come down. Drives outbox and connection."""
+"""The uplink: the record goes up in sequence and without gaps, commands come down. Drives outbox and connection."""
 
 import logging
 from collections import OrderedDict
@@ -60,7 +60,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who speaks: the run and version of the service, its topics, and the roles of the connectors by number."""
+    """The sender: the run and version of the service, its topics, and the roles of the connectors by number."""
 
     boot_id: str
     version: str
@@ -299,7 +299,7 @@ class Uplink:
             self._source.move_cursor(stream, watermark=seq)
 
     def stop(self, now_s: float) -> None:
-        """Say goodbye; the will is not published."""
+        """Disconnect; the will is not published."""
         if self.connection.connected:
             self.connection.publish(
                 self.topics.birth, envelope.farewell(boot_id=self._identity.boot_id, graceful=True), now_s

@@ -70,4 +70,4 @@ EVENTS: Mapping[str, Text] = MappingProxyType(
         READINGS_DAMAGED: Text("读数文件损坏,已另存", "the readings file was damaged and moved aside"),
     }
 )
-"""All events, with what they say."""
+"""All events, with their meaning."""

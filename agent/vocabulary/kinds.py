@@ -1,6 +1,6 @@
 """The kinds of records, the audits, and the streams in which records are numbered and sent.
 
-The kind tells records apart; the keys of each are the classes of ``agent.vocabulary.bodies``. What has been released
+The kind distinguishes records; the keys of each are the classes of ``agent.vocabulary.bodies``. What has been released
 keeps its name: ledgers of five years and platforms read it.
 """
 

@@ -83,7 +83,7 @@ STOP_REASONS: Mapping[str, Text] = MappingProxyType(
         STOP_TIME_LIMIT: Text("达到设定时长", "time limit reached"),
         STOP_AMOUNT_LIMIT: Text("达到设定金额", "amount limit reached"),
         STOP_SOC_LIMIT: Text("达到设定 SOC", "state of charge limit reached"),
-        STOP_SHUTDOWN: Text("程序退出,有序停机", "the agent was shut down and ended the charge normally"),
+        STOP_SHUTDOWN: Text("程序退出,正常停机", "normal stop: the agent was shut down"),
         STOP_RECORD_NOT_DURABLE: Text("启动记录未能及时写入", "the start record was not written in time"),
         STOP_PAUSE_TOO_LONG: Text("车辆暂停时间过长", "the vehicle paused for too long"),
         STOP_POWER_LOST: Text("桩断电,已按电表示数结算", "the pile lost its power; billed from the meter register"),
@@ -109,7 +109,7 @@ NORMAL_STOPS = frozenset(
         STOP_SHUTDOWN,
     }
 )
-"""Stop reasons of a charge that ended as the customer, the platform or the vehicle wished."""
+"""Stop reasons of a charge that ended as requested by customer, platform or vehicle."""
 
 LISTENER_NORMAL_STOPS = frozenset({STOP_VEHICLE, STOP_CHARGER_MANUAL, STOP_CHARGER_CONDITION})
 """The same for a charge that was only followed."""
@@ -168,7 +168,7 @@ REFUSALS: Mapping[str, Text] = MappingProxyType(
         NO_SESSION: Text("当前没有充电", "no session is running"),
         OTHER_SESSION: Text("指定的充电不是当前充电", "the session named is not the one that runs"),
         ONLY_AT_THE_PILE: Text("只能在桩上进行", "only allowed at the pile"),
-        MONITOR_ONLY: Text("本机只监听,不能控制充电机", "this agent only listens and cannot control the charger"),
+        MONITOR_ONLY: Text("本机为监听,不控制充电机", "listener: the charger cannot be controlled"),
         REGISTER_DIFFERS: Text("电表现在的示数不同", "the meter register shows another value"),
         DISPLAY_TOO_SMALL: Text("示数太小,看不出单位;至少须有", "too little energy to prove the unit; at least"),
         SERIAL_DIFFERS: Text(
@@ -225,7 +225,7 @@ def joined(reasons: Iterable[Reason]) -> str:
 
 
 _WHOLE = frozenset({BAD_ARGUMENTS, REGISTER_DIFFERS, DISPLAY_TOO_SMALL, SERIAL_DIFFERS, OLD_END_BELOW})
-"""Codes that are always alone and whose detail may hold commas."""
+"""Codes that are always alone; their detail may hold commas."""
 
 
 def parsed(text: str) -> tuple[Reason, ...]:

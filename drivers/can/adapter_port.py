@@ -1,4 +1,4 @@
-"""USB adapters whose libraries wait in their calls: two threads behind bounded queues, and a ``CanPort`` before them.
+"""USB adapters with libraries that wait in their calls: two threads behind bounded queues, a ``CanPort`` before them.
 
 The threads of one adapter are the only ones that call its library. The reader opens it, reads, and closes it at the
 end; the writer sends, because a library that waits for a frame must not hold up the next one to be sent. The loop only
@@ -245,7 +245,7 @@ class AdapterPort:
         try:
             adapter.bus.send(messages.message_of(frame), adapter.send_timeout_s)
         except Exception:
-            # A full queue and a lost adapter look alike here: the number of failures tells.
+            # A full queue and a lost adapter look alike here: the number of failures decides.
             self.counters.refused += 1
             return False
         finally:

@@ -143,7 +143,7 @@ def _open_virtual(module: ModuleType, channel: str, bitrate_bps: int, listen_onl
 
 
 _NEVER_LISTEN_ONLY = frozenset({"canalystii", "gs_usb"})
-"""Adapters whose library in python-can cannot set the listen-only mode."""
+"""Adapters for which python-can cannot set the listen-only mode."""
 
 _ADAPTERS: dict[str, tuple[str, Opener, str]] = {
     "canalystii": (

@@ -24,17 +24,17 @@ _IFLA_LINKINFO, _IFLA_INFO_KIND, _IFLA_INFO_DATA = 18, 1, 2
 _IFLA_CAN_BITTIMING, _IFLA_CAN_STATE, _IFLA_CAN_CTRLMODE, _IFLA_CAN_RESTART_MS = 1, 4, 5, 6
 _CAN_CTRLMODE_LISTENONLY = 0x02
 _STATES = (BusState.ACTIVE, BusState.WARNING, BusState.PASSIVE, BusState.OFF)
-"""enum can_state; stopped and sleeping say nothing about the bus."""
+"""enum can_state; stopped and sleeping give no state of the bus."""
 _ANSWER_BYTES = 65536
 
 
 class KernelLinkError(OSError):
-    """The kernel cannot be asked or refuses; the text says why."""
+    """The kernel cannot be asked or refuses; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelLink:
-    """What the kernel says about an interface. None: it does not say, as for a virtual interface (vcan)."""
+    """State of an interface, from the kernel. None: the kernel gives none, as for a virtual interface (vcan)."""
 
     channel: str
     is_up: bool
@@ -74,7 +74,7 @@ def request_for(index: int) -> bytes:
 
 
 def parse(channel: str, answer: bytes) -> KernelLink:
-    """What an answer says. Raises KernelLinkError if it is none or a refusal."""
+    """Content of an answer. Raises KernelLinkError if it is none or a refusal."""
     if len(answer) < _MESSAGE.size:
         raise KernelLinkError("short answer")
     length, kind, _, _, _ = _MESSAGE.unpack_from(answer)
@@ -111,7 +111,7 @@ def check_kernel_link(link: KernelLink, bitrate_bps: int) -> list[LinkFinding]:
             LinkFinding(
                 Text(
                     f"接口 {name} 的波特率为 {link.bitrate_bps} bit/s,配置文件为 {bitrate_bps} bit/s",
-                    f"the interface {name} runs at {link.bitrate_bps} bit/s, the site file says {bitrate_bps} bit/s",
+                    f"the interface {name} runs at {link.bitrate_bps} bit/s, the site file gives {bitrate_bps} bit/s",
                 ),
                 Text(
                     f"执行:ip link set {name} down;{set_up}", f"do: ip link set {name} down; {set_up}, and make it last"

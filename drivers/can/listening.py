@@ -1,4 +1,4 @@
-"""A CAN line that is only listened to: a port that has no way to send, and what the kernel says about the interface.
+"""A CAN line that is only listened to: a port that has no way to send, and the state of the interface from the kernel.
 
 Default deny: the port below refuses to send as well (``listen_only``), an adapter is opened in its listen-only mode or
 not at all, and this wrapper has no method that could reach the other one's ``send``.
@@ -23,7 +23,7 @@ class Acknowledging(Enum):
     YES = "yes"
     """It acknowledges frames, and its error flags reach the bus."""
     UNKNOWN = "unknown"
-    """The kernel does not say: a virtual interface, or no netlink."""
+    """The kernel gives none: a virtual interface, or no netlink."""
 
 
 class ListeningPort:
@@ -73,16 +73,16 @@ class ListeningPort:
 
 
 def interface_acknowledges(channel: str) -> Acknowledging:
-    """What the kernel says about a network interface; UNKNOWN when it cannot be asked."""
+    """Mode of a network interface, from the kernel; UNKNOWN when it cannot be asked."""
     from drivers.can.kernel_link import KernelLinkError, kernel_link
 
     try:
         listen_only = kernel_link(channel).listen_only
     except KernelLinkError as error:
-        _LOG.warning("%s: cannot tell whether the interface is listen-only (%s)", channel, error)
+        _LOG.warning("%s: unknown whether the interface is listen-only (%s)", channel, error)
         return Acknowledging.UNKNOWN
     if listen_only is None:
-        _LOG.warning("%s: the kernel does not say whether the interface is listen-only", channel)
+        _LOG.warning("%s: unknown whether the interface is listen-only: no answer from the kernel", channel)
         return Acknowledging.UNKNOWN
     if not listen_only:
         _LOG.error(

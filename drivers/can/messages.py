@@ -10,7 +10,7 @@ import can
 
 from drivers.can.frame import CanFrame
 
-# What python-can logs about an error it also raises, and a PortError says it with a cure.
+# What python-can logs about an error it also raises, and that a PortError gives with a cure.
 logging.getLogger("can").setLevel(logging.CRITICAL)
 
 LARGEST_EXTENDED = 0x1FFFFFFF

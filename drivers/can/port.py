@@ -1,4 +1,4 @@
-"""Opens a CAN line of any kind. What every kind does is said by ``CanPort``."""
+"""Opens a CAN line of any kind. ``CanPort`` is what every kind does."""
 
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class CanPort(Protocol):
         """Whether closing and opening the port brings its controller back after bus-off (a kernel interface: no)."""
 
     def is_ready(self, now_s: float) -> bool:
-        """Whether frames can be sent. An adapter that takes time to open says True later. Raises PortError."""
+        """Whether frames can be sent. An adapter that takes time to open returns True later. Raises PortError."""
 
     def fileno(self) -> int:
         """File descriptor to wait on, -1 once closed."""

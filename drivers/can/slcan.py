@@ -54,7 +54,7 @@ class SlcanBus(slcanBus):
         self.lines: deque[str] = deque()
         self.status: int | None = None
         self.asked: deque[tuple[str, float]] = deque()
-        """Commands whose answer is open, with the time until which it may come."""
+        """Commands without an answer yet, with the time until which it may come."""
         self.refused_command = ""
         self._input = b""
         self._output: deque[tuple[bytes, float, bool]] = deque()
@@ -192,7 +192,7 @@ class SlcanBus(slcanBus):
             self.counters.junk += 1
 
     def _answered(self, *, refused: bool) -> None:
-        """CR or BELL: the answer to the oldest command whose time is not over, or to a frame."""
+        """CR or BELL: the answer to the oldest command that still has time, or to a frame."""
         now_s = time.monotonic()
         while self.asked and self.asked[0][1] < now_s:
             self.asked.popleft()

@@ -51,7 +51,7 @@ def socketcan_error(channel: str, code: int | None, text: str) -> PortError:
 
 
 def link_of(channel: str) -> KernelLink | None:
-    """What the kernel says about an interface, None if it cannot be asked."""
+    """State of an interface, from the kernel; None if it cannot be asked."""
     try:
         return kernel_link(channel)
     except KernelLinkError as error:
@@ -87,7 +87,7 @@ class SocketcanPort:
         self._stamps = WallStamps()
         self.counters = CanCounters()
         self._state = BusState.UNKNOWN if link is None else link.state
-        # Its select says that a call would not wait; this makes sure.
+        # Its select reports that a call would not wait; this makes sure.
         bus.socket.setblocking(False)
         try:
             bus.socket.setsockopt(constants.SOL_CAN_RAW, constants.CAN_RAW_ERR_FILTER, STATE_CLASSES)

@@ -48,7 +48,7 @@ class WallStamps:
 
 
 class DeviceStamps:
-    """Stamps of an adapter's own clock, whose zero is unknown and which may wrap.
+    """Stamps of an adapter's own clock, with an unknown zero, and which may wrap.
 
     The smallest difference between arrival here and stamp is the clock's offset: no frame arrives before it was
     stamped. The offset rises by ``_DRIFT``, so that a clock that runs slow is followed. A stamp that fits no longer

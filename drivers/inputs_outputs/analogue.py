@@ -1,6 +1,6 @@
 """From the raw value of an analogue channel to a quantity, or to the knowledge that its signal has failed.
 
-The span says which raw values can be a measurement. With a live zero (4-20 mA, 1-5 V) a broken wire reads below it;
+The span gives which raw values can be a measurement. With a live zero (4-20 mA, 1-5 V) a broken wire reads below it;
 a short circuit or an over-ranged converter reads above. Both make the signal *failed*, which differs from a board that
 does not answer.
 """
@@ -71,7 +71,7 @@ class AnalogWire:
     def reading(self, raw: int, at_s: float, *, is_code: bool = False) -> Reading:
         """The reading of a raw value; of quality failed if the value is no measurement.
 
-        ``is_code``: the board says by this raw value that the sensor is open or shorted.
+        ``is_code``: the board reports by this raw value that the sensor is open or shorted.
         """
         sound = not is_code and self.lowest_raw <= raw <= self.highest_raw
         value = raw * self.scale + self.offset

@@ -1,6 +1,6 @@
 """A board with inputs or outputs as data: what the device is, a TOML file in config/boards.
 
-What is connected to it is said elsewhere (``drivers.inputs_outputs.wiring``). ``bus = "modbus"`` is a device on a line,
+What is connected to it: see ``drivers.inputs_outputs.wiring``. ``bus = "modbus"`` is a device on a line,
 ``bus = "gpio"`` are pins of the computer.
 """
 

@@ -12,7 +12,7 @@ from drivers.reading import Reading
 
 
 class GpioBoard:
-    """Outputs and contacts by name.
+    """Outputs and contacts, keyed by name.
 
     At start every output is off, except those in ``held``, which stay as they are found until they are commanded.
     Raises ValueError if a channel is used twice or the model does not have it, if an output is timed, or if an

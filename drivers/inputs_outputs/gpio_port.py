@@ -16,7 +16,7 @@ _DEVICES = "/dev/gpiochip*"
 
 
 def load_gpiod() -> Any:
-    """The library, version 2. Raises PortError that says how to get it."""
+    """The library, version 2. Raises PortError with the way to install it."""
     try:
         import gpiod
     except ImportError as error:

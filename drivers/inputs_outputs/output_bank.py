@@ -42,11 +42,11 @@ class _OutputState:
 
 
 class OutputBank:
-    """Outputs by name on the board at ``address``.
+    """Outputs, keyed by name, on the board at ``address``.
 
     At start every output is off, and that is written to the board, except those in ``held``: these stay as they are
     found until they are commanded (a lock must not open because a program starts). ``read_back`` holds the last known
-    state of each output by name, taken once a second. With a watchdog, a timed output is closed only while the board
+    state of each output, keyed by name, taken once a second. With a watchdog, timed outputs close only while the board
     shows that its watchdog is set (``is_guarded``).
     """
 

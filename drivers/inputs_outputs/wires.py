@@ -1,4 +1,4 @@
-"""What is connected to one board, as its driver takes it: outputs, discrete inputs and analogue inputs by name."""
+"""What is connected to one board, as its driver takes it: outputs, discrete and analogue inputs, keyed by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

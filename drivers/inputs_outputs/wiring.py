@@ -1,6 +1,6 @@
 """What is connected where, as data: a TOML file in config/wiring.
 
-An entry gives a name (an output or a signal) a board role, a channel and what it means there. The site file says which
+An entry gives a name (an output or a signal) a board role, a channel and what it means there. The site file gives which
 board takes each role. Which names there are and which of them a pile must have is the caller's knowledge.
 """
 
@@ -116,7 +116,7 @@ def load_wiring(path: Path) -> Wiring:
 
 
 def unit_of(name: str) -> str | None:
-    """Unit of an analogue signal by its name, None if the name does not say."""
+    """Unit of an analogue signal by its name, None if the name has none."""
     return next((unit for suffix, unit in UNIT_SUFFIXES.items() if name.endswith(suffix)), None)
 
 
@@ -143,7 +143,7 @@ def wiring_mistakes(wiring: Wiring) -> list[Mistake]:
 def _analog_mistakes(place: str, name: str, wire: Analog, tables: Collection[str]) -> Iterator[Mistake]:
     if wire.unit is None and unit_of(name) is None:
         hint = ("写明 unit", "give it a `unit`")
-        yield Mistake(f"{place}.unit", "缺少,名称中也没有", "is missing, and the name does not say", *hint)
+        yield Mistake(f"{place}.unit", "缺少,名称中也没有", "is missing, and the name has none", *hint)
     if wire.scale == 0:
         yield Mistake(f"{place}.scale", "为 0", "is 0")
     if wire.lowest_raw is not None and wire.highest_raw is not None and wire.lowest_raw >= wire.highest_raw:

@@ -60,7 +60,7 @@ class RegisterMonitor:
     def accept(self, result: Result) -> list[tuple[str, Reading]]:
         """Take a result; gives insulation_plus_kohm and insulation_minus_kohm of the block that was read.
 
-        A value outside the range of the map, a no-value pattern or a status that says so makes a reading of quality
+        A value outside the range of the map, a no-value pattern or a status to that effect makes a reading of quality
         failed; a status that only casts doubt one of quality suspect.
         """
         found = self._polls.get(result.request.tag)
@@ -98,7 +98,7 @@ class RegisterMonitor:
         return PollBlock(request, interval_s)
 
     def _statuses(self, words: dict[int, int]) -> list[tuple[tuple[str, str], Effect, list[str]]]:
-        """What the status words in ``words`` say: name, effect, and the signals it concerns (empty: all)."""
+        """What the status words in ``words`` contain: name, effect, and the signals it concerns (empty: all)."""
         found: list[tuple[tuple[str, str], Effect, list[str]]] = [
             ((flag.name_zh, flag.name), flag.effect, flag.fields)
             for flag in self._map.flags

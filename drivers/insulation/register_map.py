@@ -1,6 +1,6 @@
 """An insulation monitor as data: its register map, a TOML file in config/insulation_monitors. A model needs no Python.
 
-A map names the registers of the resistances and, where the device has them, of its own voltages; flags and codes say
+A map names the registers of the resistances and, where the device has them, of its own voltages; flags and codes give
 what its status words mean for the values.
 """
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from drivers.meters.sections import Section, Text
+from drivers.meters.sections import MapText, Section
 
 Register = Annotated[int, Meta(ge=0, le=0xFFFF, description="address on the wire, 0-based")]
 
@@ -59,7 +59,7 @@ class Settings(Section, frozen=True, kw_only=True):
     frame: Annotated[Setting, Meta(description="data bits, parity, stop bits")] | None = None
     restart: Annotated[bool, Meta(description="a new setting applies only after a power cycle")] = False
     source: Annotated[str, Meta(min_length=1, description="where the registers come from")]
-    note: Annotated[Text, Meta(description="notes before setting it")] | None = None
+    note: Annotated[MapText, Meta(description="notes before setting it")] | None = None
 
     @property
     def all(self) -> dict[str, Setting]:

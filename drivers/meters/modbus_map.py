@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from drivers.meters.commissioning import IdentityCode, Settings
-from drivers.meters.sections import MeterMap, Quantity, Section, SerialDefaults, Text
+from drivers.meters.sections import MapText, MeterMap, Quantity, Section, SerialDefaults
 
 Register = Annotated[int, Meta(ge=0, le=0xFFFF, description="address on the wire, 0-based")]
 Function = Annotated[Literal[3, 4], Meta(description="function code that reads it: 3 holding, 4 input registers")]
@@ -135,7 +135,7 @@ class Variant(Section, frozen=True, kw_only=True):
     ]
     probe: Annotated[str, Meta(description="signal with the field that detects this variant")]
     above_zero: Annotated[bool, Meta(description="the probe must be above 0")] = False
-    description: Text
+    description: MapText
 
 
 class Span(Section, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from drivers.meters.commissioning import IdentityCode, Setting, Settings
 from drivers.meters.identifier_map import IdentifierMap, Item, ItemBlock, LineDefaults
 from drivers.meters.map_checks import Mistake, mistakes, near
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
-from drivers.meters.sections import SCHEMA, Intervals, NeverWrite, SerialDefaults, Text
+from drivers.meters.sections import SCHEMA, Intervals, MapText, NeverWrite, SerialDefaults
 
 AnyMap = RegisterMap | IdentifierMap
 
@@ -38,9 +38,9 @@ _PARTS = {
         IdentityCode,
         Settings,
         Setting,
-        Text,
+        MapText,
     ),
-    "dlt645-2007": (IdentifierMap, LineDefaults, Item, ItemBlock, Intervals, NeverWrite, Text),
+    "dlt645-2007": (IdentifierMap, LineDefaults, Item, ItemBlock, Intervals, NeverWrite, MapText),
 }
 
 

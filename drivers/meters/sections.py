@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from drivers.text import Language, Text
+
 SCHEMA = 2
 """Version of the format. 1 had hand-written blocks that fields named."""
 
@@ -15,11 +17,15 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all sections of a map."""
 
 
-class Text(Section, frozen=True, kw_only=True):
+class MapText(Section, frozen=True, kw_only=True):
     """A sentence for people, in both languages."""
 
     zh: Annotated[str, Meta(min_length=1, description="Chinese")]
     en: Annotated[str, Meta(min_length=1, description="English")]
+
+    def in_(self, language: Language) -> str:
+        """The text for a reader of ``language``."""
+        return Text(self.zh, self.en).in_(language)
 
 
 class SerialDefaults(Section, frozen=True, kw_only=True):
@@ -53,7 +59,7 @@ class NeverWrite(Section, frozen=True, kw_only=True):
 
     first: Annotated[int, Meta(ge=0, le=0xFFFF, description="first register on the wire")]
     last: Annotated[int, Meta(ge=0, le=0xFFFF, description="last register on the wire")]
-    why: Annotated[Text, Meta(description="what a write would do")]
+    why: Annotated[MapText, Meta(description="what a write would do")]
 
 
 class MeterMap(Section, frozen=True, kw_only=True):
@@ -69,14 +75,14 @@ class MeterMap(Section, frozen=True, kw_only=True):
         Literal["dc", "ac1", "ac3"],
         Meta(description="dc: at a connector; ac1, ac3: one or three phases, grid side or auxiliary supply"),
     ]
-    maker: Annotated[Text, Meta(description="name of the maker")]
+    maker: Annotated[MapText, Meta(description="name of the maker")]
     models: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1, description="models it fits")]
     description: Annotated[str, Meta(min_length=1, description="one line about the meter and its registers")]
     description_zh: Annotated[str, Meta(min_length=1, description="the same in Chinese")]
     source: Annotated[str, Meta(min_length=1, description="where the registers come from")]
     confidence: Annotated[Confidence, Meta(description="confidence of the facts, unless a field has its own")]
     billing: Annotated[bool, Meta(description="the energy register is fit for billing")]
-    billing_reason: Annotated[Text, Meta(description="why it is or is not")]
+    billing_reason: Annotated[MapText, Meta(description="why it is or is not")]
     energy_unit_disputed: Annotated[bool, Meta(description="sources differ on the unit of energy")]
     writable: Annotated[Literal[False], Meta(description="always false: the agent never writes to a meter")]
     never_write: Annotated[list[NeverWrite], Meta(description="what must not be written")] = msgspec.field(
@@ -87,9 +93,9 @@ class MeterMap(Section, frozen=True, kw_only=True):
     intervals: Annotated[Intervals, Meta(description="how often the groups are read")] = msgspec.field(
         default_factory=Intervals
     )
-    wiring: Annotated[list[Text], Meta(description="how to wire and set it")] = msgspec.field(default_factory=list)
-    numbering: Annotated[Text, Meta(description="how the numbers of the manual relate to the wire")] | None = None
-    checks: Annotated[list[Text], Meta(description="what to prove when commissioning")] = msgspec.field(
+    wiring: Annotated[list[MapText], Meta(description="how to wire and set it")] = msgspec.field(default_factory=list)
+    numbering: Annotated[MapText, Meta(description="how the numbers of the manual relate to the wire")] | None = None
+    checks: Annotated[list[MapText], Meta(description="what to prove when commissioning")] = msgspec.field(
         default_factory=list
     )
 
@@ -110,4 +116,4 @@ class Quantity(Section, frozen=True, kw_only=True):
         | None
     ) = None
     confidence: Annotated[Confidence, Meta(description="when it differs from that of the map")] | None = None
-    disputed: Annotated[Text, Meta(description="on what the sources differ")] | None = None
+    disputed: Annotated[MapText, Meta(description="on what the sources differ")] | None = None

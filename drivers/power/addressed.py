@@ -1,7 +1,7 @@
-"""Families whose modules are commanded one by one and each take their own share of the current. Sans-I/O.
+"""Families of modules that are commanded one by one, each with its own share of the current. Sans-I/O.
 
 The total current is divided among the modules that can deliver. A module that is silent for long, or faulted, is
-commanded off and gets no share, so that one whose replies alone are lost cannot add to the total. A module is switched
+commanded off and gets no share, so that one with only its replies lost cannot add to the total. A module is switched
 on only after it has confirmed the voltage and the current that it shall start with: a lost frame must not let it start
 with a set point of the past. Modules that do not belong to the group are never addressed.
 """
@@ -82,7 +82,7 @@ class AddressedGroup(ModuleGroup[tuple[Step, int], Quantity]):
         self._confirmations = {address: _Confirmation() for address in plan.addresses}
         self._now_s = 0.0
 
-    # What a family says of itself.
+    # What a family states of itself.
 
     def _step_frame(self, step: Step, address: int, value: float) -> CanFrame:
         """The frame of a command; ``value`` is V or A, 0 for on and off."""
@@ -147,7 +147,7 @@ class AddressedGroup(ModuleGroup[tuple[Step, int], Quantity]):
         confirmation.steps |= {step}
 
     def _judge(self, address: int, module: Module, status: tuple[str, ...], *, faulted: bool, idle: bool) -> None:
-        """Take a status in; a module that does not confirm what it is told to do is faulted as well."""
+        """Take a status in; a module that does not confirm its command is faulted as well."""
         confirmation = self._confirmations[address]
         since_s = confirmation.wanted_since_s
         waits = since_s is not None and not {Step.VOLTAGE, Step.CURRENT} <= confirmation.steps

@@ -28,7 +28,7 @@ class PowerModel(Form, frozen=True, kw_only=True):
     confidence: Literal["high", "medium", "low"]
     driver: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", description="module of drivers/power")]
     bitrate_bps: Annotated[int, Meta(ge=50_000, le=1_000_000)]
-    first_address: Annotated[int, Meta(ge=0, le=255, description="address of the first module unless the site says")]
+    first_address: Annotated[int, Meta(ge=0, le=255, description="address of the first module, if the site gives none")]
     last_address: Annotated[int, Meta(ge=0, le=255, description="highest address of a module")]
     maximum_modules: Annotated[int, Meta(ge=1, le=60, description="largest group that one driver can serve")]
     separated_by: Annotated[

@@ -52,7 +52,7 @@ class SetPoint:
 
 @dataclass(slots=True)
 class Module:
-    """What is known of one module; ``*_at_s`` are the times at which it said so."""
+    """What is known of one module; ``*_at_s`` are the times of those replies."""
 
     seen_s: float
     voltage_v: float = 0.0
@@ -113,7 +113,7 @@ class ModuleGroup(Generic[C, R]):
         for address in plan.addresses:
             self._reads_due_s[self._first_read(), address] = -math.inf
 
-    # What a family says of itself.
+    # What a family states of itself.
 
     def _round(self) -> list[C]:
         """The commands that state the whole wanted state, in the order in which they are to be sent."""
@@ -243,7 +243,7 @@ class ModuleGroup(Generic[C, R]):
     # For the families.
 
     def _heard(self, address: int, at_s: float) -> Module:
-        """The module that has just said something; a new one is read from now on."""
+        """The module that has just answered; a new one is read from now on."""
         module = self._modules.get(address)
         if module is None:
             module = self._modules[address] = Module(at_s)

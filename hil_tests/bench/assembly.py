@@ -79,9 +79,8 @@ class Assembly:
         self.pile_board = PileBoard(dev, self.bank, self.clock) if options.switched else None
         if self.pile_board is not None:
             self.bank.coil = self.pile_board.output
-        first = self.guns[0]
         self.modules_wire = CanWire(MODULES_WIRE, MODULES_BITRATE_BPS)
-        self.canary = Canary(self.clock, first.recorder.note_delay)
+        self.canary = Canary(self.clock, self._note_delay)
         self.devices = {name: where for gun in self.guns for name, where in gun.devices.items()}
         self.devices[MODULES_WIRE] = str(dev / MODULES_WIRE)
         if self.pile_board is not None:
@@ -177,6 +176,11 @@ class Assembly:
             gun.vehicle_end.is_cut = is_cut
         else:
             self._modules_end.is_cut = is_cut
+
+    def _note_delay(self, now_s: float, delay_s: float) -> None:
+        """The bench's own delay, for whichever gun is being recorded."""
+        for gun in self.guns:
+            gun.recorder.note_delay(now_s, delay_s)
 
     def wires(self, number: int = 1) -> dict[str, str]:
         """Each wire of a gun, and those that all share: ``ok`` or ``cut``."""

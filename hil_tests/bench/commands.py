@@ -271,8 +271,10 @@ class GunCommands:
         recorder = self._gun.recorder
         try:
             if arguments == ["off"]:
-                self._assembly.canary.stop()
-                return json.dumps(recorder.stop())
+                summary = recorder.stop()
+                if not any(gun.recorder.recording for gun in self._assembly.guns):
+                    self._assembly.canary.stop()
+                return json.dumps(summary)
             told = recorder.start(self._assembly.options.folder / arguments[0])
             self._assembly.canary.start()
             return json.dumps(told)

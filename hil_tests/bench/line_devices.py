@@ -167,7 +167,7 @@ class CommandBoard:
 
 
 class RegisterInputs:
-    """Any board whose analogue inputs are registers of one function from ``start``."""
+    """Any board with analogue inputs as registers of one function from ``start``."""
 
     def __init__(self, function: int, start: int, values: Sequence[int]) -> None:
         self._function, self._start = function, start

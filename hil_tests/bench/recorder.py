@@ -90,6 +90,11 @@ class Recorder:
             "mean_delay_ms": round(self._delays_s / max(1, self._delays) * 1000, 2),
         }
 
+    @property
+    def recording(self) -> bool:
+        """Whether a recording is under way."""
+        return self._frames_file is not None
+
     def take(self, frame: CanFrame, now_s: float) -> None:
         """A frame has passed, at ``now_s`` (monotonic)."""
         if self._frames_file is None:

@@ -1,4 +1,4 @@
-"""The site file of the reference pile on the bench: what an installer would have filled in for these wires."""
+"""The site files of the piles on the bench: what an installer would have filled in for these wires."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def wire_name(name: str, gun: int, suffix: str = "") -> str:
 
 
 METER_MODEL = "acrel-djsf1352-rn"
-_METERS = Path(__file__).resolve().parents[2] / "config" / "meters"
+_CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 TAP_CONTACTS = ("emergency_stop_pressed", "door_open", "smoke_detected")
 """Contacts of the tap's input board, by channel."""
@@ -95,9 +95,100 @@ def write_site_file(folder: Path, *, mqtt_port: int, **overrides: Mapping[str, A
     return path
 
 
+def write_two_guns_file(
+    folder: Path, *, mqtt_port: int, switched: bool = False, **overrides: Mapping[str, Any]
+) -> Path:
+    """Write ``folder/pile.toml`` of the two-gun pile of the bench and return its path.
+
+    ``switched``: groups of modules are moved between the guns by allocation contactors on the pile's own board;
+    without it each group is wired to its home gun, with a profile of its own beside the site file. ``overrides`` as in
+    ``write_site_file``.
+    """
+    dev = folder.resolve() / "dev"
+    site: dict[str, Any] = {
+        "schema": 2,
+        "pile": {"id": "SX-DEMO-0001", "operator_id": "MA00DEMO1", "profile": "dc-120kw-two-guns"},
+        "power": {"policy": "switched" if switched else "fixed"},
+        "paths": {"state": str(folder.resolve() / "state"), "runtime": str(folder.resolve() / "run")},
+        "control": {"real_time_priority": 50},
+        "bus": {"modbus": [], "can": []},
+        "board": [],
+        "module_group": [
+            {"id": name, "bus": "modules", "model": "infypower", "address": 2 * (number - 1), "group_number": number}
+            for number, name in enumerate(GROUP_HOMES, start=1)
+        ],
+        "connector": [],
+        "tariff": {"id": "shanxi-example"},
+        "uplink": {"host": "127.0.0.1", "port": mqtt_port, "tls": False},
+    }
+    for gun in (1, 2):
+        _add_gun(site, dev, gun, switched=switched)
+    site["bus"]["can"].append(
+        {"name": "modules", "interface": "slcan", "channel": str(dev / MODULES_WIRE), "bitrate_bps": 125000}
+    )
+    if switched:
+        site["bus"]["modbus"].append({"name": "pile", "port": str(dev / PILE_WIRE), "baud": 115200})
+        site["board"].append({"name": "pile", "model": "waveshare-relay-8ch-d", "bus": "pile", "address": 1})
+    else:
+        _write_fixed_split(folder)
+    _merge(site, overrides)
+    _write_meter_map(folder)
+    path = folder / "pile.toml"
+    path.write_text("\n".join(_table("", site)).strip() + "\n", encoding="utf-8")
+    return path
+
+
+def _add_gun(site: dict[str, Any], dev: Path, gun: int, *, switched: bool) -> None:
+    """Lines, boards and connector of one gun; those of gun 1 are called as in the file of one gun."""
+    meter, io, vehicle, analog = (wire_name(name, gun) for name in ("meter", "io", "vehicle", "analog"))
+    site["bus"]["modbus"] += [
+        {"name": meter, "port": str(dev / wire_name(METER_WIRE, gun)), "baud": 9600},
+        {"name": io, "port": str(dev / wire_name(INPUTS_OUTPUTS_WIRE, gun)), "baud": 115200},
+    ]
+    site["bus"]["can"].append(
+        {
+            "name": vehicle,
+            "interface": "slcan",
+            "channel": str(dev / wire_name(VEHICLE_WIRE, gun)),
+            "bitrate_bps": 250000,
+        }
+    )
+    site["board"] += [
+        {"name": io, "model": "waveshare-relay-8ch-d", "bus": io, "address": 1},
+        {"name": analog, "model": "waveshare-analog-8ch", "bus": io, "address": 2},
+    ]
+    boards = {"io": io, "analog": analog}
+    site["connector"].append(
+        {
+            "number": gun,
+            "vehicle_bus": vehicle,
+            "wiring": f"two-guns-{gun}",
+            "boards": {**boards, "pile": "pile"} if switched else boards,
+            "meter": {"bus": meter, "address": 1, "model": METER_MODEL},
+            "insulation_monitor": {"bus": meter, "address": 2},
+        }
+    )
+
+
+def _write_fixed_split(folder: Path) -> None:
+    """Profile and wirings of the two-gun pile without allocation contactors, beside the site file."""
+    profile = (_CONFIG / "piles" / "dc-120kw-two-guns.toml").read_text(encoding="utf-8")
+    _write(folder / "piles" / "dc-120kw-two-guns.toml", profile.partition("[[allocation]]")[0])
+    for gun in GROUP_HOMES.values():
+        name = f"two-guns-{gun}.toml"
+        lines = (_CONFIG / "wiring" / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith(("group_", "pile ="))]
+        _write(folder / "wiring" / name, "".join(kept))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
 def _write_meter_map(folder: Path) -> None:
     """The shipped map of the bench's meter beside the site file, its unit beyond dispute: the bench counts in Wh."""
-    text = (_METERS / f"{METER_MODEL}.toml").read_text(encoding="utf-8")
+    text = (_CONFIG / "meters" / f"{METER_MODEL}.toml").read_text(encoding="utf-8")
     disputed = "energy_unit_disputed = true"
     if text.count(disputed) != 1:
         raise ValueError(f"the map of {METER_MODEL} no longer contains {disputed}")

@@ -12,8 +12,8 @@ from hil_tests.bench.client import BenchError
 from hil_tests.conformance.case import Case
 from hil_tests.conformance.checks import overall
 from hil_tests.conformance.evidence import Evidence, Finding, Text, Verdict
-from hil_tests.conformance.tester import NotReachedError, PileUnfitError, Tester, clean_up
-from hil_tests.harness.pile import Pile
+from hil_tests.conformance.place import Place, Where
+from hil_tests.conformance.tester import NOT_PLUGGED, NotReachedError, PileUnfitError, Tester, clean_up
 from hil_tests.harness.waiting import WaitError
 
 LONGEST_STALL_MS = 100.0
@@ -87,12 +87,13 @@ class Plan:
 class Worker:
     """Runs cases one after the other and keeps its pile as long as it fits."""
 
-    def __init__(self, plan: Plan, folder: Path, done: Callable[[Result], None]) -> None:
+    def __init__(self, plan: Plan, folder: Path, done: Callable[[Result], None], where: Where | None = None) -> None:
         self._plan = plan
+        self._where = where or Where()
         self._folder = folder
         self._done = done
         self._stack = contextlib.ExitStack()
-        self._pile: Pile | None = None
+        self._place: Place | None = None
         self._key: Key | None = None
 
     def run(self) -> None:
@@ -110,8 +111,11 @@ class Worker:
         for _ in range(2):
             error, evidence = "", Evidence()
             try:
-                tester = Tester(self._pile_for(case), case, self._folder / log)
+                place = self._place_for(case)
+                place.prepare_other()
+                tester = Tester(place, case, self._folder / log)
                 evidence = tester.run()
+                error = place.other_disturbed()
             except NotReachedError as problem:
                 error, evidence = str(problem), tester.evidence
             except (BenchError, WaitError, AssertionError, OSError) as problem:
@@ -129,33 +133,40 @@ class Worker:
         result.took_s = time.monotonic() - begin_s
         return result
 
-    def _pile_for(self, case: Case) -> Pile:
+    def _place_for(self, case: Case) -> Place:
         key = (case.edition, case.profile)
-        if self._pile is None or self._key != key:
+        if self._place is None or self._key != key:
             self._drop_pile()
-            pile = self._stack.enter_context(Pile(vehicle_profile=case.profile, connector={"edition": case.edition}))
-            pile.wait("the pile is ready", lambda status: status["start_blockers"] == ["not plugged"], _PILE_READY_S)
-            self._pile, self._key = pile, key
-        return self._pile
+            pile = self._stack.enter_context(self._where.pile(case.profile, case.edition))
+            place = Place(pile, self._where)
+            place.wait("the pile is ready", lambda status: status["start_blockers"] == NOT_PLUGGED, _PILE_READY_S)
+            self._place, self._key = place, key
+        return self._place
 
     def _clean(self) -> None:
-        if self._pile is None:
+        if self._place is None:
             return
         try:
-            clean_up(self._pile)
+            clean_up(self._place)
         except PileUnfitError:
             self._drop_pile()
 
     def _drop_pile(self) -> None:
-        stack, self._stack, self._pile = self._stack, contextlib.ExitStack(), None
+        stack, self._stack, self._place = self._stack, contextlib.ExitStack(), None
         with contextlib.suppress(AssertionError, OSError, BenchError):
             stack.close()
 
 
 def run_cases(
-    cases: Sequence[Case], folder: Path, *, piles: int, say: Callable[[str], None], explanations: Mapping[str, str]
+    cases: Sequence[Case],
+    folder: Path,
+    *,
+    piles: int,
+    say: Callable[[str], None],
+    explanations: Mapping[str, str],
+    where: Where | None = None,
 ) -> list[Result]:
-    """Run the cases on so many piles at once. Returns the results in the order of ``cases``.
+    """Run the cases on so many piles at once, at the connector ``where``. Returns the results in the order of them.
 
     Raises whatever went wrong in a worker, after the others have ended.
     """
@@ -174,7 +185,7 @@ def run_cases(
 
     def work() -> None:
         try:
-            Worker(plan, folder, done).run()
+            Worker(plan, folder, done, where).run()
         except BaseException as error:
             traceback.print_exc()
             troubles.append(error)
@@ -218,4 +229,15 @@ def misses(results: Sequence[Result], explanations: Mapping[str, str]) -> Iterat
             yield Text(
                 f"{result.case.id}:已通过,但 explained.toml 仍有解释",
                 f"{result.case.id}: passes, yet explained.toml still explains it; take the entry out",
+            )
+
+
+def differences(results: Sequence[Result], before: Mapping[str, str]) -> Iterator[Text]:
+    """Cases with another verdict than ``before``, the verdicts of another run by case."""
+    for result in results:
+        then, now = before.get(result.case.id), result.verdict.value
+        if then is not None and then != now:
+            yield Text(
+                f"{result.case.id}:对照结果为 {then},本次为 {now}",
+                f"{result.case.id}: {now}, but {then} in the other run",
             )

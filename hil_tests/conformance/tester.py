@@ -23,9 +23,9 @@ from hil_tests.conformance.case import (
     Wait,
 )
 from hil_tests.conformance.evidence import Evidence, Mark
+from hil_tests.conformance.place import Place
 from hil_tests.conformance.wire import Frame, Listener, Seen, read_frames, read_rows
 from hil_tests.harness.field_client import FieldAwayError
-from hil_tests.harness.pile import Pile
 from hil_tests.harness.waiting import WaitError
 
 _POLL_S = 0.02
@@ -69,10 +69,10 @@ class _Tail:
 
 
 class Tester:
-    """One case on one pile. ``evidence`` fills while it runs; the recording ends up in ``evidence_file``."""
+    """One case at one connector. ``evidence`` fills while it runs; the recording ends up in ``evidence_file``."""
 
-    def __init__(self, pile: Pile, case: Case, evidence_file: Path) -> None:
-        self._pile = pile
+    def __init__(self, place: Place, case: Case, evidence_file: Path) -> None:
+        self._place = place
         self._case = case
         self._evidence_file = evidence_file
         self._offset_s = 0.0
@@ -82,12 +82,12 @@ class Tester:
 
     def run(self) -> Evidence:
         """Carry the case out. Raises NotReachedError; the recording is kept in any case."""
-        pile = self._pile
-        told = json.loads(pile.bench.do(f"record {_LOG}"))
+        place = self._place
+        told = json.loads(place.do(f"record {_LOG}"))
         self._offset_s = float(told["offset_s"])
         self._begin_s = time.monotonic() + self._offset_s
         self._tail = _Tail(Path(told["file"]), self._begin_s)
-        pile.bench.do("vehicle stalls")
+        place.do("vehicle stalls")
         try:
             self._prepare()
             for step in self._case.steps:
@@ -101,34 +101,34 @@ class Tester:
     # ------------------------------------------------------------------------------------------------------- steps
 
     def _prepare(self) -> None:
-        pile, case = self._pile, self._case
-        pile.bench.do("vehicle soc 80" if case.profile == "demo-car" else "vehicle soc 50")
+        place, case = self._place, self._case
+        place.do("vehicle soc 80" if case.profile == "demo-car" else "vehicle soc 50")
         for command in case.before:
-            pile.bench.do(f"vehicle {command}")
+            place.do(f"vehicle {command}")
         for command in case.pile:
-            pile.bench.do(command)
-        pile.bench.do("plug")
-        pile.wait("no start blocker", lambda status: bool(status["may_start"]), _READY_S)
+            place.do(command)
+        place.do("plug")
+        place.wait("no start blocker", lambda status: bool(status["may_start"]), _READY_S)
         self._mark(START)
-        reply = pile.command("start", **case.start)
+        reply = place.command("start", **case.start)
         if reply.result != "accepted":
             raise NotReachedError(f"the start was refused: {reply.reason}")
 
     def _do(self, step: Step) -> None:
-        pile = self._pile
+        place = self._place
         match step:
             case Vehicle():
                 self._mark(step.mark)
-                pile.bench.do(f"vehicle {step.command}")
+                place.do(f"vehicle {step.command}")
             case AtThePile():
                 self._mark(step.mark)
-                pile.bench.do(step.command)
+                place.do(step.command)
             case Stop():
                 self._mark(step.mark)
-                pile.command("stop")
+                place.command("stop")
             case TryStart():
                 self._mark(step.mark)
-                reply = pile.command("start")
+                reply = place.command("start")
                 self.evidence.replies[step.mark.name] = f"{reply.result} {reply.reason}".strip()
             case Wait():
                 self._mark(step.mark)
@@ -142,7 +142,7 @@ class Tester:
             case AwaitSwitch():
                 self._look(lambda: self._switch(step.key) is step.on, step.timeout_s)
             case AwaitNoSession():
-                self._look(lambda: pile.status()["session"] is None, step.timeout_s)
+                self._look(lambda: place.status()["session"] is None, step.timeout_s)
 
     def _await(self, step: Await) -> None:
         tail = self._tail
@@ -162,11 +162,11 @@ class Tester:
             raise NotReachedError(f"{step.count} x {step.sign} within {step.timeout_s:g} s")
 
     def _current_flows(self) -> bool:
-        probe = self._pile.bench.probe()
+        probe = self._place.probe()
         return float(probe["current_a"]) > _CURRENT_A
 
     def _switch(self, key: str) -> bool:
-        probe = self._pile.bench.probe()
+        probe = self._place.probe()
         return {
             "contactors": bool(probe["contactor_k1"]) or bool(probe["contactor_k2"]),
             "lock": bool(probe["lock_locked"]),
@@ -191,10 +191,10 @@ class Tester:
         assert tail is not None
         summary: dict[str, Any] = {}
         with contextlib.suppress(BenchError, ValueError):
-            summary = json.loads(self._pile.bench.do("record off"))
+            summary = json.loads(self._place.do("record off"))
         vehicle_ms = 0.0
         with contextlib.suppress(BenchError, ValueError):
-            vehicle_ms = float(self._pile.bench.do("vehicle stalls"))
+            vehicle_ms = float(self._place.do("vehicle stalls"))
         tail.read()
         tail.close()
         evidence.end_s = time.monotonic() + self._offset_s - self._begin_s
@@ -210,19 +210,19 @@ class Tester:
         evidence.answers = listener.answers
 
 
-def clean_up(pile: Pile) -> None:
-    """Bring the pile back to where the next case can begin. Raises PileUnfitError when that does not come about."""
+def clean_up(place: Place) -> None:
+    """Bring the connector back to where the next case can begin. Raises PileUnfitError when that is not reached."""
     try:
         for command in ("vehicle normal", "leak off", "release estop", "cool connector"):
-            pile.bench.do(command)
-        if pile.status()["session"] is not None:
-            pile.command("stop")
-            pile.wait_no_session(_CLEAN_S)
+            place.do(command)
+        if place.status()["session"] is not None:
+            place.command("stop")
+            place.wait_no_session(_CLEAN_S)
         with contextlib.suppress(BenchError):
-            pile.bench.do("unplug force")
-        pile.bench.do("vehicle normal")
-        pile.command("reset")
-        pile.wait("the pile is ready", lambda status: status["start_blockers"] == NOT_PLUGGED, _CLEAN_S)
-        pile.wait_probe("the vehicle sleeps", lambda probe: probe["vehicle"].get("phase") == "asleep", 10.0)
+            place.do("unplug force")
+        place.do("vehicle normal")
+        place.command("reset")
+        place.wait("the pile is ready", lambda status: status["start_blockers"] == NOT_PLUGGED, _CLEAN_S)
+        place.wait_probe("the vehicle sleeps", lambda probe: probe["vehicle"].get("phase") == "asleep", 10.0)
     except (BenchError, FieldAwayError, WaitError, AssertionError) as error:
         raise PileUnfitError(str(error)[:500]) from error

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,16 @@ from agent.link.messages import Attach, Command, CommandReply, FromField, Hello,
 
 class LinkLostError(Exception):
     """The field process does not answer."""
+
+
+def connector_status(status: Mapping[str, Any], connector: int) -> dict[str, Any]:
+    """What holds for the whole pile, and beside it what holds for one connector; its own only if it is listed."""
+    listed: Sequence[Mapping[str, Any]] = status.get("connectors", ())
+    flat = {key: value for key, value in status.items() if key != "connectors"}
+    for each in listed:
+        if each.get("connector") == connector:
+            return flat | dict(each)
+    return flat
 
 
 class FieldLink:
@@ -42,9 +53,9 @@ class FieldLink:
             if isinstance(message, StatusMessage):
                 return message.status
 
-    def command(self, name: str, command_id: str) -> CommandReply:
-        """Give a local command; returns the first answer. Raises LinkLostError."""
-        self._send(Command(id=command_id, name=name, origin="local"))
+    def command(self, name: str, command_id: str, connector: int = 0) -> CommandReply:
+        """Give a local command (connector 0: the only one); returns the first answer. Raises LinkLostError."""
+        self._send(Command(id=command_id, name=name, connector=connector, origin="local"))
         while True:
             message = self._next()
             if isinstance(message, CommandReply) and message.id == command_id:

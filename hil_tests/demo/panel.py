@@ -11,7 +11,7 @@ from hil_tests.demo import scene as content
 from hil_tests.demo.scene import Scene
 from hil_tests.demo.words import text
 
-_STATE_STYLES = {"charging": "bold green", "settled": "bold cyan", "faulted": "bold red", "stopping": "bold yellow"}
+STATE_STYLES = {"charging": "bold green", "settled": "bold cyan", "faulted": "bold red", "stopping": "bold yellow"}
 MAXIMUM_WIDTH = 100
 
 
@@ -22,7 +22,7 @@ def panel(scene: Scene) -> RenderableType:
     rows.add_column(justify="right", style="dim", no_wrap=True)
     rows.add_column(ratio=1)
     rows.add_row(text("now", language), text(scene.doing, language))
-    rows.add_row(text("phase", language), Text(content.headline(scene), style=_STATE_STYLES.get(scene.state, "bold")))
+    rows.add_row(text("phase", language), Text(content.headline(scene), style=STATE_STYLES.get(scene.state, "bold")))
     rows.add_row("SoC", _progress(scene))
     rows.add_row(text("meter", language), Text(content.measured(scene), style="bold"))
     rows.add_row(text("vehicle", language), content.demand(scene))
@@ -42,7 +42,7 @@ def panel(scene: Scene) -> RenderableType:
         subtitle=f"{minutes}:{seconds:02d}",
         subtitle_align="right",
         width=MAXIMUM_WIDTH,
-        border_style=_STATE_STYLES.get(scene.state, "blue"),
+        border_style=STATE_STYLES.get(scene.state, "blue"),
     )
 
 

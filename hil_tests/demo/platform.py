@@ -5,7 +5,7 @@ import json
 import select
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -28,18 +28,25 @@ class Inbox:
     """What the platform knows of one pile. Pure: topics and payloads in, counts and watermarks out."""
 
     def __init__(self) -> None:
-        self.states: list[tuple[str, int]] = []
-        """States that the pile reported, each with the pile's time, UTC milliseconds."""
         self.replies: dict[str, Mapping[str, Any]] = {}
         """Latest answer to each command, by its id."""
-        self.ended: Mapping[str, Any] = {}
-        """Body of the latest ``session_ended``."""
+        self.sessions: list[tuple[int, Mapping[str, Any]]] = []
+        """Connector and body of each ``session_ended``, in the order in which they came."""
+        self._states: dict[int, list[tuple[str, int]]] = {}
         self._seen: dict[str, set[int]] = {}
 
     @property
     def counts(self) -> dict[str, int]:
         """Records received by stream; one that came twice counts once."""
         return {stream: len(numbers) for stream, numbers in self._seen.items()}
+
+    def states(self, connector: int = 1) -> list[tuple[str, int]]:
+        """States that a connector reported, each with the pile's time, UTC milliseconds."""
+        return self._states.get(connector, [])
+
+    def ended(self, connector: int = 1) -> Mapping[str, Any]:
+        """Body of the latest ``session_ended`` of a connector; empty before."""
+        return next((body for number, body in reversed(self.sessions) if number == connector), {})
 
     def take(self, topic_class: str, payload: bytes | bytearray) -> bool:
         """Take a message in. Returns whether it was a record that had not come before."""
@@ -58,9 +65,9 @@ class Inbox:
             return False
         numbers.add(number)
         if message["k"] == "state":
-            self.states.append((str(message["d"]["state"]), int(message["t"])))
+            self._states.setdefault(int(message["c"]), []).append((str(message["d"]["state"]), int(message["t"])))
         elif message["k"] == "session_ended":
-            self.ended = message["d"]
+            self.sessions.append((int(message["c"]), message["d"]))
         return True
 
     def watermarks(self) -> dict[str, int]:
@@ -108,24 +115,28 @@ class Platform:
         return self._inbox.counts
 
     @property
-    def states(self) -> list[tuple[str, int]]:
-        """States that the pile reported, each with the pile's time, UTC milliseconds."""
-        return self._inbox.states
+    def sessions(self) -> Sequence[tuple[int, Mapping[str, Any]]]:
+        """Connector and body of each session's end that the pile reported."""
+        return self._inbox.sessions
 
-    @property
-    def ended(self) -> Mapping[str, Any]:
-        """What the pile reported of the latest session's end; empty before."""
-        return self._inbox.ended
+    def states(self, connector: int = 1) -> list[tuple[str, int]]:
+        """States that a connector reported, each with the pile's time, UTC milliseconds."""
+        return self._inbox.states(connector)
+
+    def ended(self, connector: int = 1) -> Mapping[str, Any]:
+        """What the pile reported of the latest session's end at a connector; empty before."""
+        return self._inbox.ended(connector)
 
     def reply(self, command_id: str) -> Mapping[str, Any] | None:
         """Latest answer to a command, None before the first."""
         return self._inbox.replies.get(command_id)
 
-    def order_start(self) -> str:
-        """Send a start command that is valid for a minute; returns its id."""
+    def order_start(self, connector: int = 1) -> str:
+        """Send a start command for a connector that is valid for a minute; returns its id."""
         command_id = uuid.uuid4().hex
         now_ms = time.time_ns() // 1_000_000
-        order = {"id": command_id, "name": "start", "c": 1, "iat": now_ms, "exp": now_ms + START_VALIDITY_MS}
+        expiry_ms = now_ms + START_VALIDITY_MS
+        order = {"id": command_id, "name": "start", "c": connector, "iat": now_ms, "exp": expiry_ms}
         self._client.publish(f"{self._root}/down/cmd", json.dumps(order), qos=1)
         return command_id
 

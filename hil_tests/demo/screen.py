@@ -1,21 +1,23 @@
 """Where the scene is shown: a live picture on a terminal, plain lines elsewhere."""
 
 import sys
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from hil_tests.demo.panel import panel
-from hil_tests.demo.plain import PlainTeller
 from hil_tests.demo.scene import Scene
 
+Shown = TypeVar("Shown", bound=Scene)
+ShownIn = TypeVar("ShownIn", bound=Scene, contravariant=True)
 
-class Screen(Protocol):
+
+class Screen(Protocol[ShownIn]):
     """Shows the run. Every method raises BrokenPipeError when the reader has closed."""
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: ShownIn) -> None:
         """Bring the scene up to date."""
 
     def close(self) -> None:
@@ -30,20 +32,21 @@ def _print(console: Console, what: RenderableType) -> None:
     console.print(what, markup=False, soft_wrap=isinstance(what, str | Text))
 
 
-class LiveScreen:
-    """A picture that is drawn over itself."""
+class LiveScreen(Screen[Shown]):
+    """A picture that is drawn over itself; ``draw`` makes it of a scene."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, draw: Callable[[Shown], RenderableType]) -> None:
         self._console = console
+        self._draw = draw
         self._live = Live(console=console, auto_refresh=False)
         self._started = False
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: Shown) -> None:
         """Draw the scene."""
         if not self._started:
             self._live.start()
             self._started = True
-        self._live.update(panel(scene), refresh=True)
+        self._live.update(self._draw(scene), refresh=True)
 
     def close(self) -> None:
         """Give the terminal back."""
@@ -55,16 +58,16 @@ class LiveScreen:
         _print(self._console, what)
 
 
-class PlainScreen:
-    """Lines, each written out at once."""
+class PlainScreen(Screen[Shown]):
+    """Lines, each written out at once; ``lines`` decides which are due."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, lines: Callable[[Shown], list[str]]) -> None:
         self._console = console
-        self._teller = PlainTeller()
+        self._lines = lines
 
-    def show(self, scene: Scene) -> None:
+    def show(self, scene: Shown) -> None:
         """Write the lines that are due."""
-        for line in self._teller.lines(scene):
+        for line in self._lines(scene):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
 
@@ -77,9 +80,11 @@ class PlainScreen:
         sys.stdout.flush()
 
 
-def make_screen(*, plain: bool) -> Screen:
+def make_screen(
+    draw: Callable[[Shown], RenderableType], lines: Callable[[Shown], list[str]], *, plain: bool
+) -> Screen[Shown]:
     """A live screen on a terminal, a plain one elsewhere or when asked for."""
     if plain or not sys.stdout.isatty():
         # Without a terminal there is no width; wide enough that no row of the summary is cut.
-        return PlainScreen(Console(width=120 if not sys.stdout.isatty() else None, highlight=False))
-    return LiveScreen(Console(highlight=False))
+        return PlainScreen(Console(width=120 if not sys.stdout.isatty() else None, highlight=False), lines)
+    return LiveScreen(Console(highlight=False), draw)

@@ -27,8 +27,9 @@ class Outcome:
     """Last number and acknowledged number of the field process at its last answer."""
     uplink_pending: int | None = None
     published: Mapping[str, int] = field(default_factory=dict)
-    probe: Mapping[str, Any] = field(default_factory=dict)
-    """The bench's own view of its contactors at the end."""
+    guns: Sequence[int] = (1,)
+    probes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """The bench's own view of the contactors of each gun at the end."""
     agent_exit_code: int | None = None
     processes_left: Sequence[str] = ()
 
@@ -44,6 +45,12 @@ def judge(outcome: Outcome, language: Language) -> list[str]:
             reasons.append(text("not_settled", language, result=ended.get("result")))
         if int(ended.get("energy_wh", 0)) <= 0:
             reasons.append(text("no_energy", language))
+    return reasons + judge_end(outcome, language)
+
+
+def judge_end(outcome: Outcome, language: Language) -> list[str]:
+    """Every reason why what was left behind is not good: record, platform, contactors, processes."""
+    reasons: list[str] = []
     last = int(outcome.records.get("last_number", 0))
     missing = last - int(outcome.records.get("acknowledged", 0))
     if not last:
@@ -54,7 +61,7 @@ def judge(outcome: Outcome, language: Language) -> list[str]:
         reasons.append(text("uplink_unknown", language))
     elif outcome.uplink_pending:
         reasons.append(text("not_acknowledged", language, count=outcome.uplink_pending))
-    closed = contactors_not_open(outcome.probe)
+    closed = not_open(outcome)
     if closed:
         reasons.append(text("contactors_closed", language, what=closed))
     if outcome.agent_exit_code != 0:
@@ -65,7 +72,7 @@ def judge(outcome: Outcome, language: Language) -> list[str]:
 
 def standstill(outcome: Outcome, language: Language) -> str:
     """A hint for a failed run: the bench itself stalled, or an empty text."""
-    longest_s = max((float(each["length_s"]) for each in outcome.probe.get("standstills", ())), default=0.0)
+    longest_s = max((float(each["length_s"]) for each in _standstills(outcome)), default=0.0)
     return text("stood_still", language, seconds=f"{longest_s:.1f}") if longest_s >= TOO_LONG_STANDSTILL_S else ""
 
 
@@ -77,6 +84,19 @@ def contactors_not_open(probe: Mapping[str, Any]) -> str:
         if probe.get(key) is not False
     ]
     return ", ".join(found)
+
+
+def not_open(outcome: Outcome) -> str:
+    """The contactors of all guns that the bench does not report as open, or an empty text."""
+    found = {gun: contactors_not_open(outcome.probes.get(gun, {})) for gun in outcome.guns}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return ", ".join(f"gun {gun}: {what}" for gun, what in found.items() if what)
+
+
+def _standstills(outcome: Outcome) -> Sequence[Mapping[str, Any]]:
+    """Those of the bench; one process plays all guns."""
+    return next((probe.get("standstills", ()) for probe in outcome.probes.values()), ())
 
 
 def stop_reason_text(reason: str, language: Language, fault_catalogue: Path) -> str:
@@ -198,7 +218,9 @@ __all__ = [
     "cents",
     "contactors_not_open",
     "judge",
+    "judge_end",
     "kilowatt_hours",
+    "not_open",
     "price",
     "standstill",
     "stop_reason_text",

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from agent.control.dc import session
+from agent.vocabulary import reasons
+from hil_tests.demo.words_guns import GUN_TEXTS
 
 Language = Literal["en", "zh"]
 
@@ -24,7 +25,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 }
 
 STOP_REASONS: Mapping[str, tuple[str, str]] = {
-    name: (reason.text_en, reason.text_zh) for name, reason in session.STOP_REASONS.items()
+    name: (reason.en, reason.zh) for name, reason in reasons.STOP_REASONS.items()
 }
 
 RATES: Mapping[str, tuple[str, str]] = {
@@ -136,5 +137,5 @@ def word(table: Mapping[str, tuple[str, str]], key: str, language: Language) -> 
 
 def text(key: str, language: Language, **values: object) -> str:
     """A text of this module with its places filled. Raises KeyError for an unknown key."""
-    pair = TEXTS[key]
+    pair = TEXTS[key] if key in TEXTS else GUN_TEXTS[key]
     return (pair[1] if language == "zh" else pair[0]).format(**values)

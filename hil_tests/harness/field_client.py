@@ -3,6 +3,7 @@
 import socket
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,6 +13,16 @@ from agent.link.messages import Attach, Command, CommandReply, FromField, Messag
 
 _ANSWER_S = 10.0
 _Kind = TypeVar("_Kind", bound=Message)
+
+
+def flat(status: Mapping[str, Any], connector: int | None = None) -> dict[str, Any]:
+    """A status snapshot with the keys of one connector (the first without a number) beside those of the pile.
+
+    Raises KeyError for a connector that the pile does not have.
+    """
+    connectors = {entry["connector"]: entry for entry in status["connectors"]}
+    number = min(connectors) if connector is None else connector
+    return {**{key: value for key, value in status.items() if key != "connectors"}, **connectors[number]}
 
 
 class FieldAwayError(Exception):
@@ -44,15 +55,22 @@ class FieldClient:
         """Hang up."""
         self._socket.close()
 
-    def status(self) -> dict[str, Any]:
-        """The status snapshot of now."""
+    def status(self, connector: int | None = None) -> dict[str, Any]:
+        """What the pile and one connector are now, in one table; without a number the first connector.
+
+        Raises KeyError for a connector that the pile does not have.
+        """
+        return flat(self.pile_status(), connector)
+
+    def pile_status(self) -> dict[str, Any]:
+        """The status snapshot of now as the field process gives it, with a list of connectors."""
         self._waiting = [message for message in self._waiting if not isinstance(message, StatusMessage)]
         self._send(StatusRequest())
         return self._next(StatusMessage).status
 
-    def command(self, name: str, **arguments: Any) -> CommandReply:
-        """Send a command and return its first answer: accepted or rejected."""
-        command = Command(id=uuid.uuid4().hex, name=name, arguments=arguments)
+    def command(self, name: str, connector: int = 0, **arguments: Any) -> CommandReply:
+        """Send a command and return its first answer: accepted or rejected. Connector 0 is the only one."""
+        command = Command(id=uuid.uuid4().hex, name=name, connector=connector, arguments=arguments)
         self._send(command)
         return self.answer(command.id)
 

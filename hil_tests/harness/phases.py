@@ -45,7 +45,7 @@ def reach(pile: Pile, phase: str) -> str | None:
     session = pile.start()
     if phase == "insulation":
         pile.wait_state("insulation")
-        pile.wait("the test voltage is on", lambda status: status["stage"] in ("raise", "measure"))
+        pile.wait("the test voltage is on", lambda status: status["sub_step"] in ("raise", "measure"))
     elif phase in ("charging", "stopping", "settled"):
         wait_charging(pile)
         if phase != "charging":

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -19,8 +19,8 @@ from agent.records.reader import LedgerReader
 from hil_tests.bench.children import die_with_parent
 from hil_tests.bench.client import BenchError
 from hil_tests.bench.runner import Bench, start_bench
-from hil_tests.bench.site import write_site_file
-from hil_tests.harness.field_client import FieldAwayError, FieldClient
+from hil_tests.bench.site import write_site_file, write_two_guns_file
+from hil_tests.harness.field_client import FieldAwayError, FieldClient, flat
 from hil_tests.harness.platform import STREAMS, TestPlatform
 from hil_tests.harness.waiting import WaitError, wait_until
 
@@ -35,8 +35,19 @@ OPERATOR_ID, PILE_ID = "MA00DEMO1", "SX-DEMO-0001"
 class Pile:
     """Use it in a ``with`` statement. Times are monotonic seconds of this machine, as on the bench."""
 
-    def __init__(self, *, vehicle_profile: str = "demo-car", tap: bool = False, **site: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        vehicle_profile: str = "demo-car",
+        more_vehicles: Sequence[str] = (),
+        switched: bool = False,
+        tap: bool = False,
+        **site: Mapping[str, Any],
+    ) -> None:
+        """``more_vehicles`` adds a second gun with that vehicle; ``switched`` puts allocation contactors in between."""
         self._vehicle_profile = vehicle_profile
+        self._more_vehicles = tuple(more_vehicles)
+        self._switched = switched
         self._tap = tap
         self._site = site
         self._stack = contextlib.ExitStack()
@@ -52,10 +63,16 @@ class Pile:
             # A short path: the address of a unix socket holds 108 bytes.
             self.folder = Path(tempfile.mkdtemp(prefix="pile-"))
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            self.bench: Bench = start_bench(self.folder, vehicle_profile=self._vehicle_profile, tap=self._tap)
+            self.bench: Bench = start_bench(
+                self.folder,
+                vehicle_profile=self._vehicle_profile,
+                more_vehicles=self._more_vehicles,
+                switched=self._switched,
+                tap=self._tap,
+            )
             stack.callback(self.bench.stop)
             self._all_pids += list(self.bench.info["pids"].values())
-            self.config = write_site_file(self.folder, mqtt_port=self.bench.mqtt_port, **self._site)
+            self.config = self._write_site_file()
             self.platform = TestPlatform(self.bench.mqtt_port, OPERATOR_ID, PILE_ID)
             stack.callback(self.platform.close)
             stack.callback(self._end_processes)
@@ -75,6 +92,12 @@ class Pile:
         left = [pid for pid in self._all_pids if _is_running(pid)]
         if left and error is None:
             raise AssertionError(f"processes left behind: {left}")
+
+    def _write_site_file(self) -> Path:
+        port = self.bench.mqtt_port
+        if self._more_vehicles:
+            return write_two_guns_file(self.folder, mqtt_port=port, switched=self._switched, **self._site)
+        return write_site_file(self.folder, mqtt_port=port, **self._site)
 
     def start_process(self, side: Side) -> None:
         """Start the field or the north process. Its output is appended to ``<side>.log``."""
@@ -131,45 +154,55 @@ class Pile:
 
     # At the local socket.
 
-    def status(self) -> dict[str, Any]:
-        """The status snapshot. Raises FieldAwayError."""
+    def status(self, connector: int | None = None) -> dict[str, Any]:
+        """The pile and one connector, the first without a number, in one table. Raises FieldAwayError."""
+        return flat(self.pile_status(), connector)
+
+    def pile_status(self) -> dict[str, Any]:
+        """The status snapshot with its list of connectors. Raises FieldAwayError."""
         if self._client is None:
             self._client = FieldClient(self.folder / "run" / "field.sock")
         try:
-            return self._client.status()
+            return self._client.pile_status()
         except FieldAwayError:
             self._hang_up()
             raise
 
-    def command(self, name: str, **arguments: Any) -> CommandReply:
-        """A command from a person at the pile; returns the first answer."""
-        self.status()
+    def command(self, name: str, connector: int = 0, **arguments: Any) -> CommandReply:
+        """A command from a person at the pile; returns the first answer. Connector 0 is the only one."""
+        self.pile_status()
         assert self._client is not None
-        return self._client.command(name, **arguments)
+        return self._client.command(name, connector, **arguments)
 
-    def start(self, **arguments: Any) -> str:
+    def start(self, connector: int = 0, **arguments: Any) -> str:
         """Start a charge once there is no start blocker; returns the session's id."""
-        self.wait("no start blocker", lambda status: bool(status["may_start"]))
-        reply = self.command("start", **arguments)
+        self.wait("no start blocker", lambda status: bool(status["may_start"]), connector=connector)
+        reply = self.command("start", connector, **arguments)
         assert reply.result == "accepted", reply
         assert reply.session is not None
         return reply.session
 
-    def stop(self) -> None:
+    def stop(self, connector: int = 0) -> None:
         """Stop the charge."""
-        reply = self.command("stop")
+        reply = self.command("stop", connector)
         assert reply.result == "accepted", reply
 
-    # Waiting.
+    # Waiting. Connector 0 is the first one.
 
-    def wait(self, what: str, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait(
+        self,
+        what: str,
+        condition: Callable[[dict[str, Any]], bool],
+        timeout_s: float = 60.0,
+        connector: int = 0,
+    ) -> dict[str, Any]:
         """Wait until a status snapshot fulfils the condition, and return it."""
         last: dict[str, Any] = {}
 
         def look() -> dict[str, Any] | None:
             nonlocal last
             try:
-                last = self.status()
+                last = self.status(connector or None)
             except FieldAwayError as error:
                 last = {"away": str(error)}
                 return None
@@ -182,33 +215,39 @@ class Pile:
         assert found is not None
         return found
 
-    def wait_state(self, *names: str, timeout_s: float = 60.0) -> dict[str, Any]:
+    def wait_state(self, *names: str, timeout_s: float = 60.0, connector: int = 0) -> dict[str, Any]:
         """Wait until the connector is in one of these states."""
-        return self.wait(f"state {' or '.join(names)}", lambda status: status["state"] in names, timeout_s)
+        what = f"state {' or '.join(names)}"
+        return self.wait(what, lambda status: status["state"] in names, timeout_s, connector)
 
-    def wait_no_session(self, timeout_s: float = 90.0) -> dict[str, Any]:
-        """Wait until no session is open."""
-        return self.wait("no open session", lambda status: status["session"] is None, timeout_s)
+    def wait_no_session(self, timeout_s: float = 90.0, connector: int = 0) -> dict[str, Any]:
+        """Wait until no session is open at the connector."""
+        return self.wait("no open session", lambda status: status["session"] is None, timeout_s, connector)
 
-    def wait_fault(self, fault: str, timeout_s: float = 60.0) -> None:
+    def wait_fault(self, fault: str, timeout_s: float = 60.0, connector: int = 0) -> None:
         """Wait until a fault is in force."""
         self.wait(
-            f"fault {fault}", lambda status: fault in [item["id"] for item in status["faults"]], timeout_s=timeout_s
+            f"fault {fault}", lambda status: fault in [item["id"] for item in status["faults"]], timeout_s, connector
         )
 
-    def wait_no_fault(self, fault: str, timeout_s: float = 60.0) -> None:
+    def wait_no_fault(self, fault: str, timeout_s: float = 60.0, connector: int = 0) -> None:
         """Wait until a fault is no longer in force."""
-        self.wait(f"no fault {fault}", lambda status: fault not in [item["id"] for item in status["faults"]], timeout_s)
+        self.wait(
+            f"no fault {fault}",
+            lambda status: fault not in [item["id"] for item in status["faults"]],
+            timeout_s,
+            connector,
+        )
 
     def wait_probe(
-        self, what: str, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 30.0
+        self, what: str, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 30.0, gun: int = 1
     ) -> dict[str, Any]:
-        """Wait until the bench measures what is asked for."""
+        """Wait until the bench measures what is asked for at a gun."""
         last: dict[str, Any] = {}
 
         def look() -> dict[str, Any] | None:
             nonlocal last
-            last = self.bench.probe()
+            last = self.bench.probe(gun)
             return last if condition(last) else None
 
         try:
@@ -218,10 +257,13 @@ class Pile:
         assert found is not None
         return found
 
-    def wait_contactors_open(self, timeout_s: float = 10.0) -> dict[str, Any]:
-        """Wait until the bench measures both contactors open."""
+    def wait_contactors_open(self, timeout_s: float = 10.0, gun: int = 1) -> dict[str, Any]:
+        """Wait until the bench measures both contactors of a gun open."""
         return self.wait_probe(
-            "both contactors open", lambda probe: not probe["contactor_k1"] and not probe["contactor_k2"], timeout_s
+            "both contactors open",
+            lambda probe: not probe["contactor_k1"] and not probe["contactor_k2"],
+            timeout_s,
+            gun,
         )
 
     # The record.

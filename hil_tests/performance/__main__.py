@@ -1,4 +1,4 @@
-"""``python -m hil_tests.performance [--quick] [--only NAME]``: measure, print, write ``build/bench.json``.
+"""``python -m hil_tests.performance``: measure, print, write ``build/bench.json``.
 
 Exit code 0 if everything could be measured, whether a limit was met or not; 1 if something could not.
 """
@@ -9,7 +9,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hil_tests.performance import bms, bus, cycle, failsafe, footprint, machine, reaction, records, start
+from hil_tests.performance import (
+    against,
+    bms,
+    bus,
+    cycle,
+    failsafe,
+    footprint,
+    machine,
+    reaction,
+    records,
+    start,
+    two_connectors,
+)
 from hil_tests.performance.report import NOT_MEASURED, Figure, not_measured, print_report, write_report
 
 REPORT = Path("build/bench.json")
@@ -23,7 +35,8 @@ class Measure(Protocol):
 
 
 GROUPS: dict[str, Measure] = {
-    module.GROUP: module.measure for module in (start, cycle, bms, bus, records, footprint, failsafe, reaction)
+    module.GROUP: module.measure
+    for module in (start, cycle, two_connectors, bms, bus, records, footprint, failsafe, reaction)
 }
 
 
@@ -44,11 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m hil_tests.performance", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer samples: minutes instead of half an hour")
     parser.add_argument("--only", choices=sorted(GROUPS), action="append", help="only this group; may be repeated")
+    parser.add_argument(
+        "--against", metavar="COMMIT", help="evaluation beside that of another commit, in turn; alone without --only"
+    )
     parser.add_argument("--out", type=Path, default=REPORT, help="report file (build/bench.json)")
     options = parser.parse_args(arguments)
     facts = machine.facts()
     stolen = machine.steal_ticks()
-    figures = run(options.only or list(GROUPS), quick=options.quick, say=lambda text: print(text, file=sys.stderr))
+    names = options.only or ([] if options.against else list(GROUPS))
+    figures = run(names, quick=options.quick, say=lambda text: print(text, file=sys.stderr))
+    if options.against:
+        print(f"measuring: against {options.against}", file=sys.stderr)
+        figures += against.measure(options.against, quick=options.quick)
     facts["stolen_ticks"] = machine.steal_ticks() - stolen
     print_report(figures)
     write_report(options.out, figures, facts, quick=options.quick)

@@ -43,6 +43,15 @@ def share_percent(pid: int, duration_s: float) -> float:
     return 100.0 * (cpu_seconds(pid) - used_s) / (time.monotonic() - begin_s)
 
 
+def wakeups_of(pid: int) -> int:
+    """How many times a process has waited and been woken (voluntary switches). Raises OSError if it is gone."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name == "voluntary_ctxt_switches":
+            return int(value)
+    raise OSError(f"process {pid} reports no switches")
+
+
 def policy_of(pid: int) -> str:
     """Scheduling policy really in force."""
     policy = os.sched_getscheduler(pid)

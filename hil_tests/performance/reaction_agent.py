@@ -20,7 +20,9 @@ from typing import Any, ClassVar
 from agent.control.dc.core import ControlCore, Outputs
 from agent.field import realtime
 from agent.field.assembly import build_hardware
+from agent.field.base_loop import Pace
 from agent.field.loop import FieldLoop
+from agent.field.power_parameters import power_parameters
 from agent.field.server import FieldServer
 from agent.link.messages import Hello
 from agent.north.process import NorthProcess
@@ -76,14 +78,12 @@ class Subject:
         self._charging = ChargingCore(pile)
         self._hardware = build_hardware(site)
         self.loop = FieldLoop(
-            pile.core,
-            pile.parameters,
+            {1: pile.core},
             self._hardware,
+            power_parameters(site),
             self._server,
             selector,
-            cycle_s=settings.control.cycle_ms / 1000.0,
-            readings_interval_s=READINGS_INTERVAL_S,
-            readings_idle_interval_s=READINGS_INTERVAL_S,
+            pace=Pace(settings.control.cycle_ms / 1000.0, READINGS_INTERVAL_S, READINGS_INTERVAL_S),
         )
         self._begun_s = time.monotonic()
         self._line = next(line for line in self._hardware.modbus_lines if line.name == "io")

@@ -153,9 +153,11 @@ class QuietLine:
         self._moment.restore(now_s - max(0.0, self._due_s - self._origin_s))
         put(self._line, _device_due_s=float("-inf"))
         self._loop._line_due_s.clear()
-        self._loop._bool_values["emergency_stop_pressed"] = False
+        self._loop._delivery.bool_values["emergency_stop_pressed"] = False
         wanted = {name: on for name, on in self._board.wanted.items() if on is not None}
-        put(self._loop, _next_request_s=now_s, _edge=False, _relays=wanted)
+        put(self._loop, _next_request_s=now_s, _edge=False)
+        put(self._loop._delivery, edge=False)
+        put(self._loop._ends[1], relays=wanted)
 
 
 def put(item: object, **values: Any) -> None:

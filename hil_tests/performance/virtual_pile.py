@@ -26,7 +26,7 @@ from drivers.reading import Reading
 from hil_tests.bench.plant import Plant
 from hil_tests.bench.power_stage import PowerStage
 from hil_tests.bench.relay_board import RelayBoard
-from hil_tests.bench.site import write_site_file
+from hil_tests.bench.site import write_site_file, write_two_guns_file
 from hil_tests.bench.vehicle.bms import Inlet
 from hil_tests.bench.vehicle.profile import load_profile
 from hil_tests.bench.vehicle.vehicle import Vehicle
@@ -48,8 +48,17 @@ def reference_site(folder: Path, mqtt_port: int = 1883) -> Site:
     return load_site(write_site_file(folder, mqtt_port=mqtt_port))
 
 
+def two_guns_site(folder: Path, mqtt_port: int = 1883) -> Site:
+    """The two-gun pile of the bench, each connector with modules of its own."""
+    return load_site(write_two_guns_file(folder, mqtt_port=mqtt_port))
+
+
 class VirtualPile:
-    """See the module. ``core_class`` may be a subclass that watches; faults in ``unfiltered`` need no debounce time."""
+    """See the module: one connector of a pile, ``connector`` by its number.
+
+    ``core_class`` may be a subclass that watches; faults in ``unfiltered`` need no debounce time. Connectors of one
+    pile share a ``backlog``.
+    """
 
     def __init__(
         self,
@@ -60,22 +69,24 @@ class VirtualPile:
         vehicle_profile: str = "lfp-car",
         core_class: type[ControlCore] = ControlCore,
         unfiltered: Collection[str] = (),
+        connector: int = 1,
+        backlog: Backlog | None = None,
     ) -> None:
         self.now_s = BEGIN_S
-        (connector,) = site.connectors
-        self.parameters: ControlParameters = connector_parameters(site, connector, boot_id=boot_id, version=version)
+        (chosen,) = (each for each in site.connectors if each.number == connector)
+        self.parameters: ControlParameters = connector_parameters(site, chosen, boot_id=boot_id, version=version)
         if unfiltered:
             faults = dict(self.parameters.faults)
             for fault_id in unfiltered:
                 faults[fault_id] = msgspec.structs.replace(faults[fault_id], debounce_s=0.0)
             self.parameters = replace(self.parameters, faults=faults)
-        self.core = core_class(self.parameters, self.now_s)
+        self.core = core_class(self.parameters, self.now_s, backlog=backlog)
         self.relays = RelayBoard()
-        self.stage = PowerStage(connector.groups[0].module_count)
+        self.stage = PowerStage(chosen.groups[0].module_count)
         self.plant = Plant(load_wiring(), self.relays, self.stage)
         self.vehicle = Vehicle(load_profile(vehicle_profile))
         self.records: list[Record] = []
-        self._modules = InfyPower(GroupPlan.of(connector.groups[0].module_count), 0.1)
+        self._modules = InfyPower(GroupPlan.of(chosen.groups[0].module_count), 0.1)
         self.core.on_vehicle_port(is_open=True)
 
     def plug_and_start(self) -> None:

@@ -1,7 +1,4 @@
-"""Writes docs/configuration.md from the schema.
-
-``python -m scripts.documents.settings`` writes it; a test fails when it is out of date.
-"""
+"""docs/configuration.md, from the schema of the site file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +10,7 @@ from msgspec import inspect
 from agent.settings.schema import Settings
 from agent.settings.walk import bare, limits_of, type_of
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 _TYPES: dict[Any, str] = {
     inspect.StrType: "text",
@@ -27,7 +24,7 @@ _TYPES: dict[Any, str] = {
 _CONFIGURATION_HEAD = """\
 # Configuration
 
-<!-- Written by `python -m scripts.documents.settings`; change the schema, not this file. -->
+<!-- Written by `make docs`; change the schema, not this file. -->
 
 Everything that differs from pile to pile is in one file, `/etc/pile-agent/pile.toml` (or the one named with
 `--config` or `$PILE_AGENT_CONFIG`). `config/site-example.toml` is a commented example to start from.
@@ -199,9 +196,4 @@ def _cell(text: str) -> str:
 
 def documents() -> dict[Path, str]:
     """The document by its path in the checkout."""
-    return {CHECKOUT / "docs" / "configuration.md": configuration_text()}
-
-
-if __name__ == "__main__":
-    for path, text in documents().items():
-        path.write_text(text, encoding="utf-8")
+    return {ROOT / "docs" / "configuration.md": configuration_text()}

@@ -40,17 +40,19 @@ def test_every_board_with_outputs_of_every_connector(tmp_path: Path) -> None:
     assert {name: (target.port, target.address) for name, target in targets.items()} == {
         "relays1": ("/dev/ttyB", 1),
         "relays2": ("/dev/ttyC", 1),
+        "pile": ("/dev/ttyD", 1),
     }
-    for number, target in enumerate(targets.values(), 1):
+    for number, target in enumerate((targets["relays1"], targets["relays2"]), 1):
         names = [name for name, _ in target.channels]
         assert names[:2] == [f"contactor_k1 ({number})", f"contactor_k2 ({number})"]
         assert not any(name.startswith("electronic_lock") for name in names)
-        assert sum("_to_connector_" in name for name in names) == 2, "the contactors that join groups go off too"
+    joining = [name for name, _ in targets["pile"].channels]
+    assert sum("_to_connector_" in name for name in joining) == 4, "the contactors that join groups go off too"
 
 
 def test_a_board_that_cannot_be_found_does_not_hide_the_other(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, changed(('bus = "io2"\naddress = 1', 'bus = "oi2"\naddress = 1')))
-    assert list(by_name(plan)) == ["relays1"]
+    assert list(by_name(plan)) == ["relays1", "pile"]
     (problem,) = plan.problems
     assert problem.place == "board[2].bus"
 
@@ -159,7 +161,7 @@ def test_each_board_is_tried_whatever_became_of_the_one_before(
     path = tmp_path / "pile.toml"
     path.write_text(TWO_GUNS, encoding="utf-8")
     assert run_make_safe(path, "en") == 1
-    assert asked == ["relays1", "relays2"]
+    assert asked == ["relays1", "relays2", "pile"]
     said = capsys.readouterr().err
     assert "/dev/ttyB: gone" in said
     assert "/dev/ttyC: the board relays2 did not confirm off: contactor_k2 (2)" in said

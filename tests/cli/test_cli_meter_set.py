@@ -11,7 +11,7 @@ from agent.cli.meter.setting import Change, RefusedError, plan_change, words_for
 from drivers.meters.commissioning import IdentityCode, Setting, Settings, commissioning_mistakes
 from drivers.meters.modbus_map import RegisterMap
 from drivers.meters.register_map import load_map
-from drivers.meters.sections import NeverWrite, Text
+from drivers.meters.sections import MapText, NeverWrite
 from hil_tests.bench.meters.line import MAPS, MeterSpec
 from hil_tests.bench.meters.model import MeterModel
 from hil_tests.bench.meters.serving import RunningLine, serving
@@ -244,7 +244,7 @@ SDM630 = next(each for each in WITH_SETTINGS if each.id == "eastron-sdm630")
 @pytest.mark.parametrize(("first", "last"), [(0x14, 0x14), (0x15, 0x15), (0x10, 0x14), (0, 0xFFFF)])
 def test_a_register_that_must_never_be_written_is_refused(first: int, last: int) -> None:
     """Whatever ``settings`` says. A map that contradicts itself is not even loaded; this is the second lock."""
-    forbidden = NeverWrite(first=first, last=last, why=Text(zh="清除电能", en="clears energy"))
+    forbidden = NeverWrite(first=first, last=last, why=MapText(zh="清除电能", en="clears energy"))
     contradictory = msgspec.structs.replace(SDM630, never_write=[forbidden])
     with pytest.raises(RefusedError, match="clears energy"):
         plan_change(contradictory, "address", "1", "5")
@@ -252,7 +252,7 @@ def test_a_register_that_must_never_be_written_is_refused(first: int, last: int)
 
 @pytest.mark.parametrize(("first", "last"), [(0x13, 0x13), (0x16, 0x16)])
 def test_its_neighbours_do_not_matter(first: int, last: int) -> None:
-    near = NeverWrite(first=first, last=last, why=Text(zh="x", en="x"))
+    near = NeverWrite(first=first, last=last, why=MapText(zh="x", en="x"))
     change = plan_change(msgspec.structs.replace(SDM630, never_write=[near]), "address", "1", "247")
     assert isinstance(change, Change)
 

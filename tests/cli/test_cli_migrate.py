@@ -108,7 +108,7 @@ def test_check_shows_each_connector_and_who_shares_what(pile: Pile) -> None:
         "120 kW, 1000 V, 250 A, GB/T 27930-2015",
         "connector 2",
         "120 kW, 1000 V, 200 A, GB/T 27930-2023",
-        "wiring two-guns-2: io = relays2, analog = analog2",
+        "wiring two-guns-2: io = relays2, analog = analog2, pile = pile",
         "module group A: infypower x2, 60 kW, 150 A; can be switched to connector 2",
         "meter 1 @1, insulation monitor 1 @11, meter 2 @2, insulation monitor 2 @12",
         "board relays2 (2) waveshare-relay-8ch-d @1",

@@ -15,6 +15,7 @@ from hil_tests.conformance.case import Case, Wait
 from hil_tests.conformance.catalogue import CASES, select
 from hil_tests.conformance.checks import Sent, timeout
 from hil_tests.conformance.evidence import Evidence, First, Mark, Text, Verdict
+from hil_tests.conformance.place import Place, Where
 from hil_tests.conformance.report import case_document, write_report
 from hil_tests.conformance.run import Plan, Result, judge, line_of, misses, reason_of
 from hil_tests.conformance.tester import NotReachedError
@@ -197,7 +198,7 @@ def test_a_case_on_a_bench_that_stood_still_is_repeated_once(
 ) -> None:
     _Tester.given = list(given)
     monkeypatch.setattr(running, "Tester", _Tester)
-    monkeypatch.setattr(running.Worker, "_pile_for", lambda *_: None)
+    monkeypatch.setattr(running.Worker, "_place_for", lambda *_: Place(_Status("idle"), Where()))  # type: ignore[arg-type]  # as above
     said: list[str] = []
     (result,) = running.run_cases([case_with()], tmp_path, piles=2, say=said.append, explanations={"DN.1001": "known"})
     assert (result.verdict, result.stalls_ms) == (verdict, stalls_ms)
@@ -213,3 +214,69 @@ def test_trouble_in_a_worker_reaches_the_caller(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(running.Worker, "_run_case", broken)
     with pytest.raises(RuntimeError, match="broken"):
         running.run_cases(select(("DN.1001",)), tmp_path, piles=1, say=print, explanations={})
+
+
+def test_a_verdict_that_differs_from_the_other_run_is_a_problem() -> None:
+    results = [result_of(GOOD), result_of(BAD, case_with("DN.1002")), result_of(GOOD, case_with("DN.1003"))]
+    found = list(running.differences(results, {"DN.1001": "pass", "DN.1002": "pass"}))
+    assert [text.en for text in found] == ["DN.1002: fail, but pass in the other run"]
+
+
+def test_verdicts_come_from_the_file_of_a_run(tmp_path: Path) -> None:
+    write_report(tmp_path, [result_of(GOOD)], begun_wall_s=0.0, took_s=1.0, piles=1)
+    assert command_line.load_verdicts(tmp_path / "conformance.json") == {"DN.1001": "pass"}
+    other = tmp_path / "other.json"
+    other.write_text("[]", encoding="utf-8")
+    with pytest.raises(click.ClickException, match=r"no conformance\.json of a run"):
+        command_line.load_verdicts(other)
+
+
+def test_the_second_connector_has_a_folder_and_a_comparison_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def run(*arguments: object) -> int:
+        asked.append(arguments)
+        return 0
+
+    monkeypatch.setattr(command_line, "run", run)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--only", "DN.1001", "--connector", "2", "--beside", "charging"]
+    assert CliRunner().invoke(command_line.main, arguments).exit_code == 0
+    usual = Path("build") / "conformance" / "conformance.json"
+    usual.parent.mkdir(parents=True)
+    usual.write_text('{"cases": []}', encoding="utf-8")
+    assert CliRunner().invoke(command_line.main, arguments).exit_code == 0
+    assert CliRunner().invoke(command_line.main, ["--only", "DN.1001"]).exit_code == 0
+    assert [each[2:] for each in asked] == [
+        (Path("build/conformance-2"), Where(2, "charging"), None),
+        (Path("build/conformance-2"), Where(2, "charging"), usual),
+        (Path("build/conformance"), Where(1, "idle"), None),
+    ]
+    refused = CliRunner().invoke(command_line.main, ["--only", "DN.1001", "--beside", "charging"])
+    assert "--beside needs a pile with two connectors" in refused.output
+
+
+class _Status:
+    """A pile as far as a place asks for its status."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+
+    def status(self, _connector: int) -> dict[str, object]:
+        return {"state": self.state, "faults": [{"id": "door_open"}]}
+
+
+@pytest.mark.parametrize(
+    ("where", "state", "said"),
+    [
+        (Where(), "faulted", ""),
+        (Where(2, "idle"), "idle", ""),
+        (Where(2, "charging"), "charging", ""),
+        (Where(2, "idle"), "faulted", "connector 1 is faulted and not idle (door_open)"),
+        (Where(2, "charging"), "settled", "connector 1 is settled and not charging (door_open)"),
+    ],
+)
+def test_a_case_must_leave_the_other_connector_alone(where: Where, state: str, said: str) -> None:
+    assert Place(_Status(state), where).other_disturbed() == said  # type: ignore[arg-type]  # a status is all it needs

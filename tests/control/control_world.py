@@ -11,13 +11,12 @@ from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
-from agent.control.dc.session import REFUSALS, STOP_REASONS
 from agent.control.metering.billing import BillingTariff
 from agent.control.power_quality.limits import Limit, PowerQualityParameters
 from agent.settings.catalogue import threshold_of
 from agent.settings.files import load_fault_catalogue, load_tariff
 from agent.settings.power_quality import load_supply_limits
-from agent.vocabulary.reasons import Reason
+from agent.vocabulary.reasons import PERMISSION_REASONS, REFUSALS, STOP_REASONS, Reason
 from agent.vocabulary.record import Record
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
@@ -170,7 +169,9 @@ def check_end(body: Mapping[str, Any]) -> None:
     reason = body["stop_reason"]
     if body["result"] == "refused":
         words = [word.split(": ")[0] for word in reason.split(", ")]
-        assert all(word in REFUSALS or word in FAULTS or reason.startswith("bad_arguments") for word in words), reason
+        assert all(
+            word in {*REFUSALS, *PERMISSION_REASONS, *FAULTS} or reason.startswith("bad_arguments") for word in words
+        ), reason
     else:
         assert reason in STOP_REASONS or reason in FAULTS, reason
 

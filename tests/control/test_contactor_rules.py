@@ -6,7 +6,7 @@ import pytest
 from control_world import World, parameters_with, texts
 from interlock_cases import NOW_S, Case, case
 
-from agent.control.safety.rules import VEHICLE_FINDINGS, told_only
+from agent.control.safety.rules import VEHICLE_FINDINGS, suppressed
 from agent.control.safety.situation import Situation
 
 # Welded: inside stands with a voltage that comes from outside although nothing is asked for and the feedback says open.
@@ -110,16 +110,16 @@ def test_a_current_that_was_asked_for_is_no_inrush() -> None:
 # What is told only, and what bars.
 
 
-def test_the_cause_of_a_broken_dialogue_is_present_and_told_only() -> None:
+def test_the_cause_of_a_broken_dialogue_is_present_and_suppressed() -> None:
     made = case(reconnect_cause="bms_timeout_bcl")
     assert made.conditions() == ("bms_timeout_bcl",)
-    assert told_only(made.situation) == ("bms_timeout_bcl",)
+    assert suppressed(made.situation) == ("bms_timeout_bcl",)
     assert not made.permission().close
     assert made.permission().energise
     made.let(events=frozenset({"bms_timeout_bcl"}))
     assert made.conditions() == ("bms_timeout_bcl",)
-    assert told_only(made.situation) == ()
-    assert told_only(case().situation) == ()
+    assert suppressed(made.situation) == ()
+    assert suppressed(case().situation) == ()
 
 
 def test_a_bar_until_the_plug_is_pulled_is_a_reason_against_a_start_and_nothing_else() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.control.safety.fault_register import FaultRegister, mild_form
+from agent.control.safety.fault_register import FaultRegister, suppressed_form
 from agent.settings.catalogue import Fault
 
 
@@ -227,40 +227,41 @@ def test_raised_and_cleared_take_turns_and_active_is_their_difference(
         assert {name for name in present if CATALOGUE[name].debounce_s == 0} <= standing
 
 
-# The mild form: told while a new handshake is prepared.
+# The suppressed form: recorded only while a new handshake is prepared.
 
 
-def mild_steps(*steps: tuple[set[str], set[str]]) -> list[tuple[Any, Any]]:
-    """One step a second, each with the causes present and those of them that are mild: actions raised and cleared."""
+def suppressed_steps(*steps: tuple[set[str], set[str]]) -> list[tuple[Any, Any]]:
+    """One step a second: causes present and those of them suppressed; returns actions raised and cleared."""
     register = FaultRegister(CATALOGUE)
     seen = []
-    for number, (present, mild) in enumerate(steps):
-        raised, cleared = register.update(number * 1.0, present, unplugged=False, reset=False, mild=mild)
+    for number, (present, suppressed) in enumerate(steps):
+        raised, cleared = register.update(number * 1.0, present, unplugged=False, reset=False, suppressed=suppressed)
         seen.append(([each.action for each in raised], [each.action for each in cleared]))
     return seen
 
 
-def test_the_mild_form() -> None:
-    mild = mild_form(CATALOGUE["plug"])
-    assert (mild.id, mild.level, mild.action, mild.clear) == ("plug", 3, "log", "self")
+def test_the_suppressed_form() -> None:
+    suppressed = suppressed_form(CATALOGUE["plug"])
+    assert (suppressed.id, suppressed.level, suppressed.action, suppressed.clear) == ("plug", 3, "log", "self")
 
 
-def test_a_mild_fault_clears_by_itself_and_a_full_one_stays() -> None:
+def test_a_suppressed_fault_clears_by_itself_and_a_full_one_stays() -> None:
     both, gone = {"plug"}, set[str]()
-    assert mild_steps((both, both), (gone, gone), (gone, gone)) == [(["log"], []), ([], []), ([], ["log"])]
-    assert mild_steps((both, gone), (gone, gone), (gone, gone)) == [(["stop"], []), ([], []), ([], [])]
+    assert suppressed_steps((both, both), (gone, gone), (gone, gone)) == [(["log"], []), ([], []), ([], ["log"])]
+    assert suppressed_steps((both, gone), (gone, gone), (gone, gone)) == [(["stop"], []), ([], []), ([], [])]
 
 
-def test_a_mild_fault_that_hardens_is_raised_again_and_a_full_one_never_softens() -> None:
-    present, mild = {"plug"}, {"plug"}
-    assert mild_steps((present, mild), (present, mild), (present, set()), (present, set()), (present, mild)) == [
+def test_a_suppressed_fault_that_hardens_is_raised_again_and_a_full_one_never_softens() -> None:
+    present, suppressed = {"plug"}, {"plug"}
+    both, full = (present, suppressed), (present, set[str]())
+    assert suppressed_steps(both, both, full, full, both) == [
         (["log"], []), ([], []), (["stop"], []), ([], []), ([], []),
     ]  # fmt: skip
 
 
 def test_a_hardened_fault_is_in_force_from_then_on_and_counts_in_full() -> None:
     register = FaultRegister(CATALOGUE)
-    register.update(0.0, {"plug"}, unplugged=False, reset=False, mild={"plug"})
+    register.update(0.0, {"plug"}, unplugged=False, reset=False, suppressed={"plug"})
     assert [(item.fault.action, item.since_s) for item in register.active()] == [("log", 0.0)]
     register.update(2.0, {"plug"}, unplugged=False, reset=False)
     assert [(item.fault.action, item.since_s) for item in register.active()] == [("stop", 2.0)]
@@ -268,6 +269,6 @@ def test_a_hardened_fault_is_in_force_from_then_on_and_counts_in_full() -> None:
 
 def test_the_debounce_holds_for_both_forms() -> None:
     slow, none = {"slow"}, set[str]()
-    assert mild_steps((slow, slow), (slow, slow)) == [([], []), (["log"], [])]
-    # What was mild when it came and is full when its time is over counts in full, once.
-    assert mild_steps((slow, slow), (slow, none), (slow, none)) == [([], []), (["stop"], []), ([], [])]
+    assert suppressed_steps((slow, slow), (slow, slow)) == [([], []), (["log"], [])]
+    # What was suppressed when it came and is full when its time is over counts in full, once.
+    assert suppressed_steps((slow, slow), (slow, none), (slow, none)) == [([], []), (["stop"], []), ([], [])]

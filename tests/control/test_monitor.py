@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from monitor_world import VALUES, Bus, ListeningWorld, frames_of
 
-from agent.control.dc.session import STOP_REASONS
 from agent.control.listener import faults as monitor_faults
 from agent.control.listener.core import MonitorCore, MonitorOutputs
 from agent.control.listener.parameters import MonitorParameters
 from agent.control.listener.point import FollowedPoint
+from agent.vocabulary.reasons import STOP_REASONS
 from drivers.can.frame import CanFrame
 
 

@@ -10,8 +10,8 @@ from monitor_world import CYCLIC, VALUES, Bus, frames_of, parameters_with
 
 from agent.control.chassis.commands import CommandInput
 from agent.control.chassis.signals import SIGNALS
-from agent.control.dc.session import STOP_REASONS
 from agent.control.listener.core import MonitorCore, MonitorOutputs
+from agent.vocabulary.reasons import STOP_REASONS
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
 

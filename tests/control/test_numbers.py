@@ -1,15 +1,14 @@
 """The table of numbers: both editions, a source for each, and the rules that follow from them."""
 
 import dataclasses
-import runpy
-import warnings
 
 import pytest
 from control_world import FAULTS, parameters_with
 
 from agent.control.safety import numbers
-from agent.control.safety.numbers import NUMBERS, TIMES, SequenceNumbers, StepTimes, table
+from agent.control.safety.numbers import NUMBERS, TIMES, SequenceNumbers, StepTimes
 from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
+from scripts.documents.sequence import table
 
 KINDS = (SequenceNumbers, StepTimes, JudgeLimits)
 
@@ -83,10 +82,3 @@ def test_the_table_shows_every_number_once() -> None:
     )
     assert any(line.startswith("| `pause_opens_contactors` | no | yes |") for line in lines)
     assert any(line.startswith("| `safe_voltage_v` | 60 | same |") for line in lines)
-
-
-def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the module is loaded already, which is no harm here
-        runpy.run_module("agent.control.safety.numbers", run_name="__main__")
-    assert capsys.readouterr().out == table()

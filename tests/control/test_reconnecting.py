@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from control_world import FAULTS, World, texts
 
-from agent.control.dc.session import REPLUG_STOPS
 from agent.control.safety.gate import OFF, Asked
+from agent.vocabulary.reasons import REPLUG_STOPS
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.dialogue import Charger, Phase
 from drivers.gbt27930.charger.timers import LONGEST_RECONNECTS

@@ -8,10 +8,10 @@ from control_world import FAULTS, World
 
 from agent.control.chassis.image import ProcessImage
 from agent.control.dc.applying import view_of
-from agent.control.dc.session import NORMAL_STOPS, STOP_REASONS
 from agent.control.dc.steps import closing
 from agent.control.dc.steps.precharge import precharge
 from agent.control.dc.stop_causes import stop_cause
+from agent.vocabulary.reasons import NORMAL_STOPS, STOP_REASONS
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.charger.phases import StopCause
 from drivers.gbt27930.messages.table import decode, encode, identifier_of

@@ -5,7 +5,7 @@ from hil_tests.demo.platform import Inbox
 
 
 def record(stream: str, number: int, kind: str = "telemetry", **body: Any) -> bytes:
-    return json.dumps({"v": 1, "s": stream, "q": number, "t": 1000 + number, "k": kind, "d": body}).encode()
+    return json.dumps({"v": 1, "s": stream, "q": number, "t": 1000 + number, "c": 1, "k": kind, "d": body}).encode()
 
 
 def test_a_record_that_comes_twice_counts_once() -> None:
@@ -29,7 +29,7 @@ def test_states_keep_their_order_and_the_pile_s_time() -> None:
     inbox = Inbox()
     inbox.take("state", record("state", 1, "state", state="plugged"))
     inbox.take("state", record("state", 2, "state", state="locked"))
-    assert inbox.states == [("plugged", 1001), ("locked", 1002)]
+    assert inbox.states() == [("plugged", 1001), ("locked", 1002)]
 
 
 def test_the_latest_answer_to_a_command_is_kept() -> None:
@@ -49,6 +49,6 @@ def test_what_is_no_record_is_passed_over() -> None:
 
 def test_the_end_of_a_session_is_kept() -> None:
     inbox = Inbox()
-    assert inbox.ended == {}
+    assert inbox.ended() == {}
     inbox.take("session", record("session", 1, "session_ended", energy_wh=926))
-    assert inbox.ended == {"energy_wh": 926}
+    assert inbox.ended() == {"energy_wh": 926}

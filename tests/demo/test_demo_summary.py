@@ -62,7 +62,7 @@ def good() -> Outcome:
         records={"last_number": 41, "acknowledged": 41},
         uplink_pending=0,
         published={"state": 9, "session": 4},
-        probe=dict(GOOD_PROBE),
+        probes={1: dict(GOOD_PROBE)},
         agent_exit_code=0,
     )
 
@@ -81,8 +81,8 @@ def test_a_good_run_has_no_reason_against_it() -> None:
         ({"records": {}}, "no record was seen"),
         ({"uplink_pending": 3}, "3 messages are not confirmed by the broker"),
         ({"uplink_pending": None}, "the agent did not report what the broker confirmed"),
-        ({"probe": {**GOOD_PROBE, "contactor_k2": True}}, "contactors not open: K2 closed"),
-        ({"probe": {}}, "contactors not open: K1 unknown, K2 unknown"),
+        ({"probes": {1: {**GOOD_PROBE, "contactor_k2": True}}}, "contactors not open: K2 closed"),
+        ({"probes": {}}, "contactors not open: K1 unknown, K2 unknown"),
         ({"agent_exit_code": 1}, "the agent ended with exit code 1"),
         ({"agent_exit_code": None}, "the agent ended with exit code None"),
         ({"processes_left": ["77 mosquitto"]}, "a process had to be ended: 77 mosquitto"),
@@ -172,8 +172,10 @@ def test_a_refused_session_has_a_summary_without_bill() -> None:
 
 def test_a_machine_that_stood_still_is_named() -> None:
     outcome = good()
-    outcome.probe = {**GOOD_PROBE, "standstills": [{"at_s": 5.0, "length_s": 0.29}]}
+    outcome.probes = {1: {**GOOD_PROBE, "standstills": [{"at_s": 5.0, "length_s": 0.29}]}}
     assert standstill(outcome, "en") == ""
-    outcome.probe = {**GOOD_PROBE, "standstills": [{"at_s": 5.0, "length_s": 1.31}, {"at_s": 6.0, "length_s": 0.5}]}
+    outcome.probes = {
+        1: {**GOOD_PROBE, "standstills": [{"at_s": 5.0, "length_s": 1.31}, {"at_s": 6.0, "length_s": 0.5}]}
+    }
     assert "stalled for 1.3 s" in standstill(outcome, "en")
     assert "1.3" in standstill(outcome, "zh")

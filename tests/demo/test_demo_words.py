@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.control.dc.machine import STATES as MACHINE_STATES
-from agent.control.dc.session import NORMAL_STOPS
+from agent.vocabulary.reasons import NORMAL_STOPS
 from hil_tests.demo.summary import stop_reason_text
 from hil_tests.demo.words import RATES, STATES, STOP_REASONS, TEXTS, text, word
 

@@ -1,40 +1,29 @@
 """docs/faults.md is written from the catalogue and shows the limits that act, in both editions."""
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
 from agent.settings.files import load_fault_catalogue
+from scripts.documents import faults as tool
 
 ROOT = Path(__file__).parents[2]
 FAULTS = load_fault_catalogue(ROOT / "config" / "faults.toml")
 
 
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fault_document", ROOT / "scripts" / "fault_document.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_the_document_is_up_to_date() -> None:
+    assert tool.DOCUMENT.read_text(encoding="utf-8") == tool.text(), "out of date: make docs"
 
 
-def test_the_document_is_up_to_date(tool: ModuleType) -> None:
-    assert tool.DOCUMENT.read_text(encoding="utf-8") == tool.text(), "out of date: run scripts/fault_document.py"
-
-
-def test_every_fault_can_be_linked_to(tool: ModuleType) -> None:
+def test_every_fault_can_be_linked_to() -> None:
     for fault_id in FAULTS:
         assert f"\n## {fault_id}\n" in tool.text()
 
 
-def test_limits_that_differ_show_both_editions(tool: ModuleType) -> None:
+def test_limits_that_differ_show_both_editions() -> None:
     text = tool.text()
     assert "`safety.over_voltage_margin_v` 2 V (2023: 15 V); `safety.over_voltage_share` 1 % (2023: 0 %)." in text
     assert "`safety.outside_voltage_before_test_v` 10 V (2023: 60 V)." in text
@@ -44,7 +33,7 @@ def test_limits_that_differ_show_both_editions(tool: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("name", ["safety.no_such_v", "nowhere.stuck_s", "stuck_s"])
-def test_a_limit_that_does_not_exist_is_refused(tool: ModuleType, name: str) -> None:
+def test_a_limit_that_does_not_exist_is_refused(name: str) -> None:
     row = msgspec.structs.replace(FAULTS["bms_data_frozen"], limits=[name])
     with pytest.raises(KeyError):
         tool.faults_text({row.id: row})
@@ -56,7 +45,7 @@ _OF_THE_TRADE = {12.0, 4.0, 65.0}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_a_figure_in_a_hint_is_the_limit_that_acts(tool: ModuleType, fault: Any) -> None:
+def test_a_figure_in_a_hint_is_the_limit_that_acts(fault: Any) -> None:
     numbers = {value for name in fault.limits for value in tool.values_of(name)}
     acting = numbers | {100.0 * value for value in numbers} | {fault.threshold, fault.clear_s} | _OF_THE_TRADE
     for text in (fault.hint_zh, fault.hint_en, fault.text_zh, fault.text_en):

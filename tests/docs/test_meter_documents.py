@@ -2,7 +2,6 @@
 
 import copy
 import json
-import runpy
 import subprocess
 import sys
 import tomllib
@@ -12,7 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from agent.cli.meter import document as meter_document
+from scripts.documents import __main__ as writers
+from scripts.documents import meters as meter_document
 
 ROOT = Path(__file__).parents[2]
 MAPS = sorted((ROOT / "config" / "meters").glob("*.toml"))
@@ -21,13 +21,13 @@ DOCUMENTS = meter_document.documents()
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_what_is_written_from_the_maps_is_up_to_date(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == DOCUMENTS[path], "write it: make meters"
+    assert path.read_text(encoding="utf-8") == DOCUMENTS[path], "write it: make docs"
 
 
 def test_the_script_writes_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meter_document, "SCHEMA_PATH", tmp_path / "schemas" / "map.json")
     monkeypatch.setattr(meter_document, "DOCUMENT_PATH", tmp_path / "meters.md")
-    runpy.run_path(str(ROOT / "scripts" / "meter_documents.py"), run_name="__main__")
+    assert writers.main(["meters"]) == 0
     assert (tmp_path / "meters.md").read_text(encoding="utf-8") == meter_document.document_text()
     assert (tmp_path / "schemas" / "map.json").read_text(encoding="utf-8") == meter_document.schema_text()
 
@@ -81,7 +81,7 @@ def test_an_editor_marks_what_is_wrong(validator: Any, key: str, value: object) 
 def test_the_field_process_loads_neither_schema_nor_documents() -> None:
     code = (
         "import sys; import agent.field.process, agent.field.assembly; "
-        "print(*[name for name in ('difflib', 'jsonschema', 'agent.cli.meter.document', 'agent.cli.meter.words', "
+        "print(*[name for name in ('difflib', 'jsonschema', 'agent.cli.meter.words', "
         "'agent.cli.meter.check', 'agent.cli.meter.commands') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

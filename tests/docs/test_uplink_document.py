@@ -1,11 +1,7 @@
 """docs/uplink.md and its JSON Schema are written from agent.vocabulary, up to date, and true to every example."""
 
-import importlib.util
 import json
-import runpy
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jsonschema
@@ -15,22 +11,13 @@ import pytest
 from agent.vocabulary import bodies, event_bodies, events, kinds, messages, reasons, table
 from agent.vocabulary.check import keys_of, problems
 from drivers.gbt27930.messages.table import MESSAGES
+from scripts.documents import __main__ as writers
+from scripts.documents import uplink as writer
+from scripts.documents import uplink_examples as examples
 
 ROOT = Path(__file__).parents[2]
 
 
-def _script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-examples = _script("uplink_examples")
-writer = _script("uplink_documents")
 DOCUMENTS: dict[Path, str] = writer.documents()
 SCHEMA: dict[str, Any] = json.loads(DOCUMENTS[writer.SCHEMA])
 BODIES = [
@@ -42,13 +29,14 @@ BODIES = [
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_what_is_written_is_up_to_date(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == DOCUMENTS[path], "run scripts/uplink_documents.py"
+    assert path.read_text(encoding="utf-8") == DOCUMENTS[path], "make docs"
 
 
-def test_the_script_writes_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    written: dict[str, str] = {}
-    monkeypatch.setattr(Path, "write_text", lambda self, text, encoding: written.setdefault(self.name, text))
-    runpy.run_path(str(ROOT / "scripts" / "uplink_documents.py"), run_name="__main__")
+def test_the_writer_writes_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(writer, "DOCUMENT", tmp_path / "uplink.md")
+    monkeypatch.setattr(writer, "SCHEMA", tmp_path / "schemas" / "uplink.schema.json")
+    assert writers.main(["uplink"]) == 0
+    written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.*")}
     assert written == {path.name: text for path, text in DOCUMENTS.items()}
 
 

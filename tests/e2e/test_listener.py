@@ -76,7 +76,7 @@ def test_a_listener_follows_a_whole_charge_and_never_sends() -> None:
             assert reader.faults(50) == [], "nothing was wrong"
             assert reader.verify().problems == []
         shown_text = listener.cli("session", "last").stdout
-        assert "somebody else's charger" in shown_text
+        assert "another maker's charger" in shown_text
         assert charger["vin"] in shown_text
         pile.bench.do("open door")
         listener.wait("the door is told", lambda status: [item["id"] for item in status["faults"]] == ["door_open"])

@@ -12,9 +12,11 @@ from agent.control.dc.core import ControlCore, Outputs
 from agent.field import base_loop
 from agent.field import loop as field_loop
 from agent.field.assembly import ConnectorHardware, GroupHardware, Hardware, build_hardware
+from agent.field.base_loop import Pace
 from agent.field.can_lines import CanLine
 from agent.field.loop import FieldLoop
 from agent.field.parameters import connector_parameters
+from agent.field.power_parameters import power_parameters
 from drivers.can.frame import CanFrame
 from drivers.can.state import BusState, CanCounters
 from drivers.errors import PortError
@@ -151,14 +153,12 @@ class Bench:
         group = GroupHardware("A", connector.groups[0].rated, line, connector.groups[0].stage)
         hardware = Hardware([], [line], [ConnectorHardware(1, line, connector.outputs, [group])], {})
         self.loop = FieldLoop(
-            self.core,
-            parameters,
+            {1: self.core},
             hardware,
+            power_parameters(site),
             cast("Any", Server()),
             cast("Any", self.clock),
-            cycle_s=CYCLE_S,
-            readings_interval_s=1.0,
-            readings_idle_interval_s=1.0,
+            pace=Pace(CYCLE_S, 1.0, 1.0),
         )
         self.loop.open_lines()
 

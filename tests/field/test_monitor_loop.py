@@ -19,6 +19,7 @@ from agent.field.lines import ModbusLine
 from agent.field.listening import ListeningLine
 from agent.field.monitor_assembly import build_monitor_loop, build_read_lines, monitor_parameters
 from agent.field.monitor_loop import MonitorLoop
+from agent.field.outputs import Names
 from agent.settings.load import load_site
 from agent.settings.site import Site
 from drivers.can.frame import CanFrame
@@ -30,6 +31,7 @@ from drivers.modbus import codec
 from drivers.modbus.codec import Request
 from hil_tests.bench.site import TAP_WIRE, VEHICLE_TAP, write_monitor_file
 from hil_tests.bench.slcan import encode_frame
+from hil_tests.harness.field_client import flat
 
 CHM = CanFrame(0x1826F456, b"\x01\x01\x00")
 
@@ -59,14 +61,14 @@ def test_the_parameters_are_those_of_the_site_file(tmp_path: Path) -> None:
 def test_without_devices_no_line_is_touched(tmp_path: Path) -> None:
     bare: dict[str, Any] = {"connector": {"meter": None, "wiring": None, "boards": None}, "board": None}
     site = site_of(tmp_path, **bare)
-    assert build_read_lines(site) == []
+    assert build_read_lines(site, Names(several=False)) == []
     parameters = monitor_parameters(site, site.connectors[0], boot_id="b", version="v")
     assert (parameters.meter, parameters.inputs, parameters.insulation_monitor) == (None, (), False)
 
 
 def test_everything_on_a_line_only_reads(tmp_path: Path) -> None:
     monitor: dict[str, Any] = {"connector": {"insulation_monitor": {"bus": "tap", "address": 3}}}
-    (line,) = build_read_lines(site_of(tmp_path, **monitor))
+    (line,) = build_read_lines(site_of(tmp_path, **monitor), Names(several=False))
     assert isinstance(line, ModbusLine)
     assert sorted(line.devices) == [1, 2, 3]
     assert isinstance(line.devices[2], ModbusBoard)
@@ -98,7 +100,10 @@ class Wires:
         parameters = monitor_parameters(site, site.connectors[0], boot_id="boot", version="test")
         self.core = MonitorCore(parameters, time.monotonic())
         self.selector = selectors.SelectSelector()
-        self.loop: MonitorLoop = build_monitor_loop(site, site.connectors[0], parameters, self.core, self.selector)
+        self.loop: MonitorLoop = build_monitor_loop(site, {1: self.core}, self.selector)
+
+    def status(self) -> dict[str, Any]:
+        return flat(self.loop.status(time.monotonic()))
 
     def written(self, name: str) -> bytes:
         try:
@@ -135,7 +140,7 @@ def test_what_is_heard_reaches_the_core_and_nothing_leaves(wires: Wires) -> None
     os.write(wires.masters[VEHICLE_TAP], encode_frame(CHM) * 3)
     wires.until(lambda: wires.core.session is not None)
     wires.until(lambda: wires.core.state == "handshake")
-    status = loop.status(time.monotonic())
+    status = wires.status()
     assert (status["role"], status["state"], status["stage"]) == ("monitor", "handshake", "handshake")
     assert status["buses"]["vehicle"]["frames_in"] == 3
     assert status["buses"]["vehicle"]["listen_only"] is True
@@ -152,14 +157,15 @@ def test_a_lost_line_is_told_to_the_core(wires: Wires) -> None:
     loop.open_lines()
     loop.turn()
     assert wires.core.chassis.vehicle_port_open
-    loop._vehicle_line.lost(PortError("gone", "x", "look"), time.monotonic())
-    loop._after_read(loop._vehicle_line)
+    line = loop._listening[1]
+    line.lost(PortError("gone", "x", "look"), time.monotonic())
+    loop._after_read(line)
     assert not wires.core.chassis.vehicle_port_open
 
 
 def test_status_without_a_session(wires: Wires) -> None:
     wires.loop.evaluate(time.monotonic())
-    status = wires.loop.status(time.monotonic())
+    status = wires.status()
     assert (status["session"], status["energy_wh"], status["amount_e4"], status["rate"]) == (None, None, None, None)
     assert status["start_blockers"] == ["monitor_only"]
 

@@ -6,7 +6,6 @@ difference is a label.
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +33,7 @@ from drivers.meters.register_form import RegisterForm
 from drivers.power.infypower import InfyPower
 from drivers.power.module_group import GroupPlan
 from drivers.reading import Reading
+from scripts.documents.faults import faults_text
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
@@ -160,13 +160,8 @@ def _threshold(catalogue: FaultCatalogue, number: Number) -> Any:
 
 def _fault_document(catalogue: FaultCatalogue, number: Number) -> Any:
     """The code of a platform is for people who match lists: it acts in the document."""
-    spec = importlib.util.spec_from_file_location("fault_document", ROOT / "scripts" / "fault_document.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     row = _row(catalogue, number)
-    return module.faults_text({row.id: row})
+    return faults_text({row.id: row})
 
 
 FAULT_PROBES: Mapping[str, Probe] = {

@@ -15,7 +15,6 @@ from meter_images import Image
 from number_walk import Number
 
 from agent.cli.meter.bus import LineSettings
-from agent.cli.meter.document import _meter as page_of
 from agent.cli.meter.scan_plan import Wanted, quick_tasks, settings_in_order
 from agent.cli.meter.setting import Writer, plan_change, words_for
 from drivers.dlt645.mapped import mapped_meter
@@ -31,6 +30,7 @@ from drivers.meters.read_plan import plan_items, plan_reads, wire_of
 from drivers.meters.register_form import register_form
 from drivers.meters.register_map import AnyMap, heading_mistakes, with_defaults
 from drivers.modbus.codec import Request
+from scripts.documents.meters import _meter as page_of
 
 POLLS = 32
 SHARES = ("low", "high", "below", "above", "zero", "refused")

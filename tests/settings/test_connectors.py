@@ -36,6 +36,10 @@ baud = 115200
 name = "io2"
 port = "/dev/ttyC"
 baud = 115200
+[[bus.modbus]]
+name = "pile"
+port = "/dev/ttyD"
+baud = 115200
 [[bus.can]]
 name = "vehicle1"
 channel = "can0"
@@ -82,7 +86,7 @@ bus = "modules2"
 number = 1
 vehicle_bus = "vehicle1"
 wiring = "two-guns-1"
-boards = { io = "relays1", analog = "analog1" }
+boards = { io = "relays1", analog = "analog1", pile = "pile" }
 [connector.meter]
 bus = "meters"
 address = 1
@@ -95,13 +99,18 @@ vehicle_bus = "vehicle2"
 edition = "2023"
 maximum_current_a = 200
 wiring = "two-guns-2"
-boards = { io = "relays2", analog = "analog2" }
+boards = { io = "relays2", analog = "analog2", pile = "pile" }
 [connector.meter]
 bus = "meters"
 address = 2
 [connector.insulation_monitor]
 bus = "meters"
 address = 12
+[[board]]
+name = "pile"
+model = 'waveshare-relay-8ch-d'
+bus = "pile"
+address = 1
 [uplink]
 enabled = false
 """
@@ -173,7 +182,7 @@ def test_power_sharing_is_built_from_profile_and_site(tmp_path: Path) -> None:
 
 def test_hardware_is_there_once_and_says_which_connector(tmp_path: Path) -> None:
     hardware = build_hardware(load(tmp_path, TWO_GUNS))
-    assert [line.name for line in hardware.modbus_lines] == ["meters", "io1", "io2"]
+    assert [line.name for line in hardware.modbus_lines] == ["meters", "io1", "io2", "pile"]
     assert sorted(hardware.modbus_lines[0].devices) == [1, 2, 11, 12]
     assert sorted(device.name for device in hardware.modbus_lines[0].devices.values()) == [
         "insulation monitor 1",
@@ -281,7 +290,7 @@ def test_all_errors_come_at_once(tmp_path: Path) -> None:
 def test_one_channel_has_one_user(tmp_path: Path) -> None:
     found = problems(tmp_path, changed(('boards = { io = "relays2"', 'boards = { io = "relays1"')))
     taken = [message for message in found if "is taken by" in message]
-    assert len(taken) == 13, "eight outputs, the lock among them, and five contacts"
+    assert len(taken) == 11, "eight outputs, the lock among them, and three contacts"
     assert any(
         "channel 3 (outputs) of relays1 for electronic_lock is taken by connector[0] electronic" in m for m in taken
     )
@@ -332,8 +341,8 @@ def test_two_roles_of_one_connector_on_one_board(tmp_path: Path) -> None:
         (
             [
                 (
-                    'group_b_to_connector_1 = { board = "io", channel = 7, timed = true }',
-                    'group_b_to_connector_1 = { board = "io", channel = 7, timed = false }',
+                    'group_b_to_connector_1 = { board = "pile", channel = 2, timed = true }',
+                    'group_b_to_connector_1 = { board = "pile", channel = 2, timed = false }',
                 )
             ],
             "wiring/own.toml: outputs.group_b_to_connector_1.timed: must be true",

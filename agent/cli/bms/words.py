@@ -163,7 +163,7 @@ class BmsSpeaker:
 
     def pick(self, chinese: str, english: str) -> str:
         """The one of two texts that the reader understands."""
-        return chinese if self.language == "zh" else english
+        return Text(chinese, english).in_(self.language)
 
     def word(self, table: Mapping[str, Text], key: str) -> str:
         """A word of a table; an unknown key stands for itself."""

@@ -195,7 +195,7 @@ def _item_requests(meter_map: IdentifierMap, wanted: Wanted, wire: Wire) -> list
 
 def _show(wanted: Wanted, path: Path, meter_map: AnyMap, plans: Sequence[Plan]) -> None:
     def pick(chinese: str, english: str) -> str:
-        return chinese if wanted.language == "zh" else english
+        return Text(chinese, english).in_(wanted.language)
 
     screen, language = Screen(), wanted.language
     serial = meter_map.serial
@@ -276,9 +276,9 @@ def _show_doubts(screen: Screen, meter_map: AnyMap, language: Language) -> None:
         for quantity in quantities
         if quantity.disputed is not None
     }
-    lines = [f"{signal}: {zh if language == 'zh' else en}" for signal, zh, en in sorted(doubts)]
-    lines += [check.zh if language == "zh" else check.en for check in meter_map.checks]
+    lines = [f"{signal}: {Text(zh, en).in_(language)}" for signal, zh, en in sorted(doubts)]
+    lines += [check.in_(language) for check in meter_map.checks]
     if lines:
-        screen.heading("调试时核对" if language == "zh" else "to prove at commissioning")
+        screen.heading(Text("调试时核对", "to prove at commissioning").in_(language))
         for line in lines:
             screen.line(f"- {line}")

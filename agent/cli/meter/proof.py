@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.cli.meter.survey import Survey
 from agent.cli.screen import Screen
-from drivers.text import Language
+from drivers.text import Language, Text
 
 _UNITS = tuple(Fraction(10) ** power for power in range(-3, 4))
 """Factors that a unit can be wrong by: a power of ten."""
@@ -50,16 +50,18 @@ def show_proof(screen: Screen, language: Language, proof: Proof | None) -> None:
     """What to write into the site file."""
     if proof is None:
         screen.line(
-            "寄存器与显示不符(或显示小于 1 kWh):检查型号、通道和互感器变比"
-            if language == "zh"
-            else "register and display do not agree (or show less than 1 kWh): check model, channel and ratios",
+            Text(
+                "寄存器与显示不符(或显示小于 1 kWh):检查型号、通道和互感器变比",
+                "register and display do not agree (or show less than 1 kWh): check model, channel and ratios",
+            ).in_(language),
             "bold yellow",
         )
         return
     screen.line(
-        "寄存器与显示相符,写入现场文件 [connector.meter]:"
-        if language == "zh"
-        else "register and display agree; enter in [connector.meter] of the site file:",
+        Text(
+            "寄存器与显示相符,写入现场文件 [connector.meter]:",
+            "register and display agree; enter in [connector.meter] of the site file:",
+        ).in_(language),
         "bold green",
     )
     screen.line(f"energy_unit_wh = {float(proof.energy_unit_wh):g}")

@@ -13,11 +13,12 @@ from agent.cli.complaints import say_error
 from agent.cli.context import Context, json_option, print_json
 from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
 from agent.cli.meter.options import target_options
+from drivers.text import Text
 
 if TYPE_CHECKING:
     from agent.cli.meter.setting import Change
     from agent.cli.meter.target import Target
-    from drivers.meters.sections import Text as MapText
+    from drivers.meters.sections import MapText
 
 
 @click.command()
@@ -326,7 +327,7 @@ def _confirmed(
         )
     ]
     if note is not None:
-        lines.append(note.zh if context.language == "zh" else note.en)
+        lines.append(note.in_(context.language))
     for line in lines:
         click.echo(line, err=True)
     try:
@@ -343,7 +344,7 @@ def _confirmed(
 
 def _pick(context: Context, chinese: str, english: str) -> str:
     """A sentence in the reader's language."""
-    return chinese if context.language == "zh" else english
+    return Text(chinese, english).in_(context.language)
 
 
 TOOLS = (scan, read, probe, set_address, set_serial)

@@ -94,7 +94,7 @@ def show_scan(screen: Screen, language: Language, port: str, report: Report) -> 
     """What a search has found, and what to do where it is not certain."""
 
     def pick(chinese: str, english: str) -> str:
-        return chinese if language == "zh" else english
+        return Text(chinese, english).in_(language)
 
     if not report.meters:
         screen.line(pick(f"{port}:没有找到电表", f"{port}: no meter found"), "bold yellow")
@@ -185,7 +185,7 @@ def show_survey(screen: Screen, language: Language, survey: Survey) -> None:
     """Every quantity with its value and its raw registers."""
 
     def pick(chinese: str, english: str) -> str:
-        return chinese if language == "zh" else english
+        return Text(chinese, english).in_(language)
 
     rows = []
     for row in survey.rows:
@@ -239,7 +239,7 @@ def show_probe(screen: Screen, language: Language, report: ProbeReport, gap_ms: 
     """What was measured, and what to write into the map."""
 
     def pick(chinese: str, english: str) -> str:
-        return chinese if language == "zh" else english
+        return Text(chinese, english).in_(language)
 
     rows = [[pick("请求", "requests"), str(report.requests)]]
     if report.latencies_s:
@@ -275,14 +275,15 @@ def _recommend(screen: Screen, language: Language, report: ProbeReport, gap_ms: 
     gap, latency = report.recommended_gap_ms, report.recommended_latency_ms
     if gap is None or latency is None:
         screen.line(
-            "电表没有可靠应答:检查地址、接线和终端电阻"
-            if language == "zh"
-            else "the meter does not answer reliably: check address, wiring and termination",
+            Text(
+                "电表没有可靠应答:检查地址、接线和终端电阻",
+                "the meter does not answer reliably: check address, wiring and termination",
+            ).in_(language),
             "yellow",
         )
         return
-    screen.line(f"minimum_gap_ms = {gap}    # {'点表现为' if language == 'zh' else 'the map has'} {gap_ms}")
-    screen.line(f"latency_ms = {latency}    # {'点表现为' if language == 'zh' else 'the map has'} {latency_ms}")
+    screen.line(f"minimum_gap_ms = {gap}    # {Text('点表现为', 'the map has').in_(language)} {gap_ms}")
+    screen.line(f"latency_ms = {latency}    # {Text('点表现为', 'the map has').in_(language)} {latency_ms}")
 
 
 def probe_document(report: ProbeReport) -> dict[str, Any]:

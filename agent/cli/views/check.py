@@ -11,7 +11,9 @@ def show_check(screen: Screen, speak: Speaker, site: Site) -> None:
     settings = site.settings
     rows = [[pick("桩", "pile"), f"{settings.pile.id} ({settings.pile.operator_id}), {site.profile.description}"]]
     if site.kind == "listener":
-        rows.append([pick("角色", "role"), pick("只监听另一台充电机", "only listens to another charger")])
+        rows.append(
+            [pick("角色", "role"), pick("监听(跟随原充电桩,不控制)", "listener (follows a charger, controls nothing)")]
+        )
     else:
         rows.append([pick("总功率", "power"), _power(speak, site)])
     for connector in site.connectors:

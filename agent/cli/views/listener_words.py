@@ -55,4 +55,4 @@ WORDS: Mapping[str, Words] = MappingProxyType(
         events.VEHICLE_ATTEMPT: _attempt,
     }
 )
-"""Events of a listener that say more than their name."""
+"""Events of a listener with content beyond their name."""

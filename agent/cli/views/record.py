@@ -254,7 +254,7 @@ _WORDS: Mapping[str, listener_words.Words] = MappingProxyType(
         events.VERSION_NEGOTIATION: _version,
     }
 )
-"""Events that say more than their name."""
+"""Events with content beyond their name."""
 
 
 def _progress_text(body: Document) -> str:

@@ -26,7 +26,10 @@ def show_status(screen: Screen, speak: Speaker, status: Status) -> None:
         [pick("运行时间", "up for"), f"{amounts.duration(status.get('uptime_s', 0))}, {status.get('version', '')}"],
     ]
     if status.get("role") == states.ROLE_LISTENER:
-        rows.insert(1, [pick("角色", "role"), pick("只监听他方充电机", "only listens to another maker's charger")])
+        rows.insert(
+            1,
+            [pick("角色", "role"), pick("监听(跟随原充电桩,不控制)", "listener (follows a charger, controls nothing)")],
+        )
         rows += [*_session_rows(speak, status), *_heard_rows(speak, status)]
     else:
         rows += [*_session_rows(speak, status), *_value_rows(speak, status), *_permission_rows(speak, status)]
@@ -93,7 +96,7 @@ def _value_rows(speak: Speaker, status: Status) -> list[list[str]]:
 
 
 def _heard_rows(speak: Speaker, status: Status) -> list[list[str]]:
-    """What a listener has: its meter if there is one, and what charger and vehicle tell each other."""
+    """What a listener has: its meter if there is one, and the data of charger and vehicle."""
     values, pick = status.get("values") or {}, speak.pick
     rows = []
     if "meter_voltage_v" in values or "meter_energy_wh" in values:
@@ -102,8 +105,8 @@ def _heard_rows(speak: Speaker, status: Status) -> list[list[str]]:
         measured = f"{_number(values, 'meter_voltage_v', 'V')}, {_number(values, 'meter_current_a', 'A')}, {energy}"
         rows.append([pick("电表", "meter"), measured])
     for name, text in (
-        ("ccs", pick("充电机自报(CCS)", "charger says (CCS)")),
-        ("bcs", pick("车辆自报(BCS)", "vehicle says (BCS)")),
+        ("ccs", pick("充电机自报(CCS)", "charger reports (CCS)")),
+        ("bcs", pick("车辆自报(BCS)", "vehicle reports (BCS)")),
     ):
         if f"{name}_voltage_v" in values or f"{name}_current_a" in values:
             measured = f"{_number(values, f'{name}_voltage_v', 'V')}, {_number(values, f'{name}_current_a', 'A')}"

@@ -10,7 +10,7 @@ from agent.vocabulary.record import Record
 class Backlog:
     """Numbers records from 1 without gaps and holds them until they are durable. All cores of a process share one.
 
-    Nothing is ever dropped here. Instead ``crowded`` tells the core to leave out what can be left out
+    Nothing is ever dropped here. Instead ``crowded`` makes the core leave out what can be left out
     (telemetry), and ``full`` makes the core end the session: no record, no charge.
     """
 

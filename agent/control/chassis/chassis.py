@@ -20,13 +20,13 @@ from drivers.can.state import BusState
 from drivers.reading import Reading
 
 _RESET_WINDOW_S = 2.0
-"""A reset clears the latches whose cause is or goes away within this time (own)."""
+"""A reset clears a latch if its cause is away, or goes away within this time (own)."""
 _PASSING = ("control_restarted", "internal_error")
 """Faults that are present in one evaluation only; the register's latch holds them."""
 _UPLINK_UNTROUBLED = ("off", "connected")
 
 AlarmHead = Callable[[Fault], dict[str, Any]]
-"""What an alarm record says about its fault."""
+"""Keys of an alarm record about its fault."""
 
 
 class ChassisParameters(Protocol):
@@ -106,7 +106,7 @@ class Chassis:
         self.now_s, self.wall_ms, self.wall_quality = now_s, wall_ms, wall_quality
 
     def put(self, name: str, reading: Reading, take_register: Callable[[int, float], bool]) -> None:
-        """A driver delivered a value. ``take_register`` says whether a register of the meter may be believed.
+        """A driver delivered a value. ``take_register`` decides whether a register of the meter may be believed.
 
         Raises KeyError for an unknown signal.
         """
@@ -166,7 +166,7 @@ class Chassis:
             self.record(kinds.EVENT, {"event": events.RECORDS_OMITTED, "count": omitted})
 
     def record_error(self, error: Exception) -> None:
-        """The program found an error in itself: a fault, and a record that says where."""
+        """The program found an error in itself: a fault, and a record of the place."""
         self.events.add("internal_error")
         self.record(kinds.EVENT, error_body(error))
 
@@ -224,18 +224,18 @@ class Chassis:
         present: Collection[str],
         *,
         unplugged: bool,
-        mild: Collection[str],
+        suppressed: Collection[str],
         head: AlarmHead,
         snapshot: Callable[[], dict[str, Any]],
     ) -> list[Fault]:
         """Debounce, latch and clear; record what changed. Returns the faults that were raised now.
 
-        ``present`` are the ids whose cause is there now, those in ``mild`` are recorded only (``FaultRegister``),
+        ``present`` are the ids with a present cause, those in ``suppressed`` are recorded only (``FaultRegister``),
         ``unplugged`` is what clears latches that ask for it.
         """
         now_s = self.now_s
         raised, cleared = self._faults.update(
-            now_s, present, unplugged=unplugged, reset=now_s < self._reset_until_s, mild=mild
+            now_s, present, unplugged=unplugged, reset=now_s < self._reset_until_s, suppressed=suppressed
         )
         if raised or cleared or self.active:
             self.active = self._faults.active()

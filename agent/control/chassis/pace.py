@@ -8,7 +8,7 @@ class Pace:
         self._last_s: float | None = None
 
     def due(self, now_s: float, interval_s: float) -> bool:
-        """Whether ``interval_s`` has passed since the last time this said yes."""
+        """Whether ``interval_s`` has passed since this last returned True."""
         if self._last_s is not None and now_s - self._last_s < interval_s:
             return False
         self._last_s = now_s

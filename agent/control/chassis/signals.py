@@ -67,7 +67,7 @@ _TABLE = (
     Signal("module_fault", "bool", 3.0, "true"),
     Signal("module_maximum_current_a", "A", 3.0, "high"),
     Signal("module_temperature_c", "degC", 5.0, "high"),
-    # What charger and vehicle tell each other about the output, heard on the bus of a charger that is only followed.
+    # What charger and vehicle report to each other about the output, heard on the bus of a followed charger.
     # Both repeat it (CCS every 50 ms, BCS every 250 ms); no measurement of this agent.
     Signal("ccs_voltage_v", "V", 2.0, "high"),
     Signal("ccs_current_a", "A", 2.0, "high"),

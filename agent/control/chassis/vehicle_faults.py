@@ -21,7 +21,7 @@ FAULT_OF_FINDING: Mapping[str, str] = MappingProxyType(
         "soc.jump": "bms_soc_jump",
     }
 )
-"""Fault id by code; what a charger says about its own output has rules of its own here and is missing."""
+"""Fault id by code; what a charger reports about its own output has rules of its own here and is missing."""
 
 
 def faults_of_findings(findings: Iterable[Finding]) -> frozenset[str]:

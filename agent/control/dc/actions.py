@@ -1,4 +1,4 @@
-"""What a step wants to be said to the vehicle or done in the dialogue, as data; and how it is done."""
+"""What a step wants to send to the vehicle or to do in the dialogue, as data; and how it is done."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -38,7 +38,7 @@ class SetTime(msgspec.Struct, frozen=True):
 
 
 class SetOutput(msgspec.Struct, frozen=True):
-    """What CCS says: measured volts and amperes, permission, elapsed minutes."""
+    """Content of CCS: measured volts and amperes, permission, elapsed minutes."""
 
     voltage_v: float
     current_a: float
@@ -47,7 +47,7 @@ class SetOutput(msgspec.Struct, frozen=True):
 
 
 class SetTotals(msgspec.Struct, frozen=True):
-    """What CSD says: minutes and energy of the session."""
+    """Content of CSD: minutes and energy of the session."""
 
     minutes: int
     energy_wh: int

@@ -73,7 +73,7 @@ def _take_facts(point: ChargePoint, wants: Wants) -> None:
 
 
 def _judge_vehicle(point: ChargePoint, look: bool) -> None:
-    """Let what the vehicle says be compared with its limits and with what is measured, or forget what was compared."""
+    """Compare the vehicle's data with its limits and with the measurement, or forget what was compared."""
     if not look:
         point.watch = VehicleWatch()
         return

@@ -230,7 +230,7 @@ class ControlCore:
         raised = chassis.update_faults(
             present,
             unplugged=plugged is False,
-            mild=rules.told_only(situation),
+            suppressed=rules.suppressed(situation),
             head=_alarm,
             snapshot=self._snapshot,
         )

@@ -1,4 +1,4 @@
-"""What the output may be now: the least of everything that has a say, with the name of the one that binds."""
+"""What the output may be now: the least of all limits, with the name of the one that binds."""
 
 import math
 from collections.abc import Iterable

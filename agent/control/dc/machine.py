@@ -34,7 +34,7 @@ SESSION_STATES = (
 """States in which a session is open."""
 
 RECONNECT_FROM_STATES = ("recognition", "parameters", "precharge", "charging")
-"""States in which a lost dialogue may begin anew: the self-test has passed, the end has not begun."""
+"""States in which a lost dialogue may begin again: the self-test has passed, the end has not begun."""
 
 START_FROM_STATES = ("plugged", "settled")
 """States from which a session may begin."""
@@ -64,7 +64,7 @@ TRANSITIONS: tuple[dict[str, Any], ...] = (
 
 
 class Sequence:
-    """Where a connector stands. ``state`` is written by the machine only; a wrong move raises MachineError."""
+    """State of a connector. ``state`` is written by the machine only; a wrong move raises MachineError."""
 
     state: str
 

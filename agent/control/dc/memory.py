@@ -52,7 +52,7 @@ class StepMemory(msgspec.Struct, kw_only=True, gc=False):
         self.sub_step_since_s = now_s
 
     def forget_dialogue(self) -> None:
-        """Forget what the vehicle has said and what followed from it; the session goes on."""
+        """Forget the vehicle's data and what followed from it; the session goes on."""
         self.seen = frozenset()
         self.setpoint_a = 0.0
         self.setpoint_at_s = None

@@ -1,4 +1,4 @@
-"""Everything the control core needs to know beforehand; the numbers of the DC sequence stand in ``numbers``."""
+"""Everything the control core needs to know beforehand; the numbers of the DC sequence are in ``numbers``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class ControlParameters:
     edition: SequenceEdition = "2015"
     charger_number: int = 1
     meter: Mapping[str, Any] = field(default_factory=dict)
-    """The billing meter as it stands in the record: model, address, numbers, class, unit."""
+    """The billing meter as written in the record: model, address, numbers, class, unit."""
     register_form: RegisterForm = field(default_factory=RegisterForm)
     verification_due_day: int | None = None
     """Last day of the meter's verification, a day number as ``date.toordinal`` counts; None: not known."""

@@ -17,7 +17,7 @@ from drivers.gbt27930.judge.status import Difference, battery_beyond
 
 
 class VehicleWatch:
-    """Memory of one dialogue. ``look`` takes the newest data in, ``findings`` says what they show."""
+    """Memory of one dialogue. ``look`` takes the newest data in, ``findings`` returns what they show."""
 
     def __init__(self) -> None:
         self._found: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class VehicleWatch:
         voltage_v: float | None,
         current_a: float | None,
     ) -> None:
-        """Take in what the vehicle says and what the pile measures: volts and amperes, None while unknown."""
+        """Take in the vehicle's data and the pile's measurement: volts and amperes, None while unknown."""
         limits = parameters.judge_limits
         found: list[Finding] = []
         if vehicle.bcl is not None and vehicle.bcp is not None:

@@ -50,7 +50,7 @@ class ChargePoint:
         self.share: PowerShare | None = None
         self.envelope = CurrentEnvelope()
         self.watch = VehicleWatch()
-        """What the vehicle's data say about themselves."""
+        """Findings about the vehicle's data."""
         self.replug_after: str | None = None
         """Stop reason after which no session starts until the plug has been pulled."""
         self.reconnects_since_plug = 0
@@ -68,7 +68,7 @@ class ChargePoint:
 
     @property
     def stoppable(self) -> bool:
-        """A session runs whose end has not begun."""
+        """A session runs and its end has not begun."""
         return self.session is not None and self.sequence.state != states.STOPPING
 
     @property

@@ -73,14 +73,14 @@ def _meter_findings(point: ChargePoint, *, charging: bool) -> frozenset[str]:
 
 
 def react(point: ChargePoint) -> None:
-    """End the session, or leave the readiness, as the faults in force and the permission say."""
+    """End the session, or leave the readiness, as the faults in force and the permission demand."""
     if point.session is None:
         if point.state in _AT_REST and point.blocking_faults():
             point.move("trip")
     else:
         _end_session_for_cause(point)
     if point.held.contactors and not point.permission.energise:
-        # Whatever took the permission away, even a cause whose debounce is not over: open, and end the session.
+        # Whatever took the permission away, even a cause within its debounce: open, and end the session.
         point.halt(stop_reason(point.permission), immediate=True)
         point.output_off()
 

@@ -16,7 +16,7 @@ from agent.vocabulary.reasons import Reason, joined
 
 _LONGEST_REASON = 300
 _STOPPERS_AT_MOST = 16
-"""So many stop commands are answered when the session has ended; further ones are only told that it is ending."""
+"""So many stop commands are answered when the session has ended; further ones get the reply that it is ending."""
 
 _METER_WORK: Mapping[str, Callable[[Metering, RegisterNow, Mapping[str, Any]], Mapping[str, Any]]] = {
     reasons.METER_EXCHANGE: meter_service.exchange,

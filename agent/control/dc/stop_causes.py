@@ -1,4 +1,4 @@
-"""What the vehicle is told (CST) about the reason of a stop."""
+"""The reason of a stop as sent to the vehicle (CST)."""
 
 from collections.abc import Mapping
 
@@ -41,7 +41,7 @@ _OF_THE_PRECHARGE = frozenset({"contactor_refuses", "contactor_welded", "inrush_
 
 
 def stop_cause(reason: str, state: str) -> StopCause:
-    """What CST tells the vehicle about a stop reason that came up in ``state`` of the sequence."""
+    """Content of CST for a stop reason that came up in ``state`` of the sequence."""
     if state in _SELF_TEST_STATES and reason in _OF_THE_SELF_TEST:
         return StopCause.SELF_TEST
     if state == "precharge" and reason in _OF_THE_PRECHARGE:

@@ -1,4 +1,4 @@
-"""Values of the vehicle: its own limits, and what of them is shown; the time of day that it is told."""
+"""Values of the vehicle: its own limits, and what of them is shown; the time of day that is sent to it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -130,7 +130,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is commanded now."""
     parameters: ControlParameters
     plugged: bool | None
-    """The plug is in a vehicle; None when neither can be said."""
+    """The plug is in a vehicle; None when unknown."""
     record_durable: bool
     """The start of the session is durable in the ledger."""
     blocked: bool

@@ -236,7 +236,7 @@ class MonitorCore:
             present,
             # The end of the dialogue is the nearest to a pulled plug that a listener can see.
             unplugged=session is None,
-            mild=(),
+            suppressed=(),
             head=_alarm,
             snapshot=self._snapshot,
         )
@@ -264,5 +264,5 @@ class MonitorCore:
 
 
 def _alarm(fault: Fault) -> dict[str, Any]:
-    """A listener only tells: whatever a charger would do, the action here is to record."""
+    """A listener only reports: whatever a charger would do, the action here is to record."""
     return {"fault": fault.id, "level": fault.level, "action": "log", "role": states.ROLE_LISTENER}

@@ -1,6 +1,6 @@
 """What a monitor raises alarms about: from the image, the dialogue as heard and the time to fault ids. Pure.
 
-A monitor drives nothing, so nothing here permits or forbids anything; a rule that cannot see its input says nothing,
+A monitor drives nothing, so nothing here permits or forbids anything; a rule without its input finds nothing,
 and that the input is missing is a fault of its own.
 """
 
@@ -25,7 +25,7 @@ from drivers.gbt27930.messages.table import MESSAGES
 from drivers.gbt27930.observer.model import Observation, Session, Stage
 
 _OUTPUT_STAGES = frozenset({Stage.WAIT_READY, Stage.READY, Stage.CHARGING, Stage.STOPPING})
-"""Stages in which the output may stand under the voltage of the charge, and BCP and CML are known."""
+"""Stages in which the output may carry the voltage of the charge, and BCP and CML are known."""
 
 NOT_AN_ALARM = frozenset(
     {
@@ -170,7 +170,7 @@ class Dialogue:
 
     @property
     def stage(self) -> Stage:
-        """Where it stands."""
+        """Stage of the dialogue."""
         return Stage.IDLE if self._session is None else self._session.stage
 
     def fresh(self, name: str) -> dict[str, Any]:
@@ -187,7 +187,7 @@ class Dialogue:
 def conditions(
     image: ProcessImage, session: Session | None, around: Surroundings, parameters: MonitorParameters, now_s: float
 ) -> list[str]:
-    """The fault ids whose cause is present now, each once, in the same order on every run."""
+    """Ids of the faults with a present cause, each once, in the same order on every run."""
     dialogue = Dialogue(session, now_s, parameters.monitor.message_age_s)
     settled = now_s - around.started_at_s > parameters.start_up_grace_s
     found = _contacts(image, parameters, now_s, settled)
@@ -242,13 +242,13 @@ def _devices(
 
 
 def highest_voltage_v(image: ProcessImage, now_s: float) -> float | None:
-    """The higher of what the meter measures and what the charger tells (CCS)."""
+    """The higher of what the meter measures and what the charger reports (CCS)."""
     values = [value for name in ("meter_voltage_v", "ccs_voltage_v") if (value := image.value(name, now_s)) is not None]
     return max(values, default=None)
 
 
 def _insulation(image: ProcessImage, parameters: MonitorParameters, now_s: float) -> list[str]:
-    """Ohm per volt by our own insulation monitor, while the output stands under voltage (GB/T 18487.1)."""
+    """Ohm per volt by our own insulation monitor, while the output carries voltage (GB/T 18487.1)."""
     numbers = parameters.numbers
     voltage_v = highest_voltage_v(image, now_s)
     plus_kohm, minus_kohm = image.value("insulation_plus_kohm", now_s), image.value("insulation_minus_kohm", now_s)
@@ -295,7 +295,7 @@ def _output(image: ProcessImage, dialogue: Dialogue, around: Surroundings, param
 
 
 def _disagree(image: ProcessImage, parameters: MonitorParameters, now_s: float) -> bool:
-    """Our meter and what the charger tells the vehicle."""
+    """Our meter and what the charger reports to the vehicle."""
     own = parameters.monitor
     for ours, theirs, share, floor in (
         ("meter_current_a", "ccs_current_a", own.current_share, own.current_floor_a),

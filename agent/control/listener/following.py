@@ -1,4 +1,4 @@
-"""Following a dialogue: what both sides say becomes readings, and each charge becomes a session with its bill."""
+"""Following a dialogue: the data of both sides become readings, and each charge becomes a session with its bill."""
 
 from agent.control.listener import faults as listener_faults
 from agent.control.listener.point import FollowedPoint
@@ -21,7 +21,7 @@ _SAID_ON_THE_BUS = (
 
 
 def take_values(point: FollowedPoint) -> None:
-    """What the two sides tell each other about the output becomes readings; the demand is remembered."""
+    """The data of both sides about the output become readings; the demand is remembered."""
     observed, heard_at_s = point.observer.session, point.heard_at_s
     if observed is None:
         return
@@ -41,7 +41,7 @@ def take_values(point: FollowedPoint) -> None:
 
 
 def _judge_status(point: FollowedPoint, observed: Observed) -> None:
-    """Each new BCS against what is measured: our meter, or without one what the charger says (CCS)."""
+    """Each new BCS against what is measured: our meter, or without one the charger's CCS."""
     bcs = observed.latest.get("BCS")
     if bcs is None or bcs.at_s == point.bcs_at_s:
         return
@@ -98,7 +98,7 @@ def _open(point: FollowedPoint, observed: Observed) -> None:
 
 
 def _billing(point: FollowedPoint) -> Billing | None:
-    """A bill that begins at a fresh reading of the register; without one the energy is what the bus tells."""
+    """A bill that begins at a fresh reading of the register; without one the energy comes from the bus."""
     parameters, chassis = point.parameters, point.chassis
     register_wh = None if parameters.meter is None else chassis.image.value("meter_energy_wh", chassis.now_s)
     if register_wh is None:
@@ -116,7 +116,7 @@ def _close(point: FollowedPoint, session: FollowedSession, *, another: bool) -> 
         session.stop_reason = reason = _end_reason(point, session)
         session.closing_since_s = now_s
         if reason in listener_faults.EVENT_FAULTS and reason not in session.faults:
-            # Said by neither side on the bus: only the silence shows it.
+            # Sent by neither side on the bus: only the silence shows it.
             session.faults.append(reason)
             point.hold(reason)
     billing, register_wh = session.billing, chassis.image.value("meter_energy_wh", now_s)
@@ -146,7 +146,7 @@ def _end_reason(point: FollowedPoint, session: FollowedSession) -> str:
 
 
 def _compare_energy(point: FollowedPoint, session: FollowedSession) -> None:
-    """The register against what the charger told the vehicle in CSD."""
+    """The register against the charger's CSD."""
     own = point.parameters.monitor
     if session.billing is None or session.csd_energy_wh is None or not session.observed.from_start:
         return

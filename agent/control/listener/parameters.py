@@ -12,7 +12,7 @@ from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 
 @dataclass(frozen=True, slots=True)
 class MonitorNumbers:
-    """Numbers of the alarms of a monitor. Source "own": no standard speaks of a listener."""
+    """Numbers of the alarms of a monitor. Source "own": no standard covers a listener."""
 
     message_age_s: float = 2.0
     """A message of the dialogue older than this is no value (own; the slowest of those used comes every 250 ms)."""

@@ -54,7 +54,7 @@ def violation_body(observation: Observation) -> dict[str, Any]:
 
 
 def measured(point: FollowedPoint) -> dict[str, Any]:
-    """Scaled integers of what is valid now, and whose measurement of the output it is; what is stale is absent."""
+    """Scaled integers of what is valid now, and which side measured the output; what is stale is absent."""
     image, now_s = point.chassis.image, point.chassis.now_s
     body: dict[str, Any] = {}
     register_wh = image.value("meter_energy_wh", now_s)

@@ -1,4 +1,4 @@
-"""The session of somebody else's charger, and what of it goes into the record."""
+"""The session of a followed charger, and what of it goes into the record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ METER, VEHICLE_BUS = "meter", "vehicle_bus"
 """Where the energy of a session comes from."""
 
 NORMAL_STOPS = frozenset({"vehicle", "charger_manual", "charger_condition"})
-"""Stop reasons of a charge that ended as somebody wished."""
+"""Stop reasons of a charge that ended as requested."""
 
 _GROUPS_AT_MOST = 16
 
@@ -68,12 +68,12 @@ class FollowedSession:
 
     @property
     def energy_source(self) -> str:
-        """Whose energy counts."""
+        """Source of the energy that counts."""
         return VEHICLE_BUS if self.billing is None else METER
 
     @property
     def energy_wh(self) -> int:
-        """Energy so far, Wh: difference of the register, or what the two sides say, which is no billing value."""
+        """Energy so far, Wh: difference of the register, or the data of both sides, which is no billing value."""
         if self.billing is not None:
             return self.billing.bill().energy_wh
         return round(self.observed.energy_estimate_wh) if self.csd_energy_wh is None else self.csd_energy_wh
@@ -101,7 +101,7 @@ class FollowedSession:
 
 
 def side_of(observed: Session) -> str | None:
-    """Who asked for the end first: ``vehicle``, ``charger``, or nobody that was heard."""
+    """Who asked for the end first: ``vehicle``, ``charger``, or neither of them."""
     return None if observed.stop_side is None else observed.stop_side.name.lower()
 
 
@@ -126,7 +126,7 @@ def reason_of(observed: Session) -> str:
     if timeouts:
         return timeouts[0]
     if {change.stage for change in observed.timeline} <= {Stage.HANDSHAKE, Stage.ENDED}:
-        # A charger that is not answered has no message to say so: it falls silent.
+        # A charger that gets no answer has no message for it: it falls silent.
         return "bms_timeout_bhm"
     return "bus_silent"
 
@@ -158,7 +158,7 @@ def started_body(
 
 
 def ended_body(session: FollowedSession, reason: str, ended_wall_ms: int, now_s: float) -> dict[str, Any]:
-    """The end of a session: the bill from the register, or the energy as told on the bus and no bill."""
+    """The end of a session: the bill from the register, or the energy from the bus and no bill."""
     observed = session.observed
     settled = reason in NORMAL_STOPS and session.reached_charging
     body: dict[str, Any] = {

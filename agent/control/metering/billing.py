@@ -1,8 +1,8 @@
 """The bill of one session: energy from the meter's register, money from the tariff, integers only.
 
 Money is counted in units of 0.0001 yuan (``_e4``), prices in 0.00001 yuan per kWh (``_e5``), energy in Wh.
-The register itself is rounded down to whole Wh where a meter counts finer, never a difference: bills and what
-lies between them add up to the meter. Rounding rule ``half-up-per-slice``: each slice's electricity and service
+The register itself is rounded down to whole Wh where a meter counts finer, never a difference: bills and the energy
+between them add up to the meter. Rounding rule ``half-up-per-slice``: each slice's electricity and service
 amounts are rounded half up to 0.0001 yuan; the amount to pay is their sum rounded half up once to 0.01 yuan.
 Local time of the slots is UTC plus a fixed offset (China has no summer time).
 """
@@ -85,7 +85,7 @@ class Slice:
         return _divide_half_up(self.energy_wh * self.price_service_e5, 10_000)
 
     def as_record(self) -> SliceBody:
-        """The form in which the slice stands in the record."""
+        """The slice as written in the record."""
         return {
             "start_wall_ms": self.start_wall_ms,
             "end_wall_ms": self.end_wall_ms,
@@ -121,7 +121,7 @@ class Bill:
         return _divide_half_up(total_e4, 100) * 100
 
     def as_record(self) -> BillBody:
-        """The form in which the bill stands in the record: energy = end - start + rollovers * modulus."""
+        """The bill as written in the record: energy = end - start + rollovers * modulus."""
         body: BillBody = {
             "register_start_wh": self.register_start_wh,
             "register_end_wh": self.register_end_wh,
@@ -190,7 +190,7 @@ class Billing:
         return True
 
     def bill(self) -> Bill:
-        """The bill as it stands at the last reading; the session may go on."""
+        """The bill at the last reading; the session may go on."""
         open_slice = self._current_slice(self._wall_ms)
         slices = (*self._slices, open_slice) if open_slice.energy_wh or not self._slices else tuple(self._slices)
         return Bill(self._start_register_wh, self._register_wh, slices, self.modulus_wh)

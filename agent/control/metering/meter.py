@@ -1,4 +1,4 @@
-"""What is watched about the billing meter besides its readings: verification, unit, a register that stands still."""
+"""What is watched about the billing meter besides its readings: verification, unit, a stuck register."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _FROZEN_AT_LEAST_S = 10.0
 _FROZEN_STEPS = 5
 """Digits that must have flowed as well (own)."""
 _LONGEST_STEP_S = 1.0
-"""Of a longer gap between two evaluations only this much is counted: nobody saw what flowed meanwhile."""
+"""Of a longer gap between two evaluations only this much is counted: what flowed meanwhile is unknown."""
 
 
 def days_left(due_day: int, wall_ms: int, utc_offset_minutes: int) -> int:
@@ -39,9 +39,9 @@ def verification_findings(left: int, faults: Mapping[str, Fault], *, refuse: boo
 
 
 class FrozenRegister:
-    """Whether the register stands still although energy flows.
+    """Whether the register is stuck although energy flows.
 
-    The power stage's own voltage times current says how much must have flowed since the register last moved. That
+    The power stage's own voltage times current gives how much must have flowed since the register last moved. That
     integral is good enough to doubt a meter, and never enters a bill.
     """
 
@@ -98,7 +98,7 @@ class Metering:
         """Faults of ``METER_FINDINGS`` that are present now.
 
         ``register_wh`` is the valid register, ``power_w`` the output by the power modules (None while unknown). With an
-        unset clock nothing is said about dates, and until ``proof_known`` (the recorder has reported) nothing about the
+        unset clock dates are not judged, and until ``proof_known`` (the recorder has reported) nor is the
         unit.
         """
         found: frozenset[str] = frozenset()
@@ -116,7 +116,7 @@ class Metering:
         return found
 
     def as_record(self) -> dict[str, Any]:
-        """The meter as it is in the record of a session, with everything that tells what its register is worth."""
+        """The meter as it is in the record of a session, with everything that proves its register."""
         form = self.parameters.register_form
         known = {"register_step_mwh": form.step_mwh, "register_modulus_wh": form.modulus_wh}
         return {

@@ -25,7 +25,7 @@ class MeterParameters(Protocol):
 
     @property
     def refuse_after_verification_due(self) -> bool:
-        """No charge with a meter whose verification has expired."""
+        """No charge with a meter of expired verification."""
 
     @property
     def tariff(self) -> BillingTariff:

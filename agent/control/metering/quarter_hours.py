@@ -1,7 +1,7 @@
 """The register at every quarter of an hour of local time, for whoever settles energy by quarters.
 
-A value is what the meter said last, with its age. What was missed is said to be missing; nothing is filled in.
-While the clock is unset nobody knows when a quarter begins, and nothing is recorded.
+A value is the last reading of the meter, with its age. A missed quarter is marked as missing; nothing is filled in.
+While the clock is unset the start of a quarter is unknown, and nothing is recorded.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ class QuarterHours:
         quarter = (wall_ms + self._offset_ms) // _QUARTER_MS
         begin_ms = quarter * _QUARTER_MS - self._offset_ms
         if last is not None and quarter == last - 1:
-            # Set back by seconds across a quarter that stands in the record already.
+            # Set back by seconds across a quarter that is in the record already.
             return None
         self._last, self._next_ms = quarter, begin_ms + _QUARTER_MS
         if last is None:

@@ -1,7 +1,8 @@
 """The energy register of the billing meter: which readings may enter a bill, and what to call the others.
 
 The register is the truth and counts in steps of the meter's own resolution. It goes up by no more than the pile can
-deliver, or begins again at 0 where the map says so; every other reading is held off by name. Nothing is estimated.
+deliver, or begins again at 0 where the map allows it; every other reading is held off with its reason. Nothing is
+estimated.
 """
 
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ class Taken:
     abnormal: bool = False
     """Within a session: the bill can no longer trust the register."""
     moved: bool = False
-    """Without a session: the register stands where no charge has brought it."""
+    """Without a session: the register is where no charge has brought it."""
 
 
 _ACCEPTED = Taken(True)
@@ -91,7 +92,7 @@ _EVENT_NAMES = {Verdict.LOWER: events.REGISTER_LOWER, Verdict.JUMPED: events.REG
 class RegisterWatch:
     """Memory of one register.
 
-    Within a session the first bad reading holds the register for the rest of it: what a meter says after a lie is no
+    Within a session the first bad reading holds the register for the rest of it: what follows after a wrong value is no
     better, and the customer never pays for it.
 
     The energy that may show up late is a reserve that fills only as fast as the pile could deliver, so that many small
@@ -127,10 +128,10 @@ class RegisterWatch:
         return None if self.last_wh is None else self.last_wh + self._rolled_wh
 
     def compare(self, end_wh: int) -> dict[str, Any] | None:
-        """Compare with where the ledger says that the last session ended, once in a run of the program.
+        """Compare with the end of the last session in the ledger, once in a run of the program.
 
-        A meter is mostly exchanged while everything is off: then nobody sees the register move. Returns the event for
-        the record if it stands where it cannot, else None. Energy that flowed after a meter was lost may be missing.
+        A meter is mostly exchanged while everything is off: then the register is not seen to move. Returns the event
+        for the record if it is where it cannot be, else None. Energy that flowed after a meter was lost may be missing.
         """
         if self.compared or self.last_wh is None:
             return None
@@ -145,7 +146,7 @@ class RegisterWatch:
         return {"event": name, "former_wh": end_wh, "register_wh": self.last_wh, "since": "last_session"}
 
     def begin_session(self) -> None:
-        """A session begins at the register as it stands."""
+        """A session begins at the present register."""
         self.compared = True
         self._rolled_wh = 0
         self.rejected = None
@@ -175,7 +176,7 @@ class RegisterWatch:
         if in_session:
             self.rejected = {"why": str(judgement.verdict), "register_wh": register_wh, "plausible_wh": former_wh}
             return Taken(False, event, abnormal=True)
-        # Without a session the meter was changed, or lies; either way this is where the next bill begins.
+        # Without a session the meter was exchanged, or is wrong; either way this is where the next bill begins.
         if self.before_move_wh is None:
             self.before_move_wh = former_wh
         self.rejected = None
@@ -184,7 +185,7 @@ class RegisterWatch:
         return Taken(True, event, moved=True)
 
     def exchanged(self) -> None:
-        """An exchange of the meter explains where the register stands."""
+        """An exchange of the meter explains the register."""
         self.before_move_wh = None
 
     def _accept(self, register_wh: int, at_s: float) -> None:

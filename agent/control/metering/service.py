@@ -1,6 +1,6 @@
 """Work on the billing meter that the ledger must know of: its unit proven against the display, its exchange.
 
-Both are local commands, only without a session, and refused unless everything agrees with what the meter says now.
+Both are local commands, only without a session, and refused unless all agrees with the present reading of the meter.
 """
 
 from collections.abc import Callable, Mapping

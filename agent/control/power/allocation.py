@@ -33,7 +33,7 @@ FAULT_IDS = frozenset({WELDED, REFUSES, FEEDBACK_LOST, MISMATCH, CURRENT_REMAINS
 NEED_A_PERSON = frozenset({WELDED})
 """Faults after which a group never tries again by itself."""
 _WEAR = frozenset({REFUSES, CURRENT_REMAINS})
-"""Faults whose repetition wears contactors: only ``retry_limit`` of them in a row."""
+"""Faults of which a repetition wears contactors: only ``retry_limit`` of them in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class GroupMachine:
         self._withdrawals = 0
         self._feedback: dict[int, bool | None] = dict.fromkeys(connectors)
         self._apart: set[int] = set()
-        """Connectors whose contactor has been proven open by voltage since it was last commanded closed."""
+        """Connectors with a contactor that has been proven open by voltage since it was last commanded closed."""
         samples, seconds = int(numbers.evidence_samples), numbers.evidence_s
         self._feedback_evidence = {connector: Evidence(samples, seconds) for connector in connectors}
         self._apart_evidence = {connector: Evidence(samples, seconds) for connector in connectors}
@@ -120,7 +120,7 @@ class GroupMachine:
 
     @property
     def closed(self) -> int | None:
-        """Connector whose contactor is commanded closed, or None."""
+        """Connector with its contactor commanded closed, or None."""
         return self._target if self.state in ("closing", "joined", "unloading") else None
 
     def seen_open(self, connector: int) -> bool:
@@ -176,7 +176,7 @@ class GroupMachine:
             self._pending = GroupFault(WELDED, connector)
 
     def _dead_bus_live(self, view: GroupView, connector: int) -> bool:
-        """The bus stands at a voltage that neither its vehicle nor its own groups explain."""
+        """The bus has a voltage that neither its vehicle nor its own groups explain."""
         bus = view.buses[connector]
         live = bus.voltage_v is not None and bus.voltage_v.value >= self._numbers.safe_voltage_v
         return live and bus.contactors_closed is False and not bus.driven and bus.discharged

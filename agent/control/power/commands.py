@@ -30,7 +30,7 @@ class LimitCommand:
 class LimitBook:
     """The last limit of every origin.
 
-    The least of them holds. An origin whose limit has run out counts with the default until it sends another one
+    The least of them holds. An origin with an expired limit counts with the default until it sends another one
     (R-45: a silent controller leaves the fail-safe share). Less power is always granted; more needs an expiry.
     """
 
@@ -65,7 +65,7 @@ class LimitBook:
         return min(found, default=(self._default_w, "default"))
 
     def expired(self, now_s: float) -> tuple[Origin, ...]:
-        """Origins whose limit has run out and was not renewed."""
+        """Origins with a limit that has expired and was not renewed."""
         return tuple(origin for origin in self._limits if self._by(origin, now_s) == "default")
 
     def _by(self, origin: Origin, now_s: float) -> str:

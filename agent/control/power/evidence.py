@@ -19,7 +19,7 @@ class Evidence:
     def update(self, now_s: float, value: bool | None, stamp: Hashable) -> bool | None:
         """Take a value in; return it once it is confirmed, None until then.
 
-        ``stamp`` tells samples apart (the time a reading was taken at). None as ``value`` ends all evidence.
+        ``stamp`` distinguishes samples (the time a reading was taken at). None as ``value`` ends all evidence.
         """
         if value is None or value is not self._value:
             self._value, self._stamp, self._since_s = value, stamp, now_s

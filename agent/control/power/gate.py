@@ -10,7 +10,7 @@ from agent.control.power.values import PowerInputs, number
 
 
 class AllocationGate:
-    """Lets a closing pass only if no reading speaks against it and none is missing."""
+    """Lets a closing pass only if no reading contradicts it and none is missing."""
 
     def __init__(self, parameters: PowerParameters) -> None:
         self._numbers = parameters.numbers

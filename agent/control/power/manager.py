@@ -38,7 +38,7 @@ _NO_GROUP = GroupInput()
 
 
 class PowerManager:
-    """See the module. After a restart every contactor is open and every group parked until its feedback says so."""
+    """See the module. After a restart every contactor is open and every group parked until its feedback is known."""
 
     def __init__(self, parameters: PowerParameters, now_s: float) -> None:
         self.parameters = parameters
@@ -152,7 +152,7 @@ class PowerManager:
     # Shares.
 
     def _able(self, now_s: float, inputs: PowerInputs) -> dict[int, dict[str, float]]:
-        """Current that each joined group can give now, by connector. A group that says nothing can give nothing."""
+        """Current that each joined group can give now, by connector. A silent group can give nothing."""
         able_a: dict[int, dict[str, float]] = {connector: {} for connector in self._connectors}
         for group in self.parameters.groups:
             connector, readings = self._joined(group), inputs.groups.get(group.id, _NO_GROUP)
@@ -250,7 +250,7 @@ class PowerManager:
             for machine in self._machines.values()
         )
 
-    # What is said about it.
+    # What is reported about it.
 
     def _ready(self, connector: int) -> Ready:
         reasons = []

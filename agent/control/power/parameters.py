@@ -55,7 +55,7 @@ class PowerNumbers:
     )
     separation_difference_v: float = _number(15.0, "own: 5 V more than a joining may have: the two sides are apart")
     follow_s: float = _number(5.0, "own: a dead bus that follows a group for this long is connected to it")
-    opening_current_a: float = _number(5.0, "GB/T 18487.1: contactors open in order below 5 A")
+    opening_current_a: float = _number(5.0, "GB/T 18487.1: contactors open normally below 5 A")
     unloading_limit_s: float = _number(3.0, "GB/T 18487.1: current below 5 A; as ramp_down_s of the DC sequence")
     contactor_limit_s: float = _number(1.0, "as contactor_refuses and contactor_welded in config/faults.toml")
     opening_rest_s: float = _number(
@@ -155,6 +155,13 @@ class PowerParameters:
         for group_id, connector in pairs:
             if pairs.count((group_id, connector)) > 1:
                 raise ValueError(f"group {group_id}, connector {connector}: two allocation rows; keep one")
+
+    @property
+    def shared(self) -> bool:
+        """Power is shared or limited from the start: a set point is more than passed on to the only group."""
+        lone = len(self.groups) == 1 and len(self.connector_power_w) == 1
+        limited = self.incomer_limit_w is not None or self.default_limit_w is not None
+        return not lone or bool(self.contactors) or limited
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class FixedSplit:
 
 
 class SwitchedGroups:
-    """Home first; a group whose home does not need it goes to the connector that is short of the most power.
+    """Home first; a group that its home does not need goes to the connector that is short of the most power.
 
     It stays there until that connector's session ends, or its own home wants power.
     """

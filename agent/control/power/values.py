@@ -26,7 +26,7 @@ def number(reading: Reading | None, now_s: float, limit_s: float) -> float | Non
 
 @dataclass(frozen=True, slots=True)
 class SetPoint:
-    """What a group or all groups of a connector shall give. Off unless said otherwise."""
+    """What a group or all groups of a connector shall give. Off by default."""
 
     on: bool = False
     voltage_v: float = 0.0
@@ -38,10 +38,10 @@ OFF = SetPoint()
 
 @dataclass(frozen=True, slots=True)
 class ConnectorInput:
-    """What a connector's core says and measures."""
+    """What a connector's core wants and measures."""
 
     at_s: float
-    """When the core said so, monotonic; older than ``input_age_limit_s`` counts as faulted."""
+    """Time of these values, monotonic; older than ``input_age_limit_s`` counts as faulted."""
     wants_power: bool = False
     """A session has begun and its end has not."""
     wanted_power_w: float = 0.0
@@ -49,7 +49,7 @@ class ConnectorInput:
     set_point: SetPoint = OFF
     """What the core orders for all its groups together."""
     faulted: bool = False
-    """A fault whose action is ``open`` or ``stop``, or no permission to energise."""
+    """A fault with action ``open`` or ``stop``, or no permission to energise."""
     contactors_closed: Reading | None = None
     """True: K1 and K2 are both seen closed. False: both are seen open. None: anything else."""
     bus_voltage_v: Reading | None = None
@@ -88,7 +88,7 @@ class PowerInputs:
 class PowerShare:
     """What a connector may draw, until when, and who sets it.
 
-    ``by`` is ``vehicle`` (nobody limits: it asks for no more), ``modules``, ``connector``, ``profile``, ``incomer``,
+    ``by`` is ``vehicle`` (no limit: it asks for no more), ``modules``, ``connector``, ``profile``, ``incomer``,
     ``command:<origin>``, ``default``, ``shared with connector <n>``, ``rising``, ``fault`` or ``expired``.
     """
 
@@ -104,7 +104,7 @@ class PowerShare:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault whose cause is present now; debounce, latch and action are the fault register's."""
+    """A fault with a present cause; debounce, latch and action are the fault register's."""
 
     fault: str
     connector: int | None

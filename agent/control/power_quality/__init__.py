@@ -1,1 +1,1 @@
-"""What a grid-side meter tells of the supply. Pure: readings and the time in, records and findings out."""
+"""What a grid-side meter shows of the supply. Pure: readings and the time in, records and findings out."""

@@ -2,7 +2,7 @@
 
 A meter that is asked once a second shows its own average of some periods: what is shorter than a poll is seen by chance
 or not at all, begin and end are known to one poll, and the real extreme may be worse. A meter that is fed by the supply
-it measures falls silent in an interruption; then the event ends with the last reading and says that it was cut short.
+it measures falls silent in an interruption; then the event ends with the last reading and is marked as cut short.
 """
 
 from dataclasses import dataclass

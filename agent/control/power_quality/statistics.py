@@ -23,7 +23,7 @@ def statistics(samples: Sequence[float]) -> dict[str, float]:
 def unbalance_percent(magnitudes: Sequence[float]) -> float | None:
     """Largest deviation from the mean, per cent of the mean; None without a voltage.
 
-    A meter that gives only magnitudes does not tell the negative sequence that GB/T 15543 means. This stands for it
+    A meter that gives only magnitudes does not give the negative sequence that GB/T 15543 means. This stands for it
     (the definition of NEMA MG 1); with small unbalances both are close.
     """
     mean = math.fsum(magnitudes) / len(magnitudes)

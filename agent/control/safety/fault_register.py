@@ -13,7 +13,7 @@ class _Track:
     """What is known of one fault."""
 
     fault: Fault
-    """The row in force: that of the catalogue, or its mild form."""
+    """The row in force: that of the catalogue, or its suppressed form."""
     condition_since_s: float
     gone_since_s: float | None = None
     active_since_s: float | None = None
@@ -30,8 +30,8 @@ class ActiveFault:
     """Whether the cause is still there; False means that only the latch holds."""
 
 
-def mild_form(fault: Fault) -> Fault:
-    """The fault as a notice: told and recorded, but nothing is stopped or latched, because the charge may go on."""
+def suppressed_form(fault: Fault) -> Fault:
+    """The fault as a notice: reported and recorded, but nothing is stopped or latched, because the charge may go on."""
     return msgspec.structs.replace(fault, level=3, action="log", clear="self")
 
 
@@ -40,7 +40,7 @@ class FaultRegister:
 
     def __init__(self, catalogue: Mapping[str, Fault]) -> None:
         self._catalogue = catalogue
-        self._mild = {fault_id: mild_form(fault) for fault_id, fault in catalogue.items()}
+        self._suppressed = {fault_id: suppressed_form(fault) for fault_id, fault in catalogue.items()}
         self._tracks: dict[str, _Track] = {}
 
     def update(
@@ -50,20 +50,20 @@ class FaultRegister:
         *,
         unplugged: bool,
         reset: bool,
-        mild: Collection[str] = (),
+        suppressed: Collection[str] = (),
     ) -> tuple[list[Fault], list[Fault]]:
         """Take one evaluation in and return (raised, cleared).
 
-        ``conditions`` are the fault ids whose cause is present now, ``unplugged`` is true when the connector
-        is certainly not in a vehicle, ``reset`` when a person at the pile asked to reset. The causes in ``mild``
-        are only told for now (see ``mild_form``); one that stays and is mild no more is raised again, in full. Raises
-        KeyError for an id that the catalogue does not know.
+        ``conditions`` are the ids of faults with a present cause, ``unplugged`` is true when the connector
+        is certainly not in a vehicle, ``reset`` when a person at the pile asked to reset. The causes in ``suppressed``
+        are only recorded for now (see ``suppressed_form``); one that stays and is no longer suppressed is raised again
+        in full. Raises KeyError for an id that the catalogue does not know.
         """
         raised: list[Fault] = []
         cleared: list[Fault] = []
         for fault_id in conditions:
             full = self._catalogue[fault_id]
-            fault = self._mild[fault_id] if fault_id in mild else full
+            fault = self._suppressed[fault_id] if fault_id in suppressed else full
             track = self._tracks.get(fault_id)
             if track is None:
                 track = self._tracks[fault_id] = _Track(fault, condition_since_s=now_s)

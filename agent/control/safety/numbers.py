@@ -1,6 +1,6 @@
 """Every number of the DC charging sequence in one place, with its clause and both editions.
 
-``python -m agent.control.safety.numbers`` prints the table in docs/dc-sequence.md. "own" marks a decision of this
+docs/dc-sequence.md shows them as a table (`make docs`). "own" marks a decision of this
 project: no standard gives the number. The time-outs of the dialogue are in ``drivers/gbt27930/charger/timers.py``;
 what the data of the vehicle are judged by in ``drivers/gbt27930/judge/limits.py``; debounce times, levels and the
 thresholds of single faults in ``config/faults.toml``. They are code and not a file of the site.
@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
+from drivers.gbt27930.judge.limits import LIMITS
 
 SequenceEdition = Literal["2015", "2023"]
 
@@ -51,7 +51,7 @@ class SequenceNumbers:
     safe_voltage_v: float = _number(60.0, "GB/T 18487.1, GB 44263-2024: safe to touch below")
     weld_settling_s: float = _number(
         3.0,
-        "own: an idle power stage has lost some volts by then; if inside still stands with outside, both poles conduct",
+        "own: an idle power stage has lost some volts by then; if both sides are still equal, both poles conduct",
     )
     weld_difference_v: float = _number(5.0, "own: closer than this are inside and outside only when they are connected")
     precharge_battery_tolerance: float = _number(0.05, "GB/T 18487.1: battery voltage within 5 % of BCP")
@@ -64,7 +64,7 @@ class SequenceNumbers:
     current_rise_a_per_s: float = _number(
         50.0, "GB/T 18487.1: a change of up to 20 A within 1 s, a larger one at 20 A/s or faster"
     )
-    opening_current_a: float = _number(5.0, "GB/T 18487.1: K1/K2 open in order below 5 A")
+    opening_current_a: float = _number(5.0, "GB/T 18487.1: K1/K2 open normally below 5 A")
     over_voltage_margin_v: float = _number(
         LIMITS["2015"].over_maximum_v,
         "GB/T 18487.1-2023: vehicle's maximum + 15 V; 2015 gives no margin, own",
@@ -130,22 +130,3 @@ NUMBERS: Mapping[SequenceEdition, SequenceNumbers] = {
     "2023": _of("2023", SequenceNumbers),
 }
 TIMES: Mapping[SequenceEdition, StepTimes] = {"2015": _of("2015", StepTimes), "2023": _of("2023", StepTimes)}
-
-
-def _text(value: float | bool) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
-
-
-def table() -> str:
-    """All numbers as a table for the documents; the unit is the end of the name."""
-    lines = ["| number | 2015 | 2023 | source |", "|---|---|---|---|"]
-    for kind in (SequenceNumbers, StepTimes, JudgeLimits):
-        for field in dataclasses.fields(kind):
-            old, new = field.metadata["2015"], field.metadata["2023"]
-            told = "same" if old == new else _text(new)
-            lines.append(f"| `{field.name}` | {_text(old)} | {told} | {field.metadata['source']} |")
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(table(), end="")

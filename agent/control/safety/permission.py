@@ -102,7 +102,7 @@ def _others(fault_ids: list[str], known: list[Reason]) -> list[Reason]:
 
 
 def stop_reason(verdict: Permission) -> str:
-    """The fault id that says why nothing may be energised any more."""
+    """The fault id for which nothing may be energised any more."""
     code = verdict.energise_reasons[0].code
     if code in FAULT_IDS:
         return code

@@ -43,7 +43,7 @@ def checked_inputs(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def safety_inputs(inputs: Iterable[str]) -> tuple[str, ...]:
-    """Those of ``inputs`` without whose fresh value nothing is energised."""
+    """Those of ``inputs`` that need a fresh value before anything is energised."""
     return tuple(name for name in inputs if SIGNALS[name].safety)
 
 

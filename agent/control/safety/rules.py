@@ -1,7 +1,7 @@
 """The interlock rules: from a snapshot of qualified readings to the causes of faults.
 
 Nothing here has a clock, a state or a side effect; debounce and latches are the fault register's. A rule that cannot
-see its input says no to energising (``permission``). Hardware must be safe without this code: it is the second line.
+see its input refuses energising (``permission``). Hardware must be safe without this code: it is the second line.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def _contactor_welded(image: ProcessImage, situation: Situation, parameters: Saf
 
 
 def _conducts_when_open(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
-    """Both poles conduct although their feedback says open: inside stands with the voltage that comes from outside."""
+    """Both poles conduct although their feedback is open: the module side follows the voltage of the vehicle side."""
     now_s, numbers, idle_since_s = situation.now_s, parameters.numbers, situation.output_idle_since_s
     if idle_since_s is None:
         return False
@@ -250,7 +250,7 @@ SILENT_WITHOUT = {
     "meter_lost": "meter_energy_wh",
     "power_stage_lost": "module_voltage_v",
 }
-"""Rules about a missing value, and the input whose absence from the profile makes them silent. The other rules find
+"""Rules about a missing value, and the input without which in the profile they are silent. The other rules find
 nothing in an input that has no value."""
 
 EVENT_FAULTS = frozenset(
@@ -293,14 +293,14 @@ VEHICLE_FINDINGS = frozenset(
         "bms_soc_jump",
     }
 )
-"""Faults found by comparing what the vehicle says with its own limits and with what is measured."""
+"""Faults found by comparing the vehicle's data with its own limits and with the measurement."""
 
 FAULT_IDS = EVENT_FAULTS | VEHICLE_FINDINGS | METER_FINDINGS | GRID_FINDINGS | {fault_id for fault_id, _ in RULES}
 """Every fault that the control core may raise."""
 
 
 def is_plugged(image: ProcessImage, now_s: float, parameters: SafetyParameters) -> bool | None:
-    """True with CC1 at 4 V, False with CC1 at 6 V or more, None when neither can be said."""
+    """True with CC1 at 4 V, False with CC1 at 6 V or more, None when unknown."""
     voltage_v = image.value("cc1_voltage_v", now_s)
     if voltage_v is None:
         return None
@@ -319,7 +319,7 @@ def _demanded(fault_id: str, parameters: SafetyParameters) -> bool:
 
 
 def conditions(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> tuple[str, ...]:
-    """The fault ids whose cause is present now, each once, in the order of the table (the same on every run)."""
+    """Ids of the faults with a present cause, each once, in the order of the table (the same on every run)."""
     found = [fault_id for fault_id, rule in RULES if rule(image, situation, parameters)]
     if found:
         found = [fault_id for fault_id in found if _demanded(fault_id, parameters)]
@@ -336,7 +336,7 @@ def conditions(image: ProcessImage, situation: Situation, parameters: SafetyPara
     return tuple(found)
 
 
-def told_only(situation: Situation) -> tuple[str, ...]:
-    """The fault ids whose cause is present but does not act now."""
+def suppressed(situation: Situation) -> tuple[str, ...]:
+    """Faults that are present but suppressed (recorded only)."""
     cause = situation.reconnect_cause
     return () if cause is None or cause in situation.events else (cause,)

@@ -22,7 +22,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     contactors_wanted: bool = False
     """The contactors are commanded closed."""
     contactors_wanted_since_s: float = 0.0
-    """Since when the contactors are commanded as ``contactors_wanted`` says."""
+    """Since when the contactors are commanded as ``contactors_wanted`` demands."""
     before_insulation_test: bool = False
     auxiliary_wanted_since_s: float | None = None
     output_idle_since_s: float | None = None
@@ -39,7 +39,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     module_bus_state: BusState = BusState.UNKNOWN
     battery_limits_violated: bool = False
     recorder_ready_at_s: float | None = None
-    """When the recorder last said that it takes records; a recorder that says it cannot is as good as none."""
+    """When the recorder last reported that it takes records; one that reports that it cannot counts as none."""
     uplink_lost: bool = False
     clock_unset: bool = False
     discharged_side: bool = True

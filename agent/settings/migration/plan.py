@@ -28,7 +28,7 @@ _REFERENCE, _CONTACTS = "reference-dc", "listener-contacts"
 
 @dataclass(slots=True)
 class Plan:
-    """Files to write, by path, the site file last; files that are only kept under another name; what to say."""
+    """Files to write, by path, the site file last; files that are only kept under another name; notes."""
 
     site_file: Path
     files: dict[Path, str] = field(default_factory=dict)

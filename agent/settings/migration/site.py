@@ -1,4 +1,4 @@
-"""A site file of layout 1 in layout 2: first its data, then its lines, which must say the same."""
+"""A site file of layout 1 in layout 2: first its data, then its lines, which must mean the same."""
 
 import tomllib
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _ORIGIN = {
     "board[inputs]": {"bus": "bus", "address": "address", "interval_ms": "interval_ms", "model": "channels"},
     "module_group[A]": {"bus": "bus", "model": "family", "command_interval_ms": "command_interval_ms"},
 }
-"""Key of layout 1 whose comment goes with a key of a new section."""
+"""Key of layout 1 with a comment that goes with a key of a new section."""
 
 
 def old_problems(data: Mapping[str, Any]) -> list[Problem]:
@@ -155,7 +155,7 @@ def _new_sections(new: Mapping[str, Any], comments: dict[str, str]) -> list[str]
                 lines.append(key_line(key, value, "" if origin in used else comments.get(origin, "")))
                 used.add(origin)
             lines.append("\n")
-    # A comment whose key has no place here: it is in a file of the wiring now.
+    # A comment of a key without a place here: it is in a file of the wiring now.
     left = [
         f"# {place}: {comment.lstrip('# ')}\n" for place, comment in comments.items() if comment and place not in used
     ]

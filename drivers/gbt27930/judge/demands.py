@@ -8,7 +8,7 @@ from drivers.gbt27930.judge.limits import JudgeLimits
 
 
 class Ceiling(NamedTuple):
-    """Highest voltage and current that ``source`` (``bcp``, ``cml``) allows; None where it says nothing."""
+    """Highest voltage and current that ``source`` (``bcp``, ``cml``) allows; None where it gives nothing."""
 
     source: str
     voltage_v: float | None

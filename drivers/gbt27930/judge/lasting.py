@@ -63,7 +63,7 @@ class Stuck:
 
 
 class StateOfCharge:
-    """The state of charge that the vehicle says, message after message."""
+    """The state of charge that the vehicle reports, message after message."""
 
     __slots__ = ("former_percent",)
 

@@ -46,7 +46,7 @@ class JudgeLimits:
     output_current_share: float = _limit(0.02, "own: output against demand; accuracy 1 % on both sides")
     output_current_a: float = _limit(1.0, "own: output against demand, at least; accuracy 0.3 A on both sides")
     output_fall_a_per_s: float = _limit(20.0, "GB/T 18487.1 annex B: the output follows a lower demand this fast")
-    output_fall_s: float = _limit(1.5, "GB/T 18487.1: 1 s for a small step, and the age of what CCS says")
+    output_fall_s: float = _limit(1.5, "GB/T 18487.1: 1 s for a small step, and the age of the values in CCS")
     not_permitted_a: float = _limit(5.0, "GB/T 18487.1: current that may remain in a pause")
     not_permitted_s: float = _limit(2.0, "own: how soon the current of a pause is reached")
 

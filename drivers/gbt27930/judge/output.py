@@ -1,4 +1,4 @@
-"""The output that the charger says (CCS) against the demand, the vehicle's maximum and its own permission."""
+"""The output that the charger reports (CCS) against the demand, the vehicle's maximum and its own permission."""
 
 from collections.abc import Mapping
 from typing import Any

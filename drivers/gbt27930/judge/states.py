@@ -39,7 +39,7 @@ CHARGER_STOP_FAULTS = frozenset(
         "voltage_abnormal",
     }
 )
-"""Fields of CST (SPN 3521 to 3523) by which a charger says that something is wrong."""
+"""Fields of CST (SPN 3521 to 3523) by which a charger reports a fault."""
 
 
 def faults_of(bsm: Mapping[str, Any]) -> dict[str, int]:
@@ -50,5 +50,5 @@ def faults_of(bsm: Mapping[str, Any]) -> dict[str, int]:
 
 
 def vehicle_says_fault(bsm: Mapping[str, Any], bst: Mapping[str, Any]) -> bool:
-    """BSM or BST reports a fault of vehicle or battery; empty values say nothing."""
+    """BSM or BST reports a fault of vehicle or battery; empty values give nothing."""
     return bool(bsm and faults_of(bsm)) or any(bst.get(name) == FAULT for name in VEHICLE_STOP_FAULTS)

@@ -8,7 +8,7 @@ from drivers.gbt27930.judge.lasting import Lasting
 from drivers.gbt27930.judge.limits import JudgeLimits
 
 Said = Mapping[str, Mapping[str, Any]]
-"""Values of the newest messages by name; a message that is unknown or too old is missing or empty."""
+"""Values of the newest messages, keyed by name; a message that is unknown or too old is missing or empty."""
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -41,7 +41,7 @@ def battery_beyond(said: Said, limits: JudgeLimits) -> list[Finding]:
 
 
 class Difference:
-    """Whether the output that BCS says differs for too long from what others measure."""
+    """Whether the output that BCS reports differs for too long from what others measure."""
 
     __slots__ = ("_lasting",)
 

@@ -37,7 +37,7 @@ def undefined(message: Message, payload: bytes, values: Mapping[str, Any]) -> li
 
 
 class Checks:
-    """Judges the content of the messages of one session after the other. ``tell`` takes what is worth telling."""
+    """Judges the content of the messages of one session after the other. ``tell`` takes what is worth a report."""
 
     def __init__(self, tell: Tell, limits: JudgeLimits) -> None:
         self._tell = tell
@@ -54,7 +54,7 @@ class Checks:
         self._last_payload: dict[str, bytes] = {}
 
     def values(self, message: Message, payload: bytes, values: Mapping[str, Any], now_s: float) -> None:
-        """Tells undefined values of a message, once for each content."""
+        """Reports undefined values of a message, once for each content."""
         if self._last_payload.get(message.name) == payload:
             return
         self._last_payload[message.name] = payload
@@ -100,7 +100,7 @@ class Checks:
             self._take_stuck("BCS", bcs, said_a if output_a is None else output_a, now_s)
 
     def battery(self, session: Session, name: str, now_s: float) -> None:
-        """What the battery measures of itself in BCS or BSM, against BCP; one message alone tells nothing."""
+        """What the battery measures of itself in BCS or BSM, against BCP; one message alone proves nothing."""
         if session.stage is not Stage.CHARGING:
             return
         said = {"BCP": session.values("BCP"), name: session.values(name)}

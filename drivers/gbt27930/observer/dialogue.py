@@ -30,7 +30,7 @@ from drivers.gbt27930.observer.model import (
 from drivers.gbt27930.observer.timing import VEHICLE_LIMITS, Timing
 
 GROUPS_AT_MOST = 256
-"""Kinds of observations kept per session; further kinds are told, but not kept."""
+"""Kinds of observations kept per session; further kinds are reported, but not kept."""
 
 LARGEST_GAP_COUNTED_S = 1.0
 """CCS frames further apart do not count for the energy estimate."""
@@ -61,7 +61,7 @@ _REPORTED_MISSING: Mapping[str, Watch] = MappingProxyType(
 
 
 class Dialogue:
-    """The sessions on one bus. ``emit`` takes every observation; ``on_attempt`` is called when all begins anew."""
+    """The sessions on one bus. ``emit`` takes every observation; ``on_attempt`` is called when all begins again."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Dialogue:
         self._decoded: dict[str, tuple[bytes, dict[str, Any]]] = {}
         self._last_ccs_s = 0.0
 
-    # ---------------------------------------------------------------------------------------------- telling
+    # ---------------------------------------------------------------------------------------------- reports
 
     def tell(
         self, code: str, message: str, at_s: float, expected: str = "", seen: str = "", amount: float = 0.0,
@@ -220,7 +220,7 @@ class Dialogue:
     # ----------------------------------------------------------------------------------------------- stages
 
     def _follow(self, session: Session, heard: Heard, one_sided: bool) -> None:
-        """Moves to the stage the message shows and tells when it has no place here."""
+        """Moves to the stage the message shows, and reports a message that has no place here."""
         name, now_s, stage = heard.name, heard.at_s, session.stage
         shown = self._shown(heard)
         if stage is Stage.IDLE:
@@ -265,7 +265,7 @@ class Dialogue:
         return place.allowed if self._edition == "2015" else place.allowed | place.allowed_2023
 
     def _check_needs(self, session: Session, heard: Heard, shown: Stage) -> None:
-        """Tells when what must come before a message of the charger has not come."""
+        """Reports when what must come before a message of the charger has not come."""
         if len(session.timeline) < 2 and not session.from_start:
             return  # it may have come before the listening began
         name = heard.name
@@ -319,7 +319,7 @@ class Dialogue:
         return values
 
     def _length_is_right(self, message: Message, heard: Heard) -> bool:
-        """Tells a wrong or other length; False when the content must not be used."""
+        """Reports a wrong or other length; False when the content must not be used."""
         size, name, at_s = len(heard.payload), message.name, heard.at_s
         if message.length > 8 and not heard.multi_packet:
             self.tell("transferred", name, at_s, f"{message.length} bytes", f"{size} bytes")

@@ -1,4 +1,4 @@
-"""What an observer of the bus tells: stages, observations, and the session they belong to. Plain data, bounded."""
+"""What an observer of the bus reports: stages, observations, and the session they belong to. Plain data, bounded."""
 
 import enum
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ TIMELINE_AT_MOST = 256
 
 
 class Stage(enum.Enum):
-    """Where the dialogue of two others stands, as far as their frames show it; in brackets what shows it.
+    """Stage of a dialogue between two others, as far as their frames show it; in brackets what shows it.
 
     Values that mean the same as those of the charger's ``Phase`` have the same name.
     """
@@ -42,7 +42,7 @@ class Stage(enum.Enum):
 class Severity(enum.Enum):
     """What an observation means.
 
-    NOTE: it belongs to any session, or is nobody's fault. VARIANT: departs from the edition in a way that is known
+    NOTE: it belongs to any session, or is no fault. VARIANT: departs from the edition in a way that is known
     from the field and accepted. VIOLATION: breaks a rule of the edition, of J1939-21 or of plausibility.
     """
 
@@ -67,7 +67,7 @@ class Observation(msgspec.Struct, frozen=True):
 
     ``code`` names the rule in ``observer_rules.RULES`` (texts, severity, source), ``message`` the GB/T message or is
     empty. ``expected`` and ``seen`` are short, language-free facts with their units. ``amount`` is how far off it is
-    (larger is worse; seconds, volts, amperes or percent, as the rule says), 0 where nothing can be measured.
+    (larger is worse; seconds, volts, amperes or percent, by the rule), 0 where nothing can be measured.
     ``first`` marks the first one of its code and message in the session.
     """
 
@@ -166,7 +166,7 @@ class Session:
     """One charge between a charger and a vehicle, as heard; all reconnections are attempts of the same session.
 
     ``from_start`` is False when listening began in its middle. Voltages are volts, currents amperes into the vehicle.
-    ``energy_estimate_wh`` is the sum of what CCS told, never a billing value. Reasons are field names of the message.
+    ``energy_estimate_wh`` is the sum over CCS, never a billing value. Reasons are field names of the message.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""Listens to the dialogue of a charger and a vehicle and tells what is going on, and what is wrong. Sends nothing.
+"""Listens to the dialogue of a charger and a vehicle and reports its course and its errors. Sends nothing.
 
 Every frame of the bus, of either side, and the time go in; observations come out, and a view of the session. No I/O, no
 clock, no exception whatever the frames are, bounded memory. Used by the decoder for people and by the monitor role.
@@ -98,7 +98,7 @@ class Observer:
 
     @property
     def stage(self) -> Stage:
-        """Where the dialogue stands; IDLE between sessions."""
+        """Stage of the dialogue; IDLE between sessions."""
         session = self._dialogue.session
         return Stage.IDLE if session is None else session.stage
 
@@ -109,7 +109,7 @@ class Observer:
     # ----------------------------------------------------------------------------------------------- feeding
 
     def receive(self, frame: CanFrame, now_s: float) -> list[Observation]:
-        """Takes a frame from the bus; returns what is to be told, oldest first. Never raises."""
+        """Takes a frame from the bus; returns the observations, oldest first. Never raises."""
         now_s = self._advance(now_s)
         self.heard.clear()
         self.frames += 1

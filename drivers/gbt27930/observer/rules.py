@@ -1,6 +1,6 @@
 """What an observer holds the dialogue of two others against: codes with their texts, tolerances, places. Data.
 
-"own choice" marks numbers that stand in no document: they decide what is worth telling, not what a charger does.
+"own choice" marks numbers that are in no document: they decide what is reported, not what a charger does.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ NOTE, VARIANT, VIOLATION = Severity.NOTE, Severity.VARIANT, Severity.VIOLATION
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A kind of observation: its stable code, what it means in both languages, and where the rule stands."""
+    """A kind of observation: its stable code, what it means in both languages, and the source of the rule."""
 
     code: str
     severity: Severity
@@ -27,7 +27,7 @@ class Rule:
 
     @property
     def text(self) -> Text:
-        """What the rule says."""
+        """Meaning of the rule."""
         return Text(self.zh, self.en)
 
 
@@ -60,7 +60,7 @@ _RULES = (
     Rule("length.variant", VARIANT, "known other length", "已知的其他长度", _2015),
     Rule("priority", VARIANT, "other priority in the identifier", "标识符优先级不同", _2015),
     Rule("vehicle.2011", VARIANT, "vehicle of the 2011 edition", "2011版车辆", "GB/T 27930-2011"),
-    Rule("ready.direct", VARIANT, "ready without having said not ready", "未发CRO-00直接就绪", _2015),
+    Rule("ready.direct", VARIANT, "ready without not ready before", "未发CRO-00直接就绪", _2015),
     Rule("mode.v2g", VARIANT, "charging mode 3 (feeding back)", "充电模式3（放电扩展）", _2015),
     Rule("period.jitter", VARIANT, "interval off by less than half", "周期抖动", f"{_2015}; own tolerance"),
     Rule("length", VIOLATION, "wrong length", "报文长度错误", _2015),

@@ -1,6 +1,6 @@
 """Periods and time limits of a dialogue between two others, watched from outside.
 
-Both sides' limits are kept: those of the charger stand in ``timers``, those of the vehicle here.
+Both sides' limits are kept: those of the charger are in ``timers``, those of the vehicle here.
 """
 
 from collections.abc import Mapping
@@ -159,7 +159,7 @@ class Timing:
         self._drop(Watch.PAUSE.value)
 
     def expire(self, session: Session, last_heard: Mapping[Sender, float], now_s: float) -> None:
-        """Tells what did not come in time, if the other side was there to wait for it."""
+        """Reports what did not come in time, if the other side was there to wait for it."""
         for key, (due_s, limit, sender) in list(self._watches.items()):
             if now_s < due_s:
                 continue

@@ -1,6 +1,6 @@
 """Puts the multi-packet transfers of two others together by listening. Sends nothing, never raises, bounded.
 
-A listener has no say: it follows what the receiver clears, and takes a message as complete when its last packet has
+A listener only follows what the receiver clears and takes a message as complete when its last packet has
 passed. Data frames carry no PGN; they belong to the message that was cleared last, or to one beside it.
 """
 
@@ -22,7 +22,7 @@ DECLINABLE = frozenset({"BMV", "BMT", "BSP"})
 
 
 class Tell(Protocol):
-    """Takes an observation; ``source`` says where its limit stands when the rule itself does not."""
+    """Takes an observation; ``source`` is the source of its limit when the rule has none."""
 
     def __call__(
         self, code: str, message: str, at_s: float, expected: str = "", seen: str = "", amount: float = 0.0,
@@ -33,7 +33,7 @@ class Tell(Protocol):
 
 @dataclass(slots=True)
 class Complete:
-    """A message whose last packet has passed."""
+    """A message of which the last packet has passed."""
 
     pgn: int
     payload: bytes
@@ -191,7 +191,7 @@ class HeardTransfers:
         return True
 
     def expire(self, now_s: float) -> None:
-        """Gives up what has waited too long, telling who let it."""
+        """Gives up what has waited too long, and reports which side let it."""
         for transfer in list(self._overdue(now_s)):
             name, at_s = self._name(transfer.pgn), transfer.deadline_s
             if transfer.complete:

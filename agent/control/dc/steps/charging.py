@@ -1,4 +1,4 @@
-"""Charging: follow the vehicle's demand within every limit, pause when it says so, stop when something is reached."""
+"""Charging: follow the vehicle's demand within every limit, pause on its request, stop when something is reached."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -103,7 +103,7 @@ def _paused_too_long(view: View, wants: Wants) -> bool:
 
 
 def _tell_vehicle(view: View, wants: Wants, facts: SessionFacts, permitted: bool) -> None:
-    """CCS carries what is measured at the output; what cannot be measured is told as zero."""
+    """CCS carries what is measured at the output; what cannot be measured is sent as zero."""
     # The analogue board measures twenty times a second; the meter's value is up to a second old and lags on a ramp.
     voltage_v = view.value("outside_voltage_v") or view.value("meter_voltage_v") or 0.0
     current_a = view.value("module_current_a")

@@ -19,7 +19,7 @@ def insulation(view: View) -> Wants:
         return wants
     bhm = view.dialogue.bhm
     if bhm is not None and bhm.values["maximum_voltage_v"] < memory.test_voltage_v:
-        # The vehicle withstands less than it said when the test voltage was chosen.
+        # The vehicle withstands less than it reported when the test voltage was chosen.
         wants.no_set_point()
         wants.fail("parameter_mismatch")
         return wants
@@ -63,7 +63,7 @@ def _measure(view: View, wants: Wants) -> None:
         memory.go("raise", now_s)
         return
     if not any(view.has(name) for name in _MEASURED):
-        # A pile without an insulation monitor, by its profile: the record says that nothing was measured.
+        # A pile without an insulation monitor, by its profile: the record shows that nothing was measured.
         wants.event(events.INSULATION, voltage_dv=round(voltage_v * 10))
         memory.go("bleed", now_s)
         return

@@ -41,7 +41,7 @@ def _supplied(view: View) -> bool:
 
 
 def handshake(view: View) -> Wants:
-    """CHM goes out until BHM tells the voltage that the vehicle withstands during the insulation test."""
+    """CHM goes out until BHM gives the voltage that the vehicle withstands during the insulation test."""
     wants, bhm, parameters = view.wants(), view.dialogue.bhm, view.parameters
     if EventKind.VEHICLE_VOLTAGE in wants.memory.seen and bhm is not None:
         maximum_v = bhm.values["maximum_voltage_v"]
@@ -88,7 +88,7 @@ def recognition(view: View) -> Wants:
 
 
 def parameters(view: View) -> Wants:
-    """CML and the time of day go out until the vehicle says that it is ready (BRO = AA)."""
+    """CML and the time of day go out until the vehicle reports that it is ready (BRO = AA)."""
     wants = view.wants()
     offset_minutes = view.parameters.tariff.utc_offset_minutes
     wants.tell.append(SetTime(local_time(view.wall_ms, view.wall_quality, offset_minutes)))

@@ -62,7 +62,7 @@ def _open(view: View, wants: Wants) -> None:
 
 
 def _dialogue_over(view: View) -> bool:
-    """Nothing more will be said: the charger is silent, or the vehicle has seen CEM a few times."""
+    """The dialogue is over: the charger is silent, or the vehicle has seen CEM a few times."""
     phase, lost_at_s = view.dialogue.phase, view.memory.lost_at_s
     if phase is Phase.TIMED_OUT and lost_at_s is not None:
         return view.now_s - lost_at_s >= view.parameters.times.error_message_s
@@ -105,14 +105,14 @@ def _statistics(view: View, wants: Wants) -> None:
 def _reading(view: View, wants: Wants) -> None:
     """The bill ends with a register reading taken after the contactors opened.
 
-    The last known one counts if none comes, the last plausible one if the meter has said something impossible.
+    The last known one counts if none comes, the last plausible one if the meter has sent something impossible.
     """
     memory, now_s, register = wants.memory, view.now_s, view.register
     if view.charge is None:
         return
     known = register.total_wh is not None
     if register.held:
-        # What came after the last plausible register is not billed, and the record says so.
+        # What came after the last plausible register is not billed, and the record shows it.
         memory.register_source = reasons.FROM_LAST_PLAUSIBLE
     elif known and view.value("meter_energy_wh") is not None and _final(view, memory.opened_at_s):
         wants.take_register = True

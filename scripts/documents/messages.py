@@ -1,14 +1,18 @@
-"""The message table as a document for people (docs/gbt27930-messages.md)."""
+"""docs/gbt27930-messages.md and docs/gbt27930.dbc, from the message table."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from drivers.gbt27930.messages.dbc import dbc_text
 from drivers.gbt27930.messages.fields import STATE_BITS, Field, Kind, Message, Sender
 from drivers.gbt27930.messages.table import MESSAGES
+
+ROOT = Path(__file__).resolve().parents[2]
 
 _HEAD = """\
 # Messages of GB/T 27930
 
-Written by `make messages` from the table in `drivers/gbt27930/`; the same table encodes, decodes and makes
+Written by `make docs` from the table in `drivers/gbt27930/`; the same table encodes, decodes and makes
 `docs/gbt27930.dbc`. It holds the 2015 edition and class A of the 2023 edition, which have the same identifiers.
 
 - The charger has address 0x56 (86), the vehicle's BMS 0xF4 (244). Low byte first; bytes and bits count from 1, bit 1 is
@@ -125,3 +129,11 @@ def _remarks(field: Field) -> str:
         )
         if text
     )
+
+
+def documents() -> dict[Path, str]:
+    """Document and CAN database, keyed by their paths in the checkout."""
+    return {
+        ROOT / "docs" / "gbt27930-messages.md": message_document(),
+        ROOT / "docs" / "gbt27930.dbc": dbc_text(),
+    }

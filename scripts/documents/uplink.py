@@ -1,20 +1,17 @@
-#!/usr/bin/env python3
-"""Writes docs/uplink.md and config/schemas/uplink.schema.json from agent.vocabulary. Not part of the wheel."""
+"""docs/uplink.md and config/schemas/uplink.schema.json, from agent.vocabulary."""
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+import msgspec
 
-import msgspec  # noqa: E402  # the path above comes first
-import uplink_examples as examples  # noqa: E402
+from agent.vocabulary import events, kinds, messages, reasons, states, table
+from drivers.text import Text
+from scripts.documents import uplink_examples as examples
 
-from agent.vocabulary import events, kinds, messages, reasons, states, table  # noqa: E402
-from drivers.text import Text  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 DOCUMENT = ROOT / "docs" / "uplink.md"
 SCHEMA = ROOT / "config" / "schemas" / "uplink.schema.json"
@@ -27,7 +24,7 @@ _MESSAGES: tuple[tuple[str, Any, str, Mapping[str, Any]], ...] = (
     ("Command", messages.CommandMessage, "down/cmd", examples.COMMAND),
 )
 
-_HEAD = (ROOT / "scripts" / "uplink_head.md").read_text(encoding="utf-8")
+_HEAD = (ROOT / "scripts" / "documents" / "uplink_head.md").read_text(encoding="utf-8")
 """The prose of the document; numbers and names are filled in."""
 
 
@@ -179,9 +176,3 @@ def schema_text() -> str:
 def documents() -> dict[Path, str]:
     """Path and text of everything that is written."""
     return {DOCUMENT: document_text(), SCHEMA: schema_text()}
-
-
-if __name__ == "__main__":
-    for path, text in documents().items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")

@@ -1,21 +1,17 @@
-#!/usr/bin/env python3
-"""Writes docs/faults.md: every row of the catalogue with the limits that act, for both editions."""
+"""docs/faults.md: every row of the catalogue with the limits that act, for both editions."""
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from agent.control.listener.parameters import MonitorNumbers
+from agent.control.safety.numbers import SequenceNumbers, StepTimes
+from agent.settings.catalogue import Fault
+from agent.settings.files import load_fault_catalogue
+from drivers.gbt27930.judge.limits import JudgeLimits
 
-from agent.control.listener.parameters import MonitorNumbers  # noqa: E402  # only found after the line above
-from agent.control.safety.numbers import SequenceNumbers, StepTimes  # noqa: E402
-from agent.settings.catalogue import Fault  # noqa: E402
-from agent.settings.files import load_fault_catalogue  # noqa: E402
-from drivers.gbt27930.judge.limits import JudgeLimits  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "faults.md"
 
 HOMES: Mapping[str, type[Any]] = {
@@ -31,7 +27,7 @@ _UNITS = {"v": "V", "a": "A", "s": "s", "c": "degC", "wh": "Wh", "percent": "%"}
 _FAULTS_HEAD = """\
 # Faults
 
-<!-- Written by scripts/fault_document.py; change config/faults.toml, not this file. -->
+<!-- Written by `make docs`; change config/faults.toml, not this file. -->
 
 Every fault that the agent detects, its action, and the remedy. `pile-agent faults` shows the present faults.
 本表列出所有故障、动作和处理方法;`pile-agent faults` 显示当前故障。
@@ -104,5 +100,6 @@ def text() -> str:
     return faults_text(load_fault_catalogue(ROOT / "config" / "faults.toml"))
 
 
-if __name__ == "__main__":
-    DOCUMENT.write_text(text(), encoding="utf-8")
+def documents() -> dict[Path, str]:
+    """The document, keyed by its path in the checkout."""
+    return {DOCUMENT: text()}

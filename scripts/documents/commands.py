@@ -1,7 +1,4 @@
-"""Writes docs/commands.md from the commands themselves.
-
-``python -m agent.cli.document`` writes it; a test fails when it is out of date.
-"""
+"""docs/commands.md, from the commands themselves."""
 
 from pathlib import Path
 
@@ -9,13 +6,13 @@ import click
 
 from agent.cli.app import app
 
-PATH = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+ROOT = Path(__file__).resolve().parents[2]
 _COLUMNS = 100
 
 _HEAD = """\
 # Commands
 
-<!-- Written by `python -m agent.cli.document`; change the commands, not this file. -->
+<!-- Written by `make docs`; change the commands, not this file. -->
 
 ```sh
 pile-agent --config FILE COMMAND
@@ -27,7 +24,7 @@ plain lines. `--json` writes one JSON document for machines.
 
 | exit code | meaning |
 |---|---|
-| 0 | well |
+| 0 | success |
 | 1 | failed: refused, not settled, no record, a port that cannot be used |
 | 2 | wrong configuration or usage: nothing was started |
 | 3 | the service is not running, or this user may not talk to it |
@@ -36,9 +33,9 @@ plain lines. `--json` writes one JSON document for machines.
 open that socket (the group `pile-agent`) may use them. `sessions`, `session` and `faults` read the record, also while
 the service writes it and also when it is not running.
 
-`bms decode` and `bms messages` need neither service nor site file; they are told in [bms-decode.md](bms-decode.md).
-Nor does `meter check`; what it checks is told in [meters.md](meters.md). The other `meter` commands talk to a meter
-themselves and refuse a line that the running service owns; they are told in
+`bms decode` and `bms messages` need neither service nor site file; see [bms-decode.md](bms-decode.md).
+Nor does `meter check`; see [meters.md](meters.md). The other `meter` commands talk to a meter
+themselves and refuse a line that the running service owns; see
 [meter-commissioning.md](meter-commissioning.md).
 """
 
@@ -72,5 +69,6 @@ def _part(name: str, help_text: str) -> str:
     return f"## {name}\n\n```text\n{lines}\n```\n"
 
 
-if __name__ == "__main__":
-    PATH.write_text(text(), encoding="utf-8")
+def documents() -> dict[Path, str]:
+    """The document, keyed by its path in the checkout."""
+    return {ROOT / "docs" / "commands.md": text()}

@@ -1,7 +1,4 @@
-"""Writes docs/meters.md and the JSON schema of meter maps from the maps and their types.
-
-``scripts/meter_documents.py`` writes both; a test fails when one is out of date.
-"""
+"""docs/meters.md and the JSON schema of meter maps, from the maps and their types."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -17,9 +14,9 @@ from drivers.meters.commissioning import IdentityCode, Setting, Settings
 from drivers.meters.identifier_map import IdentifierMap, Item, ItemBlock, LineDefaults
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
 from drivers.meters.register_map import AnyMap, load_map
-from drivers.meters.sections import Intervals, NeverWrite, SerialDefaults, Text
+from drivers.meters.sections import Intervals, MapText, NeverWrite, SerialDefaults
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 MAPS = ROOT / "config" / "meters"
 SCHEMA_PATH = ROOT / "config" / "schemas" / "meter-map.schema.json"
 DOCUMENT_PATH = ROOT / "docs" / "meters.md"
@@ -27,7 +24,7 @@ DOCUMENT_PATH = ROOT / "docs" / "meters.md"
 _HEAD = """\
 # Meters
 
-<!-- Written by `make meters` from config/meters; change the maps, not this file. -->
+<!-- Written by `make docs` from config/meters; change the maps, not this file. -->
 
 A meter is a file in `config/meters`; adding a model needs no Python. Put your own map in `meters/NAME.toml` beside the
 site file, with `id = "NAME"`.
@@ -204,7 +201,7 @@ def _modbus_facts(register_map: RegisterMap) -> Iterator[list[str]]:
         yield [f"ratio `{ratio.name}`", f"0x{ratio.register:04X} {ratio.type}, times {ratio.scale:g}"]
 
 
-def _sentences(title: str, texts: Sequence[Text]) -> Iterator[str]:
+def _sentences(title: str, texts: Sequence[MapText]) -> Iterator[str]:
     if not texts:
         return
     yield f"\n**{title}**\n"
@@ -212,7 +209,7 @@ def _sentences(title: str, texts: Sequence[Text]) -> Iterator[str]:
         yield f"- {text.en}. {text.zh}。"
 
 
-def _doubts(meter_map: AnyMap) -> list[Text]:
+def _doubts(meter_map: AnyMap) -> list[MapText]:
     quantities: Sequence[Field | Item] = meter_map.fields if isinstance(meter_map, RegisterMap) else meter_map.items
     doubts: dict[tuple[str, str], list[str]] = {}
     for quantity in quantities:
@@ -222,7 +219,7 @@ def _doubts(meter_map: AnyMap) -> list[Text]:
     found = []
     for (zh, en), names in doubts.items():
         listed = ", ".join(dict.fromkeys(names))
-        found.append(Text(zh=f"有争议 {listed}:{zh}", en=f"disputed, {listed}: {en}"))
+        found.append(MapText(zh=f"有争议 {listed}:{zh}", en=f"disputed, {listed}: {en}"))
     return found
 
 
@@ -296,7 +293,7 @@ def _never_write(meter_map: AnyMap) -> Iterator[str]:
     texts = []
     for entry in meter_map.never_write:
         where = f"0x{entry.first:04X}" + (f" to 0x{entry.last:04X}" if entry.last != entry.first else "")
-        texts.append(Text(zh=f"{where.replace(' to ', ' 至 ')}:{entry.why.zh}", en=f"{where}: {entry.why.en}"))
+        texts.append(MapText(zh=f"{where.replace(' to ', ' 至 ')}:{entry.why.zh}", en=f"{where}: {entry.why.en}"))
     yield from _sentences("Never write 禁止写入", texts)
 
 
@@ -321,7 +318,7 @@ def _default(field: Any) -> str:
 
 def _type_word(kind: Any) -> str:
     if isinstance(kind, inspect.StructType):
-        return '`{ zh = "...", en = "..." }`' if kind.cls is Text else "table"
+        return '`{ zh = "...", en = "..." }`' if kind.cls is MapText else "table"
     return _TYPES.get(type(kind), "")
 
 
