@@ -19,8 +19,6 @@ WORDS = (
     | RESULTS
     | COMMANDS
 )
-PENDING = tuple(f"agent/control/{name}/" for name in ("dc", "chassis", "listener", "safety", "power"))
-"""Being rewritten when this test came; they take the constants over with their new form. Empty this, then drop it."""
 HOMONYMS = {
     ("agent/cli/bms/live.py", "stop"): "code of an observer's rule",
     ("agent/cli/bms/plot.py", "limit"): "style of a line",
@@ -44,6 +42,34 @@ HOMONYMS = {
     ("agent/cli/words.py", "refused"): "English text",
     ("agent/cli/words.py", "rejected"): "English text",
     ("agent/cli/words.py", "settled"): "English text",
+    ("agent/control/chassis/chassis.py", "internal_error"): "id of a fault",
+    ("agent/control/chassis/commands.py", "local"): "origin of a command",
+    ("agent/control/dc/core.py", "internal_error"): "id of a fault",
+    ("agent/control/dc/machine.py", "reconnect"): "trigger of a move",
+    ("agent/control/dc/power_share.py", "expired"): "who limits",
+    ("agent/control/dc/reactions.py", "stop"): "action of a fault",
+    ("agent/control/dc/sessions.py", "internal_error"): "id of a fault",
+    ("agent/control/dc/steps/charging.py", "battery"): "who limits",
+    ("agent/control/dc/steps/charging.py", "vehicle"): "who limits",
+    ("agent/control/dc/steps/reconnecting.py", "internal_error"): "id of a fault",
+    ("agent/control/dc/steps/reconnecting.py", "reconnect"): "trigger of a move",
+    ("agent/control/listener/core.py", "stop"): "code of an observer's rule",
+    ("agent/control/listener/faults.py", "clock_unset"): "id of a fault",
+    ("agent/control/listener/faults.py", "internal_error"): "id of a fault",
+    ("agent/control/listener/faults.py", "protocol_violation"): "id of a fault",
+    ("agent/control/power/budget.py", "vehicle"): "who limits",
+    ("agent/control/power/commands.py", "expired"): "answer to a power limit",
+    ("agent/control/power/commands.py", "expiry_too_far"): "answer to a power limit",
+    ("agent/control/power/commands.py", "local"): "origin of a power limit",
+    ("agent/control/power/commands.py", "platform"): "origin of a power limit",
+    ("agent/control/power/values.py", "expired"): "who limits",
+    ("agent/control/safety/fault_register.py", "local"): "clear rule of a fault",
+    ("agent/control/safety/permission.py", "stop"): "action of a fault",
+    ("agent/control/safety/rules.py", "clock_unset"): "id of a fault",
+    ("agent/control/safety/rules.py", "internal_error"): "id of a fault",
+    ("agent/field/power_side.py", "local"): "origin of a power limit",
+    ("agent/field/power_side.py", "platform"): "origin of a power limit",
+    ("agent/field/power_side.py", "stop"): "action of a fault",
     ("agent/link/messages.py", "command"): "tag of a message of the link",
     ("agent/settings/catalogue.py", "local"): "clear rule of a fault",
     ("agent/settings/catalogue.py", "stop"): "action of a fault",
@@ -77,8 +103,7 @@ def literals(text: str) -> Iterator[tuple[int, str]]:
 
 def _files() -> list[Path]:
     found = sorted((ROOT / "agent").rglob("*.py"))
-    names = [path for path in found if not path.relative_to(ROOT).as_posix().startswith("agent/vocabulary/")]
-    return [path for path in names if not path.relative_to(ROOT).as_posix().startswith(PENDING)]
+    return [path for path in found if not path.relative_to(ROOT).as_posix().startswith("agent/vocabulary/")]
 
 
 @pytest.mark.parametrize("path", _files(), ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -4,62 +4,66 @@ from typing import Any
 
 from transitions import Machine
 
-STATES = (
-    "idle",
-    "plugged",
-    "locked",
-    "handshake",
-    "insulation",
-    "recognition",
-    "parameters",
-    "precharge",
-    "charging",
-    "reconnecting",
-    "stopping",
-    "settled",
-    "faulted",
+from agent.vocabulary import states
+from agent.vocabulary.states import (
+    CHARGING,
+    FAULTED,
+    HANDSHAKE,
+    IDLE,
+    INSULATION,
+    LOCKED,
+    PARAMETERS,
+    PLUGGED,
+    PRECHARGE,
+    RECOGNITION,
+    RECONNECTING,
+    SETTLED,
+    STOPPING,
 )
 
+STATES = tuple(states.STATES)
+"""All states, in the order of a charge."""
+
 SESSION_STATES = (
-    "locked",
-    "handshake",
-    "insulation",
-    "recognition",
-    "parameters",
-    "precharge",
-    "charging",
-    "reconnecting",
-    "stopping",
+    LOCKED,
+    HANDSHAKE,
+    INSULATION,
+    RECOGNITION,
+    PARAMETERS,
+    PRECHARGE,
+    CHARGING,
+    RECONNECTING,
+    STOPPING,
 )
 """States in which a session is open."""
 
-RECONNECT_FROM_STATES = ("recognition", "parameters", "precharge", "charging")
+RECONNECT_FROM_STATES = (RECOGNITION, PARAMETERS, PRECHARGE, CHARGING)
 """States in which a lost dialogue may begin again: the self-test has passed, the end has not begun."""
 
-START_FROM_STATES = ("plugged", "settled")
+START_FROM_STATES = (PLUGGED, SETTLED)
 """States from which a session may begin."""
 
 TRANSITIONS: tuple[dict[str, Any], ...] = (
-    {"trigger": "plug", "source": "idle", "dest": "plugged"},
-    {"trigger": "unplug", "source": ["plugged", "settled"], "dest": "idle"},
-    {"trigger": "begin", "source": ["plugged", "settled"], "dest": "locked"},
-    {"trigger": "powered", "source": "locked", "dest": "handshake"},
-    {"trigger": "greeted", "source": "handshake", "dest": "insulation"},
-    {"trigger": "insulated", "source": "insulation", "dest": "recognition"},
-    {"trigger": "described", "source": "recognition", "dest": "parameters"},
-    {"trigger": "vehicle_ready", "source": "parameters", "dest": "precharge"},
-    {"trigger": "precharged", "source": "precharge", "dest": "charging"},
-    {"trigger": "lose_contact", "source": list(RECONNECT_FROM_STATES), "dest": "reconnecting"},
-    {"trigger": "reconnect", "source": "reconnecting", "dest": "recognition"},
+    {"trigger": "plug", "source": IDLE, "dest": PLUGGED},
+    {"trigger": "unplug", "source": [PLUGGED, SETTLED], "dest": IDLE},
+    {"trigger": "begin", "source": [PLUGGED, SETTLED], "dest": LOCKED},
+    {"trigger": "powered", "source": LOCKED, "dest": HANDSHAKE},
+    {"trigger": "greeted", "source": HANDSHAKE, "dest": INSULATION},
+    {"trigger": "insulated", "source": INSULATION, "dest": RECOGNITION},
+    {"trigger": "described", "source": RECOGNITION, "dest": PARAMETERS},
+    {"trigger": "vehicle_ready", "source": PARAMETERS, "dest": PRECHARGE},
+    {"trigger": "precharged", "source": PRECHARGE, "dest": CHARGING},
+    {"trigger": "lose_contact", "source": list(RECONNECT_FROM_STATES), "dest": RECONNECTING},
+    {"trigger": "reconnect", "source": RECONNECTING, "dest": RECOGNITION},
     {
         "trigger": "halt",
-        "source": [state for state in SESSION_STATES if state != "stopping"],
-        "dest": "stopping",
+        "source": [state for state in SESSION_STATES if state != STOPPING],
+        "dest": STOPPING,
     },
-    {"trigger": "settle", "source": "stopping", "dest": "settled"},
-    {"trigger": "trip", "source": ["idle", "plugged", "settled"], "dest": "faulted"},
-    {"trigger": "restore_plugged", "source": "faulted", "dest": "plugged"},
-    {"trigger": "restore_idle", "source": "faulted", "dest": "idle"},
+    {"trigger": "settle", "source": STOPPING, "dest": SETTLED},
+    {"trigger": "trip", "source": [IDLE, PLUGGED, SETTLED], "dest": FAULTED},
+    {"trigger": "restore_plugged", "source": FAULTED, "dest": PLUGGED},
+    {"trigger": "restore_idle", "source": FAULTED, "dest": IDLE},
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from agent.vocabulary import states
 from drivers.gbt27930.charger.dialogue import StopCause
 
 _STOP_CAUSES: Mapping[str, StopCause] = {
@@ -35,7 +36,7 @@ _STOP_CAUSES: Mapping[str, StopCause] = {
     "outside_voltage_present": StopCause.SELF_TEST,
 }
 
-_SELF_TEST_STATES = ("handshake", "insulation")
+_SELF_TEST_STATES = (states.HANDSHAKE, states.INSULATION)
 _OF_THE_SELF_TEST = frozenset({"contactor_refuses", "contactor_welded", "insulation_monitor_lost", "precharge_failed"})
 _OF_THE_PRECHARGE = frozenset({"contactor_refuses", "contactor_welded", "inrush_excessive"})
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from agent.control.metering.billing import Billing
+from agent.vocabulary import reasons, states
 from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS, VEHICLE_STOP_FAULTS
 from drivers.gbt27930.messages.fields import Sender
 from drivers.gbt27930.observer.model import Outcome, Session, Severity, Stage
@@ -14,26 +15,23 @@ ROLE = "monitor"
 METER, VEHICLE_BUS = "meter", "vehicle_bus"
 """Where the energy of a session comes from."""
 
-NORMAL_STOPS = frozenset({"vehicle", "charger_manual", "charger_condition"})
-"""Stop reasons of a charge that ended as requested."""
-
 _GROUPS_AT_MOST = 16
 
 STATE_OF: Mapping[Stage, str] = MappingProxyType(
     {
-        Stage.IDLE: "idle",
-        Stage.HANDSHAKE: "handshake",
-        Stage.INSULATION: "insulation",
-        Stage.RECOGNITION: "recognition",
-        Stage.RECOGNISED: "recognition",
-        Stage.PARAMETERS: "parameters",
-        Stage.WAIT_READY: "precharge",
-        Stage.READY: "precharge",
-        Stage.CHARGING: "charging",
-        Stage.STOPPING: "stopping",
-        Stage.ENDING: "stopping",
-        Stage.TIMED_OUT: "stopping",
-        Stage.ENDED: "idle",
+        Stage.IDLE: states.IDLE,
+        Stage.HANDSHAKE: states.HANDSHAKE,
+        Stage.INSULATION: states.INSULATION,
+        Stage.RECOGNITION: states.RECOGNITION,
+        Stage.RECOGNISED: states.RECOGNITION,
+        Stage.PARAMETERS: states.PARAMETERS,
+        Stage.WAIT_READY: states.PRECHARGE,
+        Stage.READY: states.PRECHARGE,
+        Stage.CHARGING: states.CHARGING,
+        Stage.STOPPING: states.STOPPING,
+        Stage.ENDING: states.STOPPING,
+        Stage.TIMED_OUT: states.STOPPING,
+        Stage.ENDED: states.IDLE,
     }
 )
 """States of a connector as its charger would call them; a listener sees nothing of plug and lock."""
@@ -114,21 +112,22 @@ def reported_timeouts(observed: Session) -> list[str]:
 def reason_of(observed: Session) -> str:
     """Why the session ended: a word of STOP_REASONS or a fault id."""
     if observed.stop_side is Sender.VEHICLE:
-        return "vehicle_fault" if VEHICLE_STOP_FAULTS.intersection(observed.bst_reasons) else "vehicle"
+        own_fault = VEHICLE_STOP_FAULTS.intersection(observed.bst_reasons)
+        return reasons.STOP_VEHICLE_FAULT if own_fault else reasons.STOP_VEHICLE
     if observed.stop_side is Sender.CHARGER:
         causes = set(observed.cst_reasons)
         if "emergency_stop" in causes:
             return "emergency_stop"
         if causes & CHARGER_STOP_FAULTS:
             return "charger_fault"
-        return "charger_manual" if "manual_stop" in causes else "charger_condition"
+        return reasons.STOP_CHARGER_MANUAL if "manual_stop" in causes else reasons.STOP_CHARGER_CONDITION
     timeouts = reported_timeouts(observed)
     if timeouts:
         return timeouts[0]
     if {change.stage for change in observed.timeline} <= {Stage.HANDSHAKE, Stage.ENDED}:
         # A charger that gets no answer has no message for it: it falls silent.
         return "bms_timeout_bhm"
-    return "bus_silent"
+    return reasons.STOP_BUS_SILENT
 
 
 def violations_of(observed: Session) -> dict[str, int]:
@@ -160,10 +159,10 @@ def started_body(
 def ended_body(session: FollowedSession, reason: str, ended_wall_ms: int, now_s: float) -> dict[str, Any]:
     """The end of a session: the bill from the register, or the energy from the bus and no bill."""
     observed = session.observed
-    settled = reason in NORMAL_STOPS and session.reached_charging
+    settled = reason in reasons.LISTENER_NORMAL_STOPS and session.reached_charging
     body: dict[str, Any] = {
         "role": ROLE,
-        "result": "settled" if settled else "failed",
+        "result": reasons.SETTLED if settled else reasons.SESSION_FAILED,
         "stop_reason": reason,
         "faults": session.faults,
         "origin": "observed",
