@@ -17,8 +17,12 @@ GATES = (
     ("drivers/*", 95.0),
     ("agent/records/*", 95.0),
     ("agent/uplink/*", 95.0),
+    ("agent/north/*", 70.0),
 )
-"""Files and the least branch coverage, percent (own)."""
+"""Files and the least branch coverage, percent (own).
+
+agent/north has less: its main loop runs in a process of its own in the tests of tests/north, which is not measured.
+"""
 
 
 def main() -> int:
