@@ -17,11 +17,11 @@ GATES = (
     ("drivers/*", 95.0),
     ("agent/records/*", 95.0),
     ("agent/uplink/*", 95.0),
-    ("agent/north/*", 70.0),
+    ("agent/north/*", 90.0),
 )
 """Files and the least branch coverage, percent (own).
 
-agent/north has less: its main loop runs in a process of its own in the tests of tests/north, which is not measured.
+agent/north has less: its tests kill and stop the process in a process of its own, which is not measured.
 """
 
 
