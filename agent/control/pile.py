@@ -15,10 +15,10 @@ import msgspec
 
 from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput, Reply
-from agent.control.chassis.signals import PILE_SIGNALS
 from agent.control.dc.power_share import PowerShare
 from agent.vocabulary import reasons
 from agent.vocabulary.record import NO_METER, MeterInLedger, Record
+from agent.vocabulary.signals import PILE_SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.can.state import BusState
 from drivers.reading import Reading

@@ -53,7 +53,7 @@ class GroupSide:
 
 
 class GroupLines:
-    """Sends what the groups have to say, frames on one line apart from each other."""
+    """Sends the frames of the groups, frames on one line apart from each other."""
 
     def __init__(self, groups: Sequence[GroupSide], write: Write) -> None:
         self.groups = list(groups)

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from agent.settings.catalogue import OPTIONAL_OUTPUTS, PILE_INPUTS
+from agent.settings.catalogue import OPTIONAL_OUTPUTS
+from agent.vocabulary.signals import PILE_INPUTS
 from drivers.line.device import Device
 from drivers.line.exchange import Address, LineRequest, Result
 from drivers.line.owner import DeviceTiming
@@ -36,7 +37,7 @@ class Names:
     """How a signal is called on its way to the loop.
 
     With one connector by its own name, with several as ``NUMBER/name``, a signal of the whole pile as ``0/name``.
-    ``routes`` says what each means.
+    ``routes`` gives what each means.
     """
 
     def __init__(self, *, several: bool) -> None:
@@ -71,7 +72,7 @@ class Names:
 
 
 class _Owned:
-    """A device whose readings carry the number of its connector."""
+    """A device with readings that carry the number of its connector."""
 
     def __init__(self, device: Device, connector: int, names: Names) -> None:
         self._device, self._connector, self._names = device, connector, names

@@ -58,7 +58,7 @@ class Evidence:
 
 
 def claims(evidence: Evidence) -> list[Claim]:
-    """All points of the story, in the order in which they are told."""
+    """All points of the story, in the sequence of the story."""
     checks: list[Callable[[Evidence], Claim]] = [_different_vehicles]
     if evidence.switched:
         checks += [_lent, _given_back]

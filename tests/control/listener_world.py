@@ -6,10 +6,10 @@ from typing import Any
 from control_world import BEGIN_S, BEGIN_WALL_MS, FAULTS, TARIFF, Log, World
 
 from agent.control.chassis.commands import CommandInput
-from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import Outputs
 from agent.control.listener.core import ListenerCore, ListenerOutputs
 from agent.control.listener.parameters import ListenerParameters
+from agent.vocabulary.signals import SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.messages.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS, Sender
 from drivers.gbt27930.messages.table import MESSAGES, encode, identifier_of

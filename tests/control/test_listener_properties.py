@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from listener_world import CYCLIC, VALUES, Bus, frames_of, parameters_with
 
 from agent.control.chassis.commands import CommandInput
-from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.core import ListenerCore, ListenerOutputs
 from agent.vocabulary.reasons import STOP_REASONS
+from agent.vocabulary.signals import SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
 

@@ -8,7 +8,6 @@ from listener_world import parameters_with as listener_parameters
 
 from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput
-from agent.control.chassis.signals import PILE_SIGNALS, SIGNALS
 from agent.control.dc.core import ControlCore
 from agent.control.dc.steps import STEPS
 from agent.control.dc.view import View
@@ -16,6 +15,7 @@ from agent.control.dc.wants import Wants
 from agent.control.listener.core import ListenerCore, ListenerOutputs
 from agent.control.pile import Pile, PileOutputs
 from agent.vocabulary.record import MeterInLedger, Record
+from agent.vocabulary.signals import PILE_SIGNALS, SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.reading import Reading
 
