@@ -55,8 +55,8 @@ P = TypeVar("P", bound=ReadingPort)
 class AnyCanLine(Line, Generic[P]):
     """What all CAN lines have: open, read, follow the state of the bus.
 
-    A port that is lost right after it was opened is reported once per cause. A port that is bus-off, with a
-    controller that only comes back by opening it again, is closed and opened after ``BUS_OFF_PAUSE_S``; a kernel interface
+    A port that is lost right after it was opened is reported once per cause. A port that is bus-off, with a controller
+    that only comes back by opening it again, is closed and opened after ``BUS_OFF_PAUSE_S``; a kernel interface
     restarts by its ``restart-ms``.
     """
 
