@@ -100,7 +100,7 @@ class PowerSide:
     def readings(self, group: GroupSide, now_s: float) -> list[tuple[int, list[tuple[str, Reading]]]]:
         """Module readings of the connector that a group feeds, after the group has measured.
 
-        A connector whose groups are all away sees those that come home for it, while it needs none.
+        A connector with all its groups away sees those that come home for it, while it needs none.
         """
         found = [
             (connector, together([self._groups[each] for each in fed]))

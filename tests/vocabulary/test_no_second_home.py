@@ -27,6 +27,7 @@ HOMONYMS = {
     ("agent/cli/bms/words.py", "insulation"): "a phase of the dialogue",
     ("agent/cli/bms/words.py", "vehicle"): "a side of the dialogue",
     ("agent/cli/meter/tools.py", "refused"): "a write that the meter refused",
+    ("agent/cli/words.py", "expired"): "what limits the power",
     ("agent/cli/views/check.py", "platform"): "English text of a row",
     ("agent/cli/views/check.py", "vehicle"): "English text of a row",
     ("agent/cli/views/record.py", "event"): "English text of a column",
