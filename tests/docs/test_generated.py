@@ -54,7 +54,7 @@ def test_every_schema_is_generated() -> None:
 def test_make_docs_runs_all_writers_and_the_old_targets_their_part() -> None:
     def recipe(target: str) -> str:
         answer = subprocess.run(
-            ["make", "-n", "--no-print-directory", "-C", str(ROOT), target], capture_output=True, text=True, check=True
+            ["make", "--no-print-directory", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
         )
         return answer.stdout.splitlines()[-1].partition("-m ")[2]
 
