@@ -94,7 +94,7 @@ class PowerSide:
         return _REFUSALS[answer]
 
     def readings(self, group: GroupSide, now_s: float) -> list[tuple[int, list[tuple[str, Reading]]]]:
-        """Module readings of the connector that a group feeds, after the group has measured; none of one that is away."""
+        """Module readings of the connector that a group feeds, once the group has measured; none of one away."""
         return [
             (connector, together([self._groups[each] for each in fed]))
             for connector, fed in self._fed.items()
