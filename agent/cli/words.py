@@ -164,7 +164,7 @@ class Speaker:
 
 
 def limiter(speak: Speaker, by: str) -> str:
-    """Who limits the power, in words; ``by`` as power sharing says it."""
+    """Who limits the power, in words; ``by`` as power sharing gives it."""
     other = by.removeprefix("shared with connector ")
     if other != by:
         return speak.pick(f"与枪 {other} 分配", by)

@@ -1,8 +1,7 @@
 """Texts for people use the words of the trade: comments, docstrings, messages and documents without the banned words.
 
 The list and its better words are in CONTRIBUTING.md, "Do not use". ``PASSED`` are the folders and files that are
-checked; ``NOT_YET`` are those that still wait for their pass, of which there is none. Every text file belongs to one
-of the two.
+checked; ``NOT_YET`` are those that still wait for their pass (none today). Every text file belongs to one.
 """
 
 import io

@@ -37,7 +37,7 @@ class PowerShare:
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """What power sharing says of a connector besides its share. The default is that of a pile that shares nothing."""
+    """What power sharing reports of a connector besides its share. The default: a pile that shares nothing."""
 
     findings: frozenset[str] = frozenset()
     """Faults of ``POWER_FINDINGS`` that act on this connector now."""
