@@ -17,8 +17,12 @@ GATES = (
     ("drivers/*", 95.0),
     ("agent/records/*", 95.0),
     ("agent/uplink/*", 95.0),
+    ("agent/north/*", 90.0),
 )
-"""Files and the least branch coverage, percent (own)."""
+"""Files and the least branch coverage, percent (own).
+
+agent/north has less: its tests kill and stop the process in a process of its own, which is not measured.
+"""
 
 
 def main() -> int:

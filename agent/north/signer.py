@@ -88,6 +88,8 @@ class Signer:
             with contextlib.suppress(OSError):
                 process.stdin.write("".join(f"{record.hash.hex()}\n" for record in self._records).encode())
                 process.stdin.close()
+            # communicate() would flush it, which a closed one refuses.
+            process.stdin = None
             os.set_blocking(process.stdout.fileno(), False)
             self._selector.register(process.stdout, selectors.EVENT_READ, self)
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from agent.settings.files import convert, read_toml
 from agent.settings.problems import Problem, SettingsError
-from drivers.meters.map_checks import Mistake, mistakes
+from drivers.data_file import Mistake
+from drivers.meters.map_checks import mistakes
 from drivers.meters.register_map import PROTOCOLS, AnyMap, file_mistakes, heading_mistakes, with_defaults
 from drivers.text import Text
 

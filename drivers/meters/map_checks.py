@@ -3,8 +3,8 @@
 import math
 from collections.abc import Collection, Iterator
 from fractions import Fraction
-from typing import NamedTuple
 
+from drivers.data_file import Mistake
 from drivers.meters.commissioning import commissioning_mistakes
 from drivers.meters.identifier_map import IdentifierMap
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap
@@ -13,16 +13,6 @@ from drivers.meters.sections import MeterMap, Quantity
 from drivers.meters.signals import AC_SIGNALS, DC_SIGNALS, ENERGY_SIGNAL, SIGNAL_UNITS, UNIT_FACTORS, is_energy
 
 _AC_ENERGY = ("energy_import_wh", "energy_total_wh")
-
-
-class Mistake(NamedTuple):
-    """One error: the dotted key, the error, and the remedy (may be empty), in Chinese and English."""
-
-    place: str
-    zh: str
-    en: str
-    hint_zh: str = ""
-    hint_en: str = ""
 
 
 def near(name: str, legal: Collection[str]) -> tuple[str, str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
+from drivers.data_file import Mistake
 from drivers.meters.commissioning import IdentityCode, Setting, Settings
 from drivers.meters.identifier_map import IdentifierMap, Item, ItemBlock, LineDefaults
-from drivers.meters.map_checks import Mistake, mistakes, near
+from drivers.meters.map_checks import mistakes, near
 from drivers.meters.modbus_map import Field, Ratio, RegisterMap, Span, Variant
 from drivers.meters.sections import SCHEMA, Intervals, MapText, NeverWrite, SerialDefaults
 

@@ -4,6 +4,7 @@ import ast
 import itertools
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent.control.safety.gate import NOTHING, OFF, Asked, Held, SetPoint, at_rest, relays, release
@@ -30,7 +31,10 @@ POINTS = (None, OFF, ON)
 def test_nothing_gets_past_the_permission(
     energise: bool, close: bool, held_contactors: bool, held_point: SetPoint
 ) -> None:
-    held = Held(contactors=held_contactors, set_point=held_point, idle_since_s=None if held_point.on else 1.0)
+    held = Held(
+        contactors=held_contactors, set_point=held_point, idle_since_s=None if held_point.on else 1.0,
+        ceiling_v=500.0 if held_point.on else None,
+    )  # fmt: skip
     permission = verdict(energise, close)
     for contactors, point, others in itertools.product(TRI, POINTS, TRI):
         asked = Asked(
@@ -70,6 +74,27 @@ def test_the_lock_is_commanded_only_once_it_is_decided() -> None:
     for lock in (True, False):
         held = release(Asked(lock=lock), Permission.denied("why"), first, NOW_S)
         assert relays(held, fault_lamp=False)["electronic_lock"] is lock
+
+
+def test_rest_is_everything_off() -> None:
+    assert msgspec.structs.astuple(OFF) == (0.0, 0.0, False)
+    assert Held().contactors_since_s == 0.0
+    assert [value for value in msgspec.structs.astuple(at_rest(7.0)) if value] == [OFF, 7.0, float("-inf")]
+
+
+@pytest.mark.parametrize("made", [OFF, Held(), verdict(True, True)])
+def test_what_is_commanded_and_permitted_cannot_be_changed(made: msgspec.Struct) -> None:
+    """Only this gate makes outputs, and nothing changes those that it has made."""
+    for name in made.__struct_fields__:
+        with pytest.raises(AttributeError):
+            setattr(made, name, True)
+
+
+@pytest.mark.parametrize("kind", [Asked, Held])
+def test_outputs_are_given_with_their_names(kind: type[Asked | Held]) -> None:
+    """True in the wrong place would be another output."""
+    with pytest.raises(TypeError):
+        kind(True)  # type: ignore[call-arg]
 
 
 def test_since_when_the_outputs_are_as_they_are() -> None:

@@ -129,16 +129,15 @@ def _constants(node: ast.Constant) -> Iterator[Change]:
         yield _setting("value", f"{value}X")
 
 
-def _other_numbers(value: int | float) -> list[int | float]:
+def _other_numbers(value: float) -> list[float]:
     """Numbers instead of this one: one more, twice, half and eight times as much.
 
     Half and eight times stand for a limit that is far off: a test about "within a second" must not pass with 8 s.
     """
-    others: list[int | float] = [value + 1]
-    if isinstance(value, float):
-        others += [value * 2, value / 2, value * 8]
-    elif value > 1:
-        others += [value * 2, value // 2, value * 8]
+    others: list[float] = [value + 1]
+    whole = isinstance(value, int)
+    if not whole or value > 1:
+        others += [value * 2, value // 2 if whole else value / 2, value * 8]
     return [other for place, other in enumerate(others) if other != value and other not in others[:place]]
 
 
@@ -199,7 +198,13 @@ def _code(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _code(node)
 
 
+_COST_ONLY = ("gc", "slots", "weakref")
+"""Keywords of classes that change what an object costs and nothing else."""
+
+
 def _is_talk(node: ast.AST) -> bool:
+    if isinstance(node, ast.keyword) and node.arg in _COST_ONLY:
+        return True
     if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr | ast.Assert):
         return True
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):

@@ -1,54 +1,21 @@
 """TLS: both sides prove who they are; what is wrong is said in one line and tried again for ever."""
 
-import datetime
-import ipaddress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from certificates import certificate, write
 from north_world import World, eventually, world
-
-_Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
-
-
-def _certificate(name: str, issuer: _Pair | None = None) -> _Pair:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject if issuer is None else issuer[0].subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .sign(key if issuer is None else issuer[1], hashes.SHA256())
-    )
-    return certificate, key
-
-
-def _write(folder: Path, name: str, pair: _Pair) -> None:
-    (folder / f"{name}.pem").write_bytes(pair[0].public_bytes(Encoding.PEM))
-    private = pair[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / f"{name}.key").write_bytes(private)
 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
     """Certificates of an authority, of the broker, of the pile, and of an authority nobody knows."""
-    authority = _certificate("authority")
-    _write(tmp_path, "ca", authority)
-    _write(tmp_path, "broker", _certificate("broker", authority))
-    _write(tmp_path, "pile", _certificate("pile-1", authority))
-    _write(tmp_path, "stranger", _certificate("stranger"))
+    authority = certificate("authority")
+    write(tmp_path, "ca", authority)
+    write(tmp_path, "broker", certificate("broker", authority))
+    write(tmp_path, "pile", certificate("pile-1", authority))
+    write(tmp_path, "stranger", certificate("stranger"))
     return tmp_path
 
 
@@ -85,7 +52,7 @@ def test_an_unknown_authority(keys: Path) -> None:
         _offline(site, "is not trusted")
 
 
-def test_a_pile_without_certificate(keys: Path) -> None:
+def test_a_pile_withoutcertificate(keys: Path) -> None:
     with world(keys, _tls(keys), tls=True, ca_file=f"{keys}/ca.pem") as site:
         _offline(site, "offline: ")
 

@@ -194,18 +194,25 @@ def _item_requests(meter_map: IdentifierMap, wanted: Wanted, wire: Wire) -> list
 
 
 def _show(wanted: Wanted, path: Path, meter_map: AnyMap, plans: Sequence[Plan]) -> None:
-    def pick(chinese: str, english: str) -> str:
-        return Text(chinese, english).in_(wanted.language)
-
-    screen, language = Screen(), wanted.language
-    serial = meter_map.serial
-    baud = wanted.baud or serial.baud
-    delay_ms = 1000 * wire_of(meter_map).reply_delay_s
+    screen = Screen()
     screen.line(f"OK {path}", "bold green")
+    screen.table(["", ""], _heading(meter_map, wanted.language))
+    for plan in plans:
+        _show_plan(screen, plan, meter_map, wanted)
+    _show_doubts(screen, meter_map, wanted.language)
+
+
+def _heading(meter_map: AnyMap, language: Language) -> list[list[str]]:
+    """What the map says of the meter, a row each."""
+
+    def pick(chinese: str, english: str) -> str:
+        return Text(chinese, english).in_(language)
+
+    serial = meter_map.serial
     maker = pick(meter_map.maker.zh, meter_map.maker.en)
     reason = pick(meter_map.billing_reason.zh, meter_map.billing_reason.en)
     billing = pick("可计费" if meter_map.billing else "不可计费", "billing" if meter_map.billing else "not for billing")
-    rows = [
+    return [
         [pick("电表", "meter"), f"{maker} {', '.join(meter_map.models)}"],
         ["", pick(meter_map.description_zh, meter_map.description)],
         [pick("类型", "kind"), KINDS[meter_map.kind].in_(language)],
@@ -219,54 +226,61 @@ def _show(wanted: Wanted, path: Path, meter_map: AnyMap, plans: Sequence[Plan]) 
             f"{meter_map.source} ({pick('可信度', 'confidence')} {CONFIDENCE[meter_map.confidence].in_(language)})",
         ],
     ]
-    screen.table(["", ""], rows)
-    for plan in plans:
-        named = f" ({', '.join(plan.variants)})" if plan.variants else ""
-        screen.heading(pick(f"读取计划,{baud} 波特{named}", f"read plan at {baud} baud{named}"))
-        screen.table(
+
+
+def _show_plan(screen: Screen, plan: Plan, meter_map: AnyMap, wanted: Wanted) -> None:
+    """The requests of a plan, and how much of the line they take."""
+
+    def pick(chinese: str, english: str) -> str:
+        return Text(chinese, english).in_(wanted.language)
+
+    baud = wanted.baud or meter_map.serial.baud
+    delay_ms = 1000 * wire_of(meter_map).reply_delay_s
+    named = f" ({', '.join(plan.variants)})" if plan.variants else ""
+    screen.heading(pick(f"读取计划,{baud} 波特{named}", f"read plan at {baud} baud{named}"))
+    screen.table(
+        [
+            pick("请求", "request"),
+            pick("值", "values"),
+            pick("每几次", "every"),
+            pick("优先级", "priority"),
+            pick("字节", "bytes"),
+            pick("毫秒", "ms"),
+        ],
+        [
             [
-                pick("请求", "request"),
-                pick("值", "values"),
-                pick("每几次", "every"),
-                pick("优先级", "priority"),
-                pick("字节", "bytes"),
-                pick("毫秒", "ms"),
-            ],
-            [
-                [
-                    request.what_hex,
-                    str(len(request.signals)),
-                    str(request.every),
-                    str(request.priority),
-                    str(request.bytes),
-                    f"{request.time_us / 1000:.1f}",
-                ]
-                for request in plan.requests
-            ],
-            right=(1, 2, 3, 4, 5),
+                request.what_hex,
+                str(len(request.signals)),
+                str(request.every),
+                str(request.priority),
+                str(request.bytes),
+                f"{request.time_us / 1000:.1f}",
+            ]
+            for request in plan.requests
+        ],
+        right=(1, 2, 3, 4, 5),
+    )
+    share = f"{100 * plan.line_share:.1f} %"
+    screen.line(
+        pick(
+            f"毫秒:请求、应答、假定 {delay_ms:.0f} 毫秒的应答延时和间隔",
+            f"ms: request, reply, {delay_ms:.0f} ms assumed response time, and the pause",
         )
-        share = f"{100 * plan.line_share:.1f} %"
+    )
+    screen.line(
+        pick(
+            f"每 {wanted.interval_ms} 毫秒读取一次,占用线路 {share}",
+            f"read every {wanted.interval_ms} ms this takes {share} of the line",
+        )
+    )
+    if plan.line_share > 1:
         screen.line(
             pick(
-                f"毫秒:请求、应答、假定 {delay_ms:.0f} 毫秒的应答延时和间隔",
-                f"ms: request, reply, {delay_ms:.0f} ms assumed response time, and the pause",
-            )
+                "线路带宽不足:提高波特率,加长间隔,或用 --signal 只读需要的量",
+                "the line is too slow: raise the baud rate or the interval, or read fewer signals (--signal)",
+            ),
+            "bold red",
         )
-        screen.line(
-            pick(
-                f"每 {wanted.interval_ms} 毫秒读取一次,占用线路 {share}",
-                f"read every {wanted.interval_ms} ms this takes {share} of the line",
-            )
-        )
-        if plan.line_share > 1:
-            screen.line(
-                pick(
-                    "线路带宽不足:提高波特率,加长间隔,或用 --signal 只读需要的量",
-                    "the line is too slow: raise the baud rate or the interval, or read fewer signals (--signal)",
-                ),
-                "bold red",
-            )
-    _show_doubts(screen, meter_map, language)
 
 
 def _show_doubts(screen: Screen, meter_map: AnyMap, language: Language) -> None:
