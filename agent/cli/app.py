@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,7 +12,7 @@ import click
 from agent.cli.bms.commands import bms
 from agent.cli.client import FieldClient, NotRunningError
 from agent.cli.complaints import complaint, say_error
-from agent.cli.context import Context, json_option, print_json, reading
+from agent.cli.context import Context, connector_option, json_option, print_json, reading
 from agent.cli.exits import (
     CONFIG_VARIABLE,
     DEFAULT_CONFIG,
@@ -20,6 +21,7 @@ from agent.cli.exits import (
     EXIT_WRONG,
     default_language,
 )
+from agent.cli.limits import limit_arguments
 from agent.cli.meter.commands import meter
 from agent.cli.screen import Screen
 from agent.cli.service import run_service, version
@@ -94,16 +96,30 @@ def run(context: Context) -> None:
 
 @app.command()
 @click.pass_obj
-def control(context: Context) -> None:
+def field(context: Context) -> None:
     """Run the field process: meter, vehicle, interlocks, contactors."""
-    sys.exit(run_service("control", context.config, context.language))
+    sys.exit(run_service("field", context.config, context.language))
 
 
 @app.command()
 @click.pass_obj
-def agent(context: Context) -> None:
+def north(context: Context) -> None:
     """Run the north process: record and platform."""
-    sys.exit(run_service("agent", context.config, context.language))
+    sys.exit(run_service("north", context.config, context.language))
+
+
+@app.command(hidden=True)
+@click.pass_context
+def control(context: click.Context) -> None:
+    """Run the field process; former name of `field`."""
+    context.forward(field)
+
+
+@app.command(hidden=True)
+@click.pass_context
+def agent(context: click.Context) -> None:
+    """Run the north process; former name of `north`."""
+    context.forward(north)
 
 
 @app.command("make-safe")
@@ -201,6 +217,7 @@ def status(context: Context, as_json: bool) -> None:
 @click.option("--amount", type=click.FloatRange(0.01, 100_000), help="End at this amount, yuan.")
 @click.option("--soc", type=click.IntRange(1, 100), help="End at this state of charge, percent.")
 @click.option("--wait", is_flag=True, help="Follow the charge until it is settled.")
+@connector_option
 @json_option
 @click.pass_obj
 def start(
@@ -210,6 +227,7 @@ def start(
     amount: float | None,
     soc: int | None,
     wait: bool,
+    connector: int | None,
     as_json: bool,
 ) -> None:
     """Start a charge at the pile and print the number of its session."""
@@ -222,7 +240,7 @@ def start(
     arguments = {name: value for name, value in wishes.items() if value is not None}
     try:
         with context.client() as client:
-            reply = client.command(reasons.START, arguments)
+            reply = client.command(reasons.START, arguments, connector)
             if as_json and not wait:
                 print_json(_reply_document(reply))
             elif not as_json:
@@ -243,9 +261,10 @@ def _follow(context: Context, client: FieldClient, session: str, as_json: bool) 
 
     last = ""
     while True:
-        snapshot = client.status()
-        if snapshot.get("session") != session:
+        found = [entry for entry in client.status()["connectors"] if entry.get("session") == session]
+        if not found:
             break
+        snapshot = found[0]
         if snapshot["state"] != last and not as_json:
             last = snapshot["state"]
             click.echo(context.speak.word(STATES, last))
@@ -280,13 +299,14 @@ def _ended(context: Context, session: str) -> Mapping[str, Any] | None:
 
 
 @app.command()
+@connector_option
 @json_option
 @click.pass_obj
-def stop(context: Context, as_json: bool) -> None:
+def stop(context: Context, connector: int | None, as_json: bool) -> None:
     """Stop the charge normally and wait until it is over."""
     try:
         with context.client() as client:
-            reply = client.command(reasons.STOP)
+            reply = client.command(reasons.STOP, connector=connector)
             if reply.result not in reasons.FINAL_RESULTS:
                 reply = client.reply(reply.id, _SESSION_END_S)
     except NotRunningError as error:
@@ -299,16 +319,17 @@ def stop(context: Context, as_json: bool) -> None:
 
 
 @app.command()
+@connector_option
 @json_option
 @click.pass_obj
-def reset(context: Context, as_json: bool) -> None:
+def reset(context: Context, connector: int | None, as_json: bool) -> None:
     """Reset the faults that wait for a person at the pile.
 
     Emergency stop, smoke, welded contactor and the like: find the cause first.
     """
     try:
         with context.client() as client:
-            reply = client.command(reasons.RESET)
+            reply = client.command(reasons.RESET, connector=connector)
     except NotRunningError as error:
         context.not_running(error, as_json)
     if as_json:
@@ -316,6 +337,38 @@ def reset(context: Context, as_json: bool) -> None:
     else:
         _tell_reply(context, reasons.RESET, reply)
     sys.exit(EXIT_FAILED if reply.result in (reasons.REJECTED, reasons.FAILED) else EXIT_OK)
+
+
+@app.command()
+@click.argument("off", required=False, type=click.Choice(["off"]))
+@click.option("--power-kw", type=click.FloatRange(0, 4_000), help="Most that all connectors may draw, kW, DC side.")
+@click.option("--until", "until", type=click.DateTime(), help="Until this local time of the pile.")
+@click.option("--for", "minutes", type=click.IntRange(1, 1440), help="For so many minutes.")
+@json_option
+@click.pass_obj
+def limit(
+    context: Context,
+    off: str | None,
+    power_kw: float | None,
+    until: datetime | None,
+    minutes: int | None,
+    as_json: bool,
+) -> None:
+    """Limit the power of the pile, or end the limit with `off`.
+
+    A limit that lowers the power needs no end; one that raises it needs --until or --for, at most a day ahead.
+    """
+    arguments = limit_arguments(context, off is not None, power_kw, until, minutes, time.time())
+    try:
+        with context.client() as client:
+            reply = client.command(reasons.LIMIT, arguments)
+    except NotRunningError as error:
+        context.not_running(error, as_json)
+    if as_json:
+        print_json(_reply_document(reply))
+    else:
+        _tell_reply(context, reasons.LIMIT, reply)
+    sys.exit(EXIT_OK if reply.result == reasons.ACCEPTED else EXIT_FAILED)
 
 
 def _reply_document(reply: CommandReply) -> dict[str, Any]:
@@ -403,7 +456,11 @@ def faults(context: Context, limit: int, as_json: bool) -> None:
     active: list[Mapping[str, Any]] | None = None
     try:
         with context.client() as client:
-            active = client.status()["faults"]
+            active = [
+                {**fault, "connector": entry["connector"]}
+                for entry in client.status()["connectors"]
+                for fault in entry["faults"]
+            ]
     except NotRunningError as error:
         reason = str(error)
     trouble = ""

@@ -65,14 +65,19 @@ class FieldClient:
         self._socket.close()
 
     def status(self) -> dict[str, Any]:
-        """The status snapshot of now."""
+        """The status snapshot of now: the pile, with a list of ``connectors``."""
         self._send(StatusRequest())
         return self._await(lambda message: message.status if isinstance(message, StatusMessage) else None)
 
-    def command(self, name: str, arguments: Mapping[str, Any] | None = None) -> CommandReply:
-        """Give a local command and return the first answer: accepted or rejected."""
+    def command(
+        self, name: str, arguments: Mapping[str, Any] | None = None, connector: int | None = None
+    ) -> CommandReply:
+        """Give a local command and return the first answer: accepted or rejected.
+
+        Without a number the only connector of the pile is meant.
+        """
         command_id = f"local-{uuid.uuid4().hex[:12]}"
-        self._send(Command(id=command_id, name=name, arguments=dict(arguments or {})))
+        self._send(Command(id=command_id, name=name, connector=connector or 0, arguments=dict(arguments or {})))
         return self.reply(command_id)
 
     def reply(self, command_id: str, timeout_s: float | None = None) -> CommandReply:

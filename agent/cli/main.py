@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from agent.cli.exits import default_config, default_language
 
-_SERVICES = ("control", "agent", "make-safe")
+_SERVICES = {"field": "field", "north": "north", "make-safe": "make-safe", "control": "field", "agent": "north"}
+"""The services by command; ``control`` and ``agent`` are the former commands, as in earlier unit files."""
 
 
 def plain_service(arguments: Sequence[str]) -> tuple[str, str, str] | None:
@@ -33,7 +34,7 @@ def plain_service(arguments: Sequence[str]) -> tuple[str, str, str] | None:
             return None
     if len(rest) != 1 or rest[0] not in _SERVICES or config.startswith("-"):
         return None
-    return rest[0], config, language
+    return _SERVICES[rest[0]], config, language
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

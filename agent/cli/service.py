@@ -32,7 +32,7 @@ def version() -> str:
 
 
 def run_service(name: str, config: str, language: str) -> int:
-    """Run ``control``, ``agent`` or ``make-safe`` until it ends. Returns the exit code."""
+    """Run ``field``, ``north`` or ``make-safe`` until it ends. Returns the exit code."""
     spoken: Language = "zh" if language == "zh" else "en"
     if name == "make-safe":
         from agent.cli.make_safe import run_make_safe
@@ -44,7 +44,7 @@ def run_service(name: str, config: str, language: str) -> int:
         say_error(*complaint(error, spoken))
         return EXIT_WRONG
     log_to_stderr()
-    run = _field if name == "control" else _north
+    run = _field if name == "field" else _north
     try:
         return run(site)
     except PortError as error:

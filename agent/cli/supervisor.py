@@ -23,7 +23,7 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 _HEALTHY_S = 60.0
 """A process that has run for this long starts again without a pause."""
-CONTROL_END_S = 45.0
+FIELD_END_S = 45.0
 """The field process ends a charge within 40 s, or opens the contactors."""
 NORTH_END_S = 15.0
 _MAKE_SAFE_S = 10.0
@@ -50,7 +50,7 @@ class World(Protocol):
         """Monotonic time."""
 
     def start(self, name: str) -> Process:
-        """Start ``control`` or ``agent``."""
+        """Start ``field`` or ``north``."""
 
     def make_safe(self) -> bool:
         """Open the outputs directly; whether the board confirmed."""
@@ -79,13 +79,13 @@ class Supervisor:
     """See the module. ``run`` returns the exit code."""
 
     world: World
-    north: Watched = field(default_factory=lambda: Watched("agent"))
-    control: Watched = field(default_factory=lambda: Watched("control"))
+    north_process: Watched = field(default_factory=lambda: Watched("north"))
+    field_process: Watched = field(default_factory=lambda: Watched("field"))
 
     def run(self) -> int:
         """Watch until a stop is requested, or until a process reports a configuration error."""
         # The record comes first, so that it is there when the field process asks for it.
-        watched = (self.north, self.control)
+        watched = (self.north_process, self.field_process)
         while True:
             for one in watched:
                 self._care_for(one)
@@ -109,7 +109,7 @@ class Supervisor:
     def _note_death(self, one: Watched, code: int, now_s: float) -> None:
         one.process = None
         one.exit_code = code
-        if one is self.control and code != EXIT_WRONG:
+        if one is self.field_process and code != EXIT_WRONG:
             self._make_safe()
         if now_s - one.started_at_s >= _HEALTHY_S:
             one.pause_s = _FIRST_PAUSE_S
@@ -137,15 +137,15 @@ class Supervisor:
 
     def _end(self) -> int:
         self.world.say("正在停止:先结束充电(再按一次立即停止)", "stopping: the charge ends first (again: stop at once)")
-        well = self._end_control()
-        well = self._end_one(self.north, NORTH_END_S, hurry=False) and well
+        well = self._end_field()
+        well = self._end_one(self.north_process, NORTH_END_S, hurry=False) and well
         return EXIT_OK if well else EXIT_FAILED
 
-    def _end_control(self) -> bool:
-        if self.control.process is None:
+    def _end_field(self) -> bool:
+        if self.field_process.process is None:
             # It is dead, and the outputs were opened when it died.
-            return self.control.exit_code == EXIT_OK
-        well = self._end_one(self.control, CONTROL_END_S, hurry=True)
+            return self.field_process.exit_code == EXIT_OK
+        well = self._end_one(self.field_process, FIELD_END_S, hurry=True)
         if not well:
             self._make_safe()
         return well
@@ -234,7 +234,7 @@ class Machine:
 
 def supervise(config: str, language: Language) -> int:
     """Run both processes until SIGINT or SIGTERM. Returns the exit code."""
-    commands = {name: service_command(name, config, language) for name in ("control", "agent")}
+    commands = {name: service_command(name, config, language) for name in ("field", "north")}
 
     def make_safe() -> bool:
         command = service_command("make-safe", config, language)

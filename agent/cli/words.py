@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from agent.settings.catalogue import Fault
 from agent.vocabulary import reasons, states
+from agent.vocabulary.former import fault_of_today
 from agent.vocabulary.reasons import Reason, parsed
 from drivers.text import Language, Text
 
@@ -76,6 +77,33 @@ OUTPUTS: Mapping[str, Text] = {
     "fault_lamp": Text("故障灯", "fault lamp"),
 }
 
+GROUP_STATES: Mapping[str, Text] = {
+    "parked": Text("停放", "parked"),
+    "matching": Text("电压匹配", "matching"),
+    "closing": Text("闭合中", "closing"),
+    "joined": Text("已并入", "joined"),
+    "unloading": Text("卸载", "unloading"),
+    "opening": Text("断开中", "opening"),
+    "faulted": Text("故障", "faulted"),
+}
+"""Where a group of power modules is."""
+
+LIMITERS: Mapping[str, Text] = {
+    "profile": Text("整桩额定", "rating of the pile"),
+    "incomer": Text("进线限值", "incomer limit"),
+    "command:platform": Text("平台限值", "limit of the platform"),
+    "command:site": Text("场站限值", "limit of the site"),
+    "command:local": Text("就地限值", "limit set at the pile"),
+    "default": Text("默认限值", "default limit"),
+    "vehicle": Text("车辆需求", "the vehicle asks for no more"),
+    "modules": Text("模块能力", "modules"),
+    "connector": Text("枪额定", "rating of the connector"),
+    "rising": Text("上升中", "rising"),
+    "fault": Text("故障", "fault"),
+    "expired": Text("已过期", "expired"),
+}
+"""Who limits the power."""
+
 
 class Speaker:
     """Speaks one language and knows the fault catalogue."""
@@ -93,6 +121,10 @@ class Speaker:
         text = table.get(key)
         return key if text is None else text.in_(self.language)
 
+    def _row(self, fault_id: str) -> Fault | None:
+        """The row of a fault, also by an id that it had formerly."""
+        return self.faults.get(fault_of_today(fault_id))
+
     def level(self, level: int) -> str:
         """A fault level with its meaning."""
         text = LEVELS.get(level)
@@ -100,12 +132,12 @@ class Speaker:
 
     def fault(self, fault_id: str) -> str:
         """The text of a fault; an unknown id stands for itself."""
-        fault = self.faults.get(fault_id)
+        fault = self._row(fault_id)
         return fault_id if fault is None else fault.text.in_(self.language)
 
     def hint(self, fault_id: str) -> str:
         """What to look at when a fault is there; empty for what is no fault."""
-        fault = self.faults.get(fault_id)
+        fault = self._row(fault_id)
         return "" if fault is None else fault.hint.in_(self.language)
 
     def reason(self, text: str) -> str:
@@ -113,7 +145,7 @@ class Speaker:
         return self.pick(";", "; ").join(dict.fromkeys(self._reason(reason) for reason in parsed(text)))
 
     def _reason(self, reason: Reason) -> str:
-        if reason.code in self.faults:
+        if self._row(reason.code) is not None:
             return self.fault(reason.code)
         words = self.word(REASONS, reason.code)
         if not reason.detail:
@@ -129,3 +161,11 @@ class Speaker:
     def hints(self, text: str) -> list[str]:
         """The hints of all faults that a reason names."""
         return [hint for reason in parsed(text) if (hint := self.hint(reason.code))]
+
+
+def limiter(speak: Speaker, by: str) -> str:
+    """Who limits the power, in words; ``by`` as power sharing says it."""
+    other = by.removeprefix("shared with connector ")
+    if other != by:
+        return speak.pick(f"与枪 {other} 分配", by)
+    return speak.word(LIMITERS, by)

@@ -15,10 +15,10 @@ import msgspec
 
 from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput, Reply
-from agent.control.chassis.signals import PILE_SIGNALS
 from agent.control.dc.power_share import PowerShare
 from agent.vocabulary import reasons
 from agent.vocabulary.record import NO_METER, MeterInLedger, Record
+from agent.vocabulary.signals import PILE_SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.can.state import BusState
 from drivers.reading import Reading
@@ -89,7 +89,7 @@ class PileOutputs(msgspec.Struct, frozen=True):
     """What the shell must do after an evaluation."""
 
     by_connector: Mapping[int, Any]
-    """Outputs of each core by its number: ``Outputs`` of a charger, ``MonitorOutputs`` of a listener."""
+    """Outputs of each core by its number: ``Outputs`` of a charger, ``ListenerOutputs`` of a listener."""
     records: list[Record]
     """Records of all connectors by their numbers."""
     replies: list[Reply]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from agent.control.chassis.signals import PILE_SIGNALS, SIGNALS
 from agent.field.outputs import PILE
+from agent.vocabulary.signals import PILE_SIGNALS, SIGNALS
 from drivers.reading import Quality, Reading
 
 

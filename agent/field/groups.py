@@ -112,6 +112,15 @@ def together(groups: Sequence[GroupSide]) -> list[tuple[str, Reading]]:
     return found
 
 
+def waiting(groups: Sequence[GroupSide]) -> list[tuple[str, Reading]]:
+    """What a connector sees of groups that feed another one or none: they are there, and give this one nothing."""
+    nothing = {"module_voltage_v", "module_current_a"}
+    return [
+        (name, Reading(0.0, reading.unit, reading.at_s, reading.quality) if name in nothing else reading)
+        for name, reading in together(groups)
+    ]
+
+
 def gone(now_s: float) -> list[tuple[str, Reading]]:
     """Module readings of a connector that no group feeds any more: what was read last counts no longer."""
     return [(name, Reading(0, "", now_s, Quality.SUSPECT)) for name in _TOGETHER]

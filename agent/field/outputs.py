@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from agent.settings.catalogue import OPTIONAL_OUTPUTS, PILE_INPUTS
+from agent.settings.catalogue import OPTIONAL_OUTPUTS
+from agent.vocabulary.signals import PILE_INPUTS
 from drivers.line.device import Device
 from drivers.line.exchange import Address, LineRequest, Result
 from drivers.line.owner import DeviceTiming

@@ -21,15 +21,19 @@ from agent.control.power.values import (
     SetPoint,
 )
 from agent.control.safety import gate
-from agent.field.groups import GroupSide, gone, together
+from agent.field.groups import GroupSide, gone, together, waiting
 from agent.vocabulary import kinds, reasons, states
-from drivers.reading import Reading
+from drivers.reading import Quality, Reading
 
 _START_NEED_W = 5_000.0
 """Own: insulation test and precharge of a session that has no demand yet take 2 to 4 kW at 1000 V."""
 _RESET_WINDOW_S = 2.0
 """As in ``agent.control.chassis.chassis``: a reset acts on causes that go away within this time."""
 _NEVER_S = float("-inf")
+_AT_REST = frozenset({states.IDLE, states.SETTLED, states.FAULTED})
+"""States in which the groups of a connector may be lent."""
+_WAITING = frozenset({states.PLUGGED, states.LOCKED, states.HANDSHAKE})
+"""States in which they are on their way home; until they are there, no start is permitted."""
 
 
 class PowerSide:
@@ -44,6 +48,8 @@ class PowerSide:
         self._groups = {group.id: group for group in groups}
         self._feedback: dict[str, Reading] = {}
         self._paths = {group.id: parameters.paths(group.id) for group in parameters.groups}
+        self._homes = {group.id: group.home for group in parameters.groups}
+        self._switched = {group.home for group in parameters.groups if self._paths[group.id]}
         self._incomer_w: Reading | None = None
         self._reset_until_s = _NEVER_S
         self._refused: tuple[str, ...] = ()
@@ -72,7 +78,14 @@ class PowerSide:
         self._reset_until_s = now_s + _RESET_WINDOW_S
 
     def limit(self, command: CommandInput, now_s: float, wall_ms: int, wall_quality: str) -> str:
-        """Take a power limit by command: ``power_w``, and until when it holds. Returns why not, or ""."""
+        """Take a power limit by command: ``power_w`` and ``until_ms`` (UTC), or ``off``. Returns why not, or "".
+
+        ``off`` ends the limit of the origin that sends it.
+        """
+        origin: Origin = "platform" if command.origin == reasons.ORIGIN_PLATFORM else "local"
+        if command.arguments.get("off") is True:
+            self._manager.end_limit(origin)
+            return ""
         value_w = command.arguments.get("power_w")
         if isinstance(value_w, bool) or not isinstance(value_w, int | float):
             return reasons.Reason(reasons.BAD_ARGUMENTS, "power_w").text
@@ -81,23 +94,35 @@ class PowerSide:
             return reasons.Reason(reasons.BAD_ARGUMENTS, "until_ms").text
         known = until_ms and wall_quality != states.CLOCK_UNSET
         expires_at_s = now_s + (until_ms - wall_ms) / 1000.0 if known else None
-        origin: Origin = "platform" if command.origin == reasons.ORIGIN_PLATFORM else "local"
         answer = self._manager.limit(LimitCommand(float(value_w), origin, expires_at_s), now_s)
         return _REFUSALS[answer]
 
     def readings(self, group: GroupSide, now_s: float) -> list[tuple[int, list[tuple[str, Reading]]]]:
-        """Module readings of the connector that a group feeds, after the group has measured."""
-        for connector, fed in self._fed.items():
-            if group.id in fed:
-                return [(connector, together([self._groups[each] for each in fed]))]
-        return []
+        """Module readings of the connector that a group feeds, after the group has measured.
+
+        A connector whose groups are all away sees those that come home for it, while it needs none.
+        """
+        found = [
+            (connector, together([self._groups[each] for each in fed]))
+            for connector, fed in self._fed.items()
+            if group.id in fed
+        ]
+        home = self._homes[group.id]
+        if not self._fed[home] and self._cores[home].state in _AT_REST | _WAITING:
+            own = waiting([each for each in self._groups.values() if self._homes[each.id] == home])
+            is_waiting = self._cores[home].state in _WAITING
+            found.append((home, [pair for pair in own if not (is_waiting and pair[0] == "module_count")]))
+        return found
 
     # The evaluation.
 
     def step(self, now_s: float, set_points: Mapping[int, gate.SetPoint]) -> PowerOutputs:
         """One evaluation. ``set_points`` are what each core orders of all its groups together."""
         inputs = PowerInputs(
-            {number: self._connector(core, now_s, _order(set_points[number])) for number, core in self._cores.items()},
+            {
+                number: self._connector(number, core, now_s, _order(set_points[number]))
+                for number, core in self._cores.items()
+            },
             {group: self._group(group) for group in self._paths},
             self._incomer_w,
             now_s < self._reset_until_s,
@@ -107,12 +132,16 @@ class PowerSide:
             share = outputs.shares[number]
             core.set_power_share(PowerShare(share.power_w, share.current_a, share.by, share.expires_at_s))
             self._follow_groups(number, core, outputs, now_s)
+            if not self._fed[number] and core.state in _WAITING:
+                core.on_reading("module_count", Reading(0, "1", now_s, Quality.SUSPECT))
         self._record(outputs)
         return outputs
 
-    def _connector(self, core: ControlCore, now_s: float, set_point: SetPoint) -> ConnectorInput:
+    def _connector(self, number: int, core: ControlCore, now_s: float, set_point: SetPoint) -> ConnectorInput:
         point, read = core.point, core.image.inputs(now_s).readings
-        wants = point.stoppable
+        # A start needs modules: where they can be away, they come home as soon as a vehicle waits for it.
+        waits = core.state == states.PLUGGED and number in self._switched
+        wants = point.stoppable or waits
         return ConnectorInput(
             at_s=now_s,
             wants_power=wants,

@@ -1,4 +1,4 @@
-"""The field process: ``pile-agent control``."""
+"""The field process: ``pile-agent field``."""
 
 import gc
 import logging
@@ -103,17 +103,17 @@ def _begin_listeners(
     site: Site, boot_id: str, version: str, restarted: bool, selector: selectors.BaseSelector
 ) -> "BaseLoop[Any]":
     from agent.control.chassis.backlog import Backlog
-    from agent.control.listener.core import MonitorCore
-    from agent.field.monitor_assembly import build_monitor_loop, monitor_parameters
+    from agent.control.listener.core import ListenerCore
+    from agent.field.listener_assembly import build_listener_loop, listener_parameters
 
-    cores: dict[int, MonitorCore] = {}
+    cores: dict[int, ListenerCore] = {}
     backlog: Backlog | None = None
     for connector in site.connectors:
-        parameters = monitor_parameters(site, connector, boot_id=boot_id, version=version)
-        core = MonitorCore(parameters, time.monotonic(), restarted=restarted, backlog=backlog)
+        parameters = listener_parameters(site, connector, boot_id=boot_id, version=version)
+        core = ListenerCore(parameters, time.monotonic(), restarted=restarted, backlog=backlog)
         cores[connector.number], backlog = core, core.backlog
     _LOG.info("listening only, nothing is driven and nothing sent; boot %s", boot_id)
-    return build_monitor_loop(site, cores, selector)
+    return build_listener_loop(site, cores, selector)
 
 
 def _build_loop(site: Site, cores: "dict[int, ControlCore]", selector: selectors.BaseSelector) -> "FieldLoop":

@@ -1,4 +1,4 @@
-"""The recorder's end of the local socket: connects for ever, never waits."""
+"""The north process's end of the local socket: connects for ever, never waits."""
 
 import logging
 import selectors

@@ -19,7 +19,7 @@ import sdnotify
 
 from agent.link.messages import SOCKET_NAME, Command, CommandReply, Hello, ReadingsMessage, RecorderHealth
 from agent.north.field_link import FieldLink
-from agent.north.recorder import Recorder
+from agent.north.ledger_writer import LedgerWriter
 from agent.north.signer import Signer
 from agent.records.errors import LedgerError
 from agent.settings.schema import Settings
@@ -58,7 +58,7 @@ def connectors_of(settings: Settings) -> dict[int, str]:
 
 
 class NorthProcess:
-    """Puts recorder, field link, signer and uplink together around one selector."""
+    """Puts ledger writer, field link, signer and uplink together around one selector."""
 
     def __init__(self, settings: Settings, *, version: str) -> None:
         self._settings = settings
@@ -69,7 +69,7 @@ class NorthProcess:
         topics = Topics(settings.pile.operator_id, settings.pile.id)
         self._identity = Identity(self._boot_id, version, topics, connectors)
         budget_bytes = settings.record.readings_budget_mb << 20
-        self._recorder = Recorder(self._state, budget_bytes, self._boot_id, machine_boot_id(), sorted(connectors))
+        self._writer = LedgerWriter(self._state, budget_bytes, self._boot_id, machine_boot_id(), sorted(connectors))
         self._field = FieldLink(Path(settings.paths.runtime) / SOCKET_NAME, self._selector)
         self._signer = Signer(self._state, self._selector)
         self._uplink: Uplink | None = None
@@ -109,7 +109,7 @@ class NorthProcess:
         due_s = min(
             self._next_health_s,
             self._field.next_due(now_s),
-            self._recorder.next_due(),
+            self._writer.next_due(),
             self._signer.next_due(),
             self._uplink.next_due(now_s) if self._uplink is not None else float("inf"),
             *(at_s + _ANSWER_S for at_s in self._unanswered.values()),
@@ -136,7 +136,7 @@ class NorthProcess:
         now_s, wall_ms = time.monotonic(), time.time_ns() // 1_000_000
         if self._field.turn(now_s):
             self._field_boot = None
-            self._recorder.on_attached()
+            self._writer.on_attached()
         self._record(now_s, wall_ms)
         self._sign(now_s, readable=False)
         self._run_uplink(now_s, wall_ms)
@@ -144,8 +144,8 @@ class NorthProcess:
         if now_s >= self._next_cursors_s:
             self._next_cursors_s = now_s + _CURSORS_S
             with self._ledger_trouble():
-                if self._recorder.ok and self._recorder.ledger is not None:
-                    self._recorder.ledger.save_cursors()
+                if self._writer.ok and self._writer.ledger is not None:
+                    self._writer.ledger.save_cursors()
         if now_s >= self._next_health_s:
             self._next_health_s = now_s + _HEALTH_S
             self._report_health(now_s)
@@ -156,45 +156,45 @@ class NorthProcess:
 
     @contextlib.contextmanager
     def _ledger_trouble(self) -> Iterator[None]:
-        """Trouble with the ledger, wherever it shows, is the recorder's to mend."""
+        """Trouble with the ledger, wherever it shows, is the ledger writer's to mend."""
         try:
             yield
         except LedgerError as error:
-            self._recorder.fail(error)
+            self._writer.fail(error)
 
     # The field process.
 
     def _receive(self, now_s: float) -> None:
         for message in self._field.receive(now_s):
             if isinstance(message, Record):
-                self._recorder.on_record(message)
+                self._writer.on_record(message)
             elif isinstance(message, ReadingsMessage):
-                self._recorder.on_readings(message, now_s)
+                self._writer.on_readings(message, now_s)
             elif isinstance(message, CommandReply):
                 self._on_reply(message, now_s)
             elif isinstance(message, Hello):
                 self._field_boot = message.boot_id
-                self._recorder.on_hello(message, now_s)
+                self._writer.on_hello(message, now_s)
                 self._next_health_s = now_s
         if not self._field.attached:
-            self._recorder.on_detached()
+            self._writer.on_detached()
 
     def _record(self, now_s: float, wall_ms: int) -> None:
-        for acknowledge in self._recorder.turn(now_s, wall_ms):
+        for acknowledge in self._writer.turn(now_s, wall_ms):
             self._field.send(acknowledge, now_s)
-        if self._recorder.resend_needed and self._recorder.ok:
+        if self._writer.resend_needed and self._writer.ok:
             self._field.close(now_s)
-            self._recorder.on_detached()
-            self._recorder.resend_needed = False
-        if self._recorder.session_ended:
-            self._recorder.session_ended = False
+            self._writer.on_detached()
+            self._writer.resend_needed = False
+        if self._writer.session_ended:
+            self._writer.session_ended = False
             self._signer.request()
 
     def _report_health(self, now_s: float) -> None:
         if self._field_boot is None:
             return
-        recorder = self._recorder
-        ok, reason = recorder.ok, recorder.reason
+        writer = self._writer
+        ok, reason = writer.ok, writer.reason
         free_bytes = self._free_bytes()
         if ok and free_bytes < self._settings.record.minimum_free_mb << 20 and not self._session_runs():
             # A session that runs may end normally; none begins that might not be kept.
@@ -208,8 +208,8 @@ class NorthProcess:
                 free_bytes=free_bytes,
                 uplink=state if uplink is None else uplink.state,
                 uplink_pending=0 if uplink is None else uplink.pending,
-                open_sessions=recorder.open_sessions,
-                meters=recorder.meters,
+                open_sessions=writer.open_sessions,
+                meters=writer.meters,
             ),
             now_s,
         )
@@ -223,20 +223,20 @@ class NorthProcess:
 
     def _session_runs(self) -> bool:
         with self._ledger_trouble():
-            if self._recorder.ledger is not None:
-                return any(item.boot_id == self._field_boot for item in self._recorder.ledger.open_sessions())
+            if self._writer.ledger is not None:
+                return any(item.boot_id == self._field_boot for item in self._writer.ledger.open_sessions())
         return False
 
     # Signatures.
 
     def _sign(self, now_s: float, *, readable: bool) -> None:
-        ledger = self._recorder.ledger
-        if ledger is None or not self._recorder.ok:
+        ledger = self._writer.ledger
+        if ledger is None or not self._writer.ok:
             return
         with self._ledger_trouble():
             signed = self._signer.ready(now_s, ledger) if readable else self._signer.turn(now_s, ledger)
             for record, public_key, signature in signed:
-                self._recorder.note_signature(record, public_key, signature)
+                self._writer.note_signature(record, public_key, signature)
             if signed:
                 # A record of the field process may be written in the same turn: it is acknowledged like any other.
                 self._record(now_s, time.time_ns() // 1_000_000)
@@ -244,10 +244,10 @@ class NorthProcess:
     # Uplink and commands.
 
     def _clock_set(self, wall_ms: int) -> bool:
-        return self._recorder.clock_quality != CLOCK_UNSET and wall_ms >= OLDEST_CREDIBLE_WALL_MS
+        return self._writer.clock_quality != CLOCK_UNSET and wall_ms >= OLDEST_CREDIBLE_WALL_MS
 
     def _run_uplink(self, now_s: float, wall_ms: int) -> None:
-        ledger = self._recorder.ledger
+        ledger = self._writer.ledger
         if ledger is None or not self._settings.uplink.enabled:
             return
         if self._uplink is None:
@@ -260,9 +260,9 @@ class NorthProcess:
                 draw=random.random,
             )
             self._uplink = Uplink(self._identity, self._connection, ledger, window=self._settings.uplink.window)
-            self._recorder.replaced = False
-        elif self._recorder.replaced:
-            self._recorder.replaced = False
+            self._writer.replaced = False
+        elif self._writer.replaced:
+            self._writer.replaced = False
             self._uplink.rebind(ledger, now_s)
         with self._ledger_trouble():
             self._uplink.turn(now_s, wall_ms, clock_set=self._clock_set(wall_ms))
@@ -323,7 +323,7 @@ class NorthProcess:
         self._signer.close()
         self._field.flush(now_s)
         self._field.close(now_s)
-        self._recorder.close()
+        self._writer.close()
         self._selector.close()
         self._waker.close()
         self._woken.close()

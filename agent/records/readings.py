@@ -11,10 +11,10 @@ import math
 import sqlite3
 from pathlib import Path
 
-from agent.control.chassis.signals import SIGNALS
 from agent.link.messages import ReadingsMessage
 from agent.records.errors import LedgerDamagedError, LedgerError
 from agent.records.files import explained, move_aside, open_writable, quick_check
+from agent.vocabulary.signals import SIGNALS
 
 _LOG = logging.getLogger(__name__)
 

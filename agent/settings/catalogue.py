@@ -81,26 +81,8 @@ REQUIRED_OUTPUTS = (
 OPTIONAL_OUTPUTS = ("fan", "fault_lamp")
 TIMED_OUTPUTS = ("contactor_k1", "contactor_k2")
 """Relays that the board itself must open when the program has died; the contactors that join groups as well."""
-PILE_INPUTS = ("emergency_stop_pressed", "door_open", "smoke_detected")
-"""Contacts of the pile: each is wired once and acts on every connector."""
-DISCRETE_INPUTS = (
-    *PILE_INPUTS,
-    "contactor_k1_closed",
-    "contactor_k2_closed",
-    "lock_locked",
-)
-ANALOG_INPUTS = (
-    "cc1_voltage_v",
-    "outside_voltage_v",
-    "inside_voltage_v",
-    "connector_temperature_plus_c",
-    "connector_temperature_minus_c",
-    "auxiliary_voltage_v",
-)
 DEVICES = ("meter", "insulation_monitor")
 """Devices of a connector that a profile may ask for like a sensor."""
-LISTENER_INPUTS = PILE_INPUTS
-"""Contacts that a connector which is only followed may have."""
 
 
 RateName = Literal["sharp", "peak", "flat", "valley"]
@@ -182,7 +164,7 @@ WITH_THRESHOLD: Mapping[str, str] = MappingProxyType(
         "meter_lost": "s",
         "power_stage_lost": "s",
         "recorder_lost": "s",
-        "meter_register_frozen": "Wh",
+        "meter_register_stuck": "Wh",
         "meter_verification_due": "d",
         "meter_verification_near": "d",
     }

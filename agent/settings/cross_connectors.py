@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.settings.catalogue import (
-    ANALOG_INPUTS,
     DEVICES,
-    DISCRETE_INPUTS,
-    LISTENER_INPUTS,
     OPTIONAL_OUTPUTS,
-    PILE_INPUTS,
     REQUIRED_OUTPUTS,
     PileProfile,
 )
 from agent.settings.problems import Problem, did_you_mean, legal_names
 from agent.settings.tree import Tree, entries, kind_of
 from agent.settings.wiring import problem_of
+from agent.vocabulary.signals import ANALOG_INPUTS, DISCRETE_INPUTS, PILE_INPUTS
 from drivers.catalogue import PowerModel, group_plan, plan_mistakes, shared_bus_mistakes
 from drivers.inputs_outputs.board_model import BoardModel
 from drivers.inputs_outputs.wiring import Output, Wiring, opens_by_itself, outputs_to_open, unknown_names
@@ -220,7 +217,7 @@ def _names(wiring: Wiring, kind: str, profile: PileProfile | None) -> Iterator[P
         "analog": list(ANALOG_INPUTS),
     }
     if kind == "listener":
-        legal = {"outputs": [], "inputs": list(LISTENER_INPUTS), "analog": []}
+        legal = {"outputs": [], "inputs": list(PILE_INPUTS), "analog": []}
     file = f"wiring/{wiring.id}.toml"
     for mistake in unknown_names(wiring, legal["outputs"], legal["inputs"], legal["analog"]):
         problem = problem_of(mistake, f"{file}: {mistake.place}")

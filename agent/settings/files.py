@@ -14,6 +14,7 @@ from agent.settings.problems import Problem, SettingsError
 from agent.settings.profile import profile_problems
 from agent.settings.schema import SCHEMA
 from agent.settings.walk import Walk, bare, type_of
+from agent.vocabulary.former import fault_of_today
 from drivers.text import NO_TEXT, Text
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -185,7 +186,8 @@ def load_fault_catalogue(path: Path) -> dict[str, Fault]:
     catalogue = convert(read_toml(path), FaultCatalogue, path)
     table: dict[str, Fault] = {}
     problems = []
-    for index, fault in enumerate(catalogue.fault):
+    for index, row in enumerate(catalogue.fault):
+        fault = msgspec.structs.replace(row, id=fault_of_today(row.id))
         if fault.id in table:
             what = Text(f"故障 {fault.id} 出现两次", f"fault {fault.id} is there twice")
             problems.append(Problem(f"fault[{index}].id", what))

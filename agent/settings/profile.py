@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 from agent.settings.catalogue import (
-    ANALOG_INPUTS,
     DEVICES,
-    DISCRETE_INPUTS,
     OPTIONAL_OUTPUTS,
     REQUIRED_OUTPUTS,
     PileProfile,
 )
 from agent.settings.problems import Problem, did_you_mean
+from agent.vocabulary.signals import ANALOG_INPUTS, DISCRETE_INPUTS
 from drivers.text import Text
 
 

@@ -70,7 +70,7 @@ STOP_CONTROL_RESTARTED: Final = "control_restarted"
 STOP_CHARGER_MANUAL: Final = "charger_manual"
 STOP_CHARGER_CONDITION: Final = "charger_condition"
 STOP_BUS_SILENT: Final = "bus_silent"
-STOP_MONITOR_STOPPED: Final = "monitor_stopped"
+STOP_LISTENER_STOPPED: Final = "monitor_stopped"
 STOP_LISTENER_LOST: Final = "listener_lost"
 
 STOP_REASONS: Mapping[str, Text] = MappingProxyType(
@@ -91,7 +91,7 @@ STOP_REASONS: Mapping[str, Text] = MappingProxyType(
         STOP_CHARGER_MANUAL: Text("在充电机上人工停止", "stopped by hand at the charger"),
         STOP_CHARGER_CONDITION: Text("充电机达到设定条件", "the charger reached its set condition"),
         STOP_BUS_SILENT: Text("车桩双方停止通信", "charger and vehicle stopped communicating"),
-        STOP_MONITOR_STOPPED: Text("监听结束,充电可能仍在继续", "listening ended; the charge may go on"),
+        STOP_LISTENER_STOPPED: Text("监听结束,充电可能仍在继续", "listening ended; the charge may go on"),
         STOP_LISTENER_LOST: Text("监听装置曾断电或重启", "the listening agent lost its power or was restarted"),
     }
 )
@@ -127,7 +127,7 @@ UNKNOWN_COMMAND: Final = "unknown_command"
 NO_SESSION: Final = "no_session"
 OTHER_SESSION: Final = "other_session"
 ONLY_AT_THE_PILE: Final = "only_at_the_pile"
-MONITOR_ONLY: Final = "monitor_only"
+LISTENER_ONLY: Final = "monitor_only"
 REGISTER_DIFFERS: Final = "register_differs"
 DISPLAY_TOO_SMALL: Final = "display_too_small"
 SERIAL_DIFFERS: Final = "serial_differs"
@@ -168,7 +168,7 @@ REFUSALS: Mapping[str, Text] = MappingProxyType(
         NO_SESSION: Text("当前没有充电", "no session is running"),
         OTHER_SESSION: Text("指定的充电不是当前充电", "the session named is not the one that runs"),
         ONLY_AT_THE_PILE: Text("只能在桩上进行", "only allowed at the pile"),
-        MONITOR_ONLY: Text("本机为监听,不控制充电机", "listener: the charger cannot be controlled"),
+        LISTENER_ONLY: Text("本机为监听,不控制充电机", "listener: the charger cannot be controlled"),
         REGISTER_DIFFERS: Text("电表现在的示数不同", "the meter register shows another value"),
         DISPLAY_TOO_SMALL: Text("示数太小,看不出单位;至少须有", "too little energy to prove the unit; at least"),
         SERIAL_DIFFERS: Text(

@@ -5,9 +5,9 @@ The running agent does not load it: types are checked by mypy, bodies by the tes
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints, is_typeddict
 
-from agent.vocabulary import bodies, event_bodies, events, kinds, states
+from agent.vocabulary import bodies, event_bodies, former, kinds, states
 
 
 class Variant(NamedTuple):
@@ -18,45 +18,22 @@ class Variant(NamedTuple):
     value: str = ""
 
 
+def _bodies_with(key: str) -> dict[str, Any]:
+    """The classes of ``event_bodies`` by the one value that their ``key`` may have."""
+    found: dict[str, Any] = {}
+    for body in vars(event_bodies).values():
+        if is_typeddict(body) and key in body.__annotations__:
+            (name,) = get_args(get_type_hints(body)[key])
+            found[name] = body
+    return found
+
+
 _FOLLOWED = ("role", states.ROLE_LISTENER)
 
-EVENT_BODIES: Mapping[str, Any] = MappingProxyType(
-    {
-        events.BATTERY: event_bodies.Battery,
-        events.INSULATION: event_bodies.Insulation,
-        events.VEHICLE_STOP: event_bodies.VehicleStop,
-        events.PAUSED: event_bodies.Paused,
-        events.RESUMED: event_bodies.Resumed,
-        events.VERSION_NEGOTIATION: event_bodies.VersionNegotiation,
-        events.MESSAGE_REFUSED: event_bodies.MessageRefused,
-        events.CONTACT_LOST: event_bodies.ContactLost,
-        events.RECONNECT: event_bodies.Reconnect,
-        events.CHARGER_LIMITS: event_bodies.ChargerLimits,
-        events.PROTOCOL_VIOLATION: event_bodies.ProtocolViolation,
-        events.STOP_ASKED: event_bodies.StopAsked,
-        events.VEHICLE_FAULT_STATE: event_bodies.VehicleFaultState,
-        events.VEHICLE_ATTEMPT: event_bodies.VehicleAttempt,
-        events.VEHICLE_PAUSE: event_bodies.VehiclePause,
-        events.VEHICLE_RESUME: event_bodies.VehicleResume,
-        events.ENERGY_DISAGREES: event_bodies.EnergyDisagrees,
-        events.REGISTER_LOWER: event_bodies.RegisterLower,
-        events.REGISTER_JUMPED: event_bodies.RegisterJumped,
-        events.REGISTER_ROLLED_OVER: event_bodies.RegisterRolledOver,
-        events.REGISTER_RESUMED: event_bodies.RegisterResumed,
-        events.INTERNAL_ERROR: event_bodies.InternalError,
-        events.RECORDS_OMITTED: event_bodies.RecordsOmitted,
-        events.RECORDS_MISSING: event_bodies.RecordsMissing,
-        events.READINGS_DAMAGED: event_bodies.ReadingsDamaged,
-    }
-)
+EVENT_BODIES: Mapping[str, Any] = MappingProxyType(_bodies_with("event"))
 """The body of each event."""
 
-AUDIT_BODIES: Mapping[str, Any] = MappingProxyType(
-    {
-        kinds.METER_UNIT_PROVEN: event_bodies.MeterUnitProven,
-        kinds.METER_EXCHANGED: event_bodies.MeterExchanged,
-    }
-)
+AUDIT_BODIES: Mapping[str, Any] = MappingProxyType(_bodies_with("audit"))
 """The body of each audit."""
 
 BODIES: Mapping[str, tuple[Variant, ...]] = MappingProxyType(
@@ -83,7 +60,7 @@ BODIES: Mapping[str, tuple[Variant, ...]] = MappingProxyType(
 
 def variant_of(kind: str, body: Mapping[str, Any]) -> Variant | None:
     """The form that a body must have; None for an unknown kind, event or audit."""
-    for variant in BODIES.get(kind, ()):
+    for variant in BODIES.get(former.kind_of_today(kind), ()):
         if not variant.key or body.get(variant.key) == variant.value:
             return variant
     return None

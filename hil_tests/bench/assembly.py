@@ -180,7 +180,7 @@ class Assembly:
     def _note_delay(self, now_s: float, delay_s: float) -> None:
         """The bench's own delay, for whichever gun is being recorded."""
         for gun in self.guns:
-            gun.recorder.note_delay(now_s, delay_s)
+            gun.can_log.note_delay(now_s, delay_s)
 
     def wires(self, number: int = 1) -> dict[str, str]:
         """Each wire of a gun, and those that all share: ``ok`` or ``cut``."""

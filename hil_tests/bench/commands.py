@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil_tests.bench.assembly import PARTS, Assembly, PartMissingError
+from hil_tests.bench.can_log import CanLogError
 from hil_tests.bench.circuit import Contactor
 from hil_tests.bench.gun import Gun
 from hil_tests.bench.power_stage import Module, PowerStage
-from hil_tests.bench.recorder import RecorderError
 from hil_tests.bench.vehicle_link import VehicleError
 
 Handler = Callable[[list[str]], Awaitable[str]]
@@ -268,17 +268,17 @@ class GunCommands:
     async def _record(self, arguments: list[str]) -> str:
         if len(arguments) != 1:
             raise RefusedError("write: record FILE, or record off")
-        recorder = self._gun.recorder
+        can_log = self._gun.can_log
         try:
             if arguments == ["off"]:
-                summary = recorder.stop()
-                if not any(gun.recorder.recording for gun in self._assembly.guns):
+                summary = can_log.stop()
+                if not any(gun.can_log.recording for gun in self._assembly.guns):
                     self._assembly.canary.stop()
                 return json.dumps(summary)
-            told = recorder.start(self._assembly.options.folder / arguments[0])
+            begun = can_log.start(self._assembly.options.folder / arguments[0])
             self._assembly.canary.start()
-            return json.dumps(told)
-        except RecorderError as error:
+            return json.dumps(begun)
+        except CanLogError as error:
             raise RefusedError(str(error)) from None
 
     async def _vehicle(self, arguments: list[str]) -> str:

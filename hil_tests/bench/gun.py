@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.can.frame import CanFrame
+from hil_tests.bench.can_log import CanLog
 from hil_tests.bench.children import die_with_parent
 from hil_tests.bench.modbus_parts import Boards, InsulationMonitor, LineServer, Meter
 from hil_tests.bench.plant import Feeding, Plant
-from hil_tests.bench.recorder import Recorder
 from hil_tests.bench.relay_board import RelayBoard
 from hil_tests.bench.site import INPUTS_OUTPUTS_WIRE, METER_WIRE, VEHICLE_FAR_PORT, VEHICLE_WIRE, wire_name
 from hil_tests.bench.tap import Tap
@@ -65,8 +65,8 @@ class Gun:
         self.meter_wire = SerialWire(meter, METER_BAUD, dev / meter)
         self.boards_wire = SerialWire(boards, INPUTS_OUTPUTS_BAUD, dev / boards)
         self.vehicle_wire = CanWire(vehicle, VEHICLE_BITRATE_BPS)
-        self.recorder = Recorder(vehicle, self.plant, clock)
-        self.vehicle_wire.add_tap(self.recorder.take)
+        self.can_log = CanLog(vehicle, self.plant, clock)
+        self.vehicle_wire.add_tap(self.can_log.take)
         self.devices = {name: str(dev / name) for name in (meter, boards, vehicle)}
         self.vehicle_end: CanNode = self.vehicle_wire.add_port(dev / vehicle)
         self.serial_wires = {"meter": self.meter_wire, "inputs-outputs": self.boards_wire}
@@ -118,7 +118,7 @@ class Gun:
                 await self.vehicle_process.wait()
         for task in self._tasks:
             task.cancel()
-        self.recorder.close()
+        self.can_log.close()
         if self.link is not None:
             await self.link.stop()
         for server in self._servers:
@@ -133,7 +133,7 @@ class Gun:
         if self.foreign is not None:
             self.foreign.poll(now_s)
         self.plant.advance(now_s)
-        self.recorder.tick(now_s, tick_s)
+        self.can_log.tick(now_s, tick_s)
 
     def _add_far_ports(self, dev: Path) -> None:
         """A port for each left-out part, where a foreign one connects."""

@@ -77,10 +77,10 @@ def _head(head: Mapping[str, Any], results: Sequence[Result]) -> str:
     cards.append(f'<div class="card"><b>{repeated}</b>{both(Text("重测", "repeated"))}</div>')
     title = Text("充电机通信协议一致性试验", "Conformance of the charger's communication protocol")
     lead = Text(
-        f"GB/T 34658-2017 充电机侧各项及补充项目,对真实的控制进程(pile-agent control {head['version']})"
+        f"GB/T 34658-2017 充电机侧各项及补充项目,对真实的控制进程(pile-agent field {head['version']})"
         f"在 CAN 接口上测得。{head['begun']},{head['machine']}。",
         "All charger items of GB/T 34658-2017 and additional cases, measured on a CAN interface against the real "
-        f"field process (pile-agent control {head['version']}). {head['begun']}, {head['machine']}.",
+        f"field process (pile-agent field {head['version']}). {head['begun']}, {head['machine']}.",
     )
     return (
         f'<button id="language">中文 / English</button><h1>{both(title)}</h1><p class="lead">{both(lead)}</p>'

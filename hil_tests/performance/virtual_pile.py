@@ -12,13 +12,13 @@ import msgspec
 
 from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput
-from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
 from agent.field.parameters import connector_parameters
 from agent.settings.load import load_site
 from agent.settings.site import Site
 from agent.vocabulary.record import Record
+from agent.vocabulary.signals import SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.power.infypower import InfyPower
 from drivers.power.module_group import GroupPlan

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.control.listener.parameters import MonitorNumbers
+from agent.control.listener.parameters import ListenerNumbers
 from agent.control.safety.numbers import SequenceNumbers, StepTimes
 from agent.settings.catalogue import Fault
 from agent.settings.files import load_fault_catalogue
@@ -18,7 +18,7 @@ HOMES: Mapping[str, type[Any]] = {
     "safety": SequenceNumbers,
     "times": StepTimes,
     "judge": JudgeLimits,
-    "listener": MonitorNumbers,
+    "listener": ListenerNumbers,
 }
 """Where the numbers live that a row names in ``limits``."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from agent.vocabulary import events, kinds, messages, reasons, states, table
+from agent.vocabulary import events, former, kinds, messages, reasons, states, table
 from drivers.text import Text
 from scripts.documents import uplink_examples as examples
 
@@ -120,6 +120,8 @@ def _records(definitions: Mapping[str, Any]) -> list[str]:
     lines = ["## Kinds", "", "| kind | stream | since | meaning | 含义 |", "|---|---|---|---|---|"]
     for kind, row in kinds.KINDS.items():
         lines.append(f"| `{kind}` | {row.stream} | {row.since} | {row.text.en} | {row.text.zh} |")
+    lines += ["", "Former names, as records of earlier versions carry them: "]
+    lines[-1] += ", ".join(f"`{old}` (now `{new}`)" for old, new in {**former.KINDS, **former.FAULTS}.items()) + "."
     lines += ["", "Integers are scaled as their unit shows: 4003 in `0.1 V` is 400.3 V. Unknown values are absent.", ""]
     for kind in kinds.KINDS:
         for title, body, example in _forms(kind):
@@ -163,7 +165,8 @@ def schema_text() -> str:
     for kind, variants in table.BODIES.items():
         refs = [{"$ref": f"#/$defs/{_class_name(variant.body)}"} for variant in variants]
         body = {"anyOf": [*refs, {"$ref": "#/$defs/Oversize"}]}
-        bodies.append({"if": {"properties": {"k": {"const": kind}}}, "then": {"properties": {"d": body}}})
+        names = {"enum": [kind, *(old for old, new in former.KINDS.items() if new == kind)]}
+        bodies.append({"if": {"properties": {"k": names}}, "then": {"properties": {"d": body}}})
     definitions["Record"] = {"allOf": [{"$ref": "#/$defs/Envelope"}, *bodies]}
     content = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

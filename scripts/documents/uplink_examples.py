@@ -130,7 +130,7 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "state": {"state": "charging", "previous": "precharge", "reasons": []},
     "command": {"id": "c-20261130-1", "name": "start", "origin": "platform", "result": "accepted", "reason": ""},
-    "register_frozen": {"quarter_wall_ms": _T, "delay_ms": 20, "register_wh": 1234567, "age_ms": 640},
+    "register_snapshot": {"quarter_wall_ms": _T, "delay_ms": 20, "register_wh": 1234567, "age_ms": 640},
     "power_quality": {
         "meter": "acrel-adw300",
         "begin_wall_ms": _T,

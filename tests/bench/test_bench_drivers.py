@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.control.chassis.signals import SIGNALS
+from agent.vocabulary.signals import SIGNALS
 from drivers.can.port import open_can_port
 from drivers.catalogue import build_power_stage, group_plan, load_power_model
 from drivers.inputs_outputs.board_model import ModbusBoardModel, load_board_model

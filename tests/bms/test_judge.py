@@ -22,7 +22,7 @@ def test_every_finding_of_the_vehicle_is_a_fault_or_a_rule_of_the_decoder() -> N
     own = {"demand.minimum", "demand.voltage_pile", "demand.current_pile"}
     assert set(FAULT_OF_FINDING) - own <= set(RULES)
     finding = Finding("frozen", "BCS", 300.0, 301.0, "s", 1.0)
-    assert faults_of_findings([finding, finding]) == {"bms_data_frozen"}
+    assert faults_of_findings([finding, finding]) == {"bms_data_stuck"}
     with pytest.raises(KeyError):
         faults_of_findings([finding._replace(code="output.current")])
 

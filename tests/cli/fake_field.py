@@ -42,6 +42,18 @@ STATUS: dict[str, Any] = {
 }
 
 
+_OF_THE_PILE = frozenset({"pile_id", "boot_id", "version", "role", "uptime_s", "records", "recorder", "buses", "power"})
+
+
+def nested(status: dict[str, Any]) -> dict[str, Any]:
+    """A status as the field process gives it, from one in which pile and only connector are one table."""
+    if "connectors" in status:
+        return status
+    pile = {key: value for key, value in status.items() if key in _OF_THE_PILE}
+    connector = {key: value for key, value in status.items() if key not in _OF_THE_PILE}
+    return {**pile, "connectors": [{"connector": 1, **connector}]}
+
+
 class FakeField:
     """Serves one client after the other until the block is left. ``seen`` holds what clients sent."""
 
@@ -90,7 +102,7 @@ class FakeField:
     def _replies(self, message: ToField) -> list[Message]:
         if isinstance(message, StatusRequest):
             status = self.status.pop(0) if len(self.status) > 1 else self.status[0]
-            return [StatusMessage(status)]
+            return [StatusMessage(nested(status))]
         if isinstance(message, Command):
             # An answer to somebody else's command comes first: a client must not take it for its own.
             return [CommandReply("another-client", "rejected", (Reason("expired"),)), *self.answer(message)]

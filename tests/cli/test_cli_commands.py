@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from cli_pile import Pile
-from fake_field import STATUS, fake_field
+from fake_field import STATUS, fake_field, nested
 
 from agent.link.messages import Attach, Command, CommandReply, Message
 from agent.settings.files import data_folder, load_fault_catalogue
@@ -38,7 +38,7 @@ def test_check_compares_the_kernels_can_interfaces(pile: Pile, monkeypatch: pyte
     result = pile("check")
     assert result.exit_code == 2
     assert result.stdout.startswith(
-        "bus.can[0]: the interface can0 runs at 500000 bit/s, the site file says 250000 bit/s; "
+        "bus.can[0]: the interface can0 runs at 500000 bit/s, the site file gives 250000 bit/s; "
         "do: ip link set can0 down; ip link set can0 up type can bitrate 250000 restart-ms 100"
     )
     assert pile.json("check")["problems"][0]["place"] == "bus.can[0]"
@@ -92,7 +92,9 @@ def test_check_takes_a_file_of_its_own(pile: Pile, tmp_path: Path) -> None:
     assert "pile: is missing" in result.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "control", "agent", "status", "sessions", "start", "stop", "faults"])
+@pytest.mark.parametrize(
+    "command", ["run", "field", "north", "control", "agent", "status", "sessions", "start", "stop", "faults"]
+)
 def test_nothing_starts_with_a_wrong_site_file(pile: Pile, command: str) -> None:
     pile.change("cycle_ms = 10", "cycle_ms = 1")
     pile.change("baud = 9600", "baud = 9601")
@@ -152,7 +154,7 @@ def test_status_in_words(pile: Pile) -> None:
 def test_status_in_chinese_and_as_json(pile: Pile) -> None:
     with fake_field(pile.runtime):
         assert "充电中" in pile("status", lang="zh").stdout
-        assert pile.json("status") == STATUS
+        assert pile.json("status") == nested(STATUS)
 
 
 def test_status_says_why_no_start_is_possible(pile: Pile) -> None:
@@ -263,12 +265,12 @@ def test_faults_in_force_come_with_what_to_look_at(pile: Pile) -> None:
     assert "Emergency stop pressed [emergency_stop]" in result.stdout
     assert "0:01:05, latched" in result.stdout
     assert "pile-agent reset" in result.stdout
-    assert document["active"] == [fault]
+    assert document["active"] == [{**fault, "connector": 1}]
     assert document["running"] is True
 
 
 def test_help_lists_every_command(pile: Pile) -> None:
     listed = pile("--help").stdout.partition("Commands:")[2]
-    for name in ("run", "control", "agent", "check", "status", "sessions", "session", "faults", "start", "stop"):
+    for name in ("run", "field", "north", "check", "status", "sessions", "session", "faults", "start", "stop"):
         assert f"\n  {name} " in listed
     assert "..." not in listed, "a summary that does not fit its line"

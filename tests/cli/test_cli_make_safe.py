@@ -136,7 +136,7 @@ def test_without_a_wiring_all_relays_go_off(pile: Pile) -> None:
 def test_a_file_that_does_not_say_where_the_board_is(pile: Pile, capsys: pytest.CaptureFixture[str]) -> None:
     pile.change('bus = "io"', 'bus = "oi"')
     assert run_make_safe(pile.site_file, "en") == 2
-    assert "board[0].bus: does not say where the relay board is" in capsys.readouterr().err
+    assert "board[0].bus: has no place for the relay board" in capsys.readouterr().err
 
 
 def test_a_missing_port_is_named(

@@ -43,7 +43,7 @@ def test_a_service_that_may_not_be_asked(site: Site, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(meter_guard, "FieldClient", denied)
     own = site.settings.bus.modbus[0].port
     assert who_uses(own, site) is not None
-    assert who_uses("/dev/some-other-port", site) is None, "the site file says that it is not the service's"
+    assert who_uses("/dev/some-other-port", site) is None, "not in the site file of the service"
     assert who_uses("/dev/some-other-port", None) is not None, "nobody knows whose it is"
 
 

@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_written(old: Pile, monkeypatch: pytest.MonkeyPa
 
 
 def test_every_other_command_names_it(old: Pile) -> None:
-    for command in ("check", "status", "run", "control"):
+    for command in ("check", "status", "run", "field"):
         result = old(command)
         assert result.exit_code == 2
         assert f"`pile-agent migrate {old.site_file}`" in result.output

@@ -40,10 +40,12 @@ def test_the_services_begin_without_the_command_line(pile: Pile) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["control"], ("control", "/etc/pile-agent/pile.toml", "en")),
-        (["--config", "a.toml", "agent"], ("agent", "a.toml", "en")),
+        (["field"], ("field", "/etc/pile-agent/pile.toml", "en")),
+        (["north"], ("north", "/etc/pile-agent/pile.toml", "en")),
+        (["control"], ("field", "/etc/pile-agent/pile.toml", "en")),
+        (["--config", "a.toml", "agent"], ("north", "a.toml", "en")),
         (["--config=a.toml", "--lang=zh", "make-safe"], ("make-safe", "a.toml", "zh")),
-        (["--lang", "zh", "--config", "a.toml", "control"], ("control", "a.toml", "zh")),
+        (["--lang", "zh", "--config", "a.toml", "field"], ("field", "a.toml", "zh")),
         (["status"], None),
         (["control", "--help"], None),
         (["--help", "control"], None),
@@ -87,7 +89,7 @@ def test_the_language_follows_the_locale(
     assert default_language() == language
 
 
-@pytest.mark.parametrize("service", ["control", "agent"])
+@pytest.mark.parametrize("service", ["field", "north", "control", "agent"])
 def test_a_service_with_a_wrong_site_file_ends_with_2(pile: Pile, service: str) -> None:
     pile.change("cycle_ms = 10", "cycle_ms = 1")
     answer = subprocess.run(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_WRONG
-from agent.cli.supervisor import CONTROL_END_S, NORTH_END_S, Process, Supervisor
+from agent.cli.supervisor import FIELD_END_S, NORTH_END_S, Process, Supervisor
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,27 +88,27 @@ class Stage:
 def test_the_record_starts_first_and_ends_last() -> None:
     stage = Stage(ends_asked_at_s=[10.0])
     assert Supervisor(stage).run() == EXIT_OK
-    assert stage.log == ["start agent", "start control", "terminate control", "terminate agent"]
+    assert stage.log == ["start north", "start field", "terminate field", "terminate north"]
 
 
 def test_a_dead_field_process_is_made_safe_before_it_starts_again() -> None:
-    stage = Stage({"control": [{"lives_s": 5.0, "code": -9}, {}]}, ends_asked_at_s=[20.0])
+    stage = Stage({"field": [{"lives_s": 5.0, "code": -9}, {}]}, ends_asked_at_s=[20.0])
     assert Supervisor(stage).run() == EXIT_OK
-    assert stage.log[2:4] == ["make safe", "start control"]
-    assert any("control ended unexpectedly (signal 9)" in text for text in stage.said)
+    assert stage.log[2:4] == ["make safe", "start field"]
+    assert any("field ended unexpectedly (signal 9)" in text for text in stage.said)
 
 
 def test_a_dead_north_process_starts_again_and_touches_no_output() -> None:
-    stage = Stage({"agent": [{"lives_s": 5.0, "code": 1}, {}]}, ends_asked_at_s=[20.0])
+    stage = Stage({"north": [{"lives_s": 5.0, "code": 1}, {}]}, ends_asked_at_s=[20.0])
     assert Supervisor(stage).run() == EXIT_OK
-    assert stage.log == ["start agent", "start control", "start agent", "terminate control", "terminate agent"]
+    assert stage.log == ["start north", "start field", "start north", "terminate field", "terminate north"]
 
 
 def test_restarts_get_rarer_and_a_long_life_makes_them_quick_again() -> None:
-    stage = Stage({"agent": [{"lives_s": 0.0, "code": 1}] * 8 + [{"lives_s": 100.0, "code": 1}, {}]})
+    stage = Stage({"north": [{"lives_s": 0.0, "code": 1}] * 8 + [{"lives_s": 100.0, "code": 1}, {}]})
     stage.ends_asked_at_s = [300.0]
     assert Supervisor(stage).run() == EXIT_OK
-    times = [time_s for name, time_s in stage.starts if name == "agent"]
+    times = [time_s for name, time_s in stage.starts if name == "north"]
     pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
     expected = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     # It looks at its children every quarter of a second here.
@@ -117,47 +117,47 @@ def test_restarts_get_rarer_and_a_long_life_makes_them_quick_again() -> None:
 
 
 def test_a_wrong_configuration_ends_everything_with_exit_code_2() -> None:
-    stage = Stage({"control": [{"lives_s": 1.0, "code": 2}]})
+    stage = Stage({"field": [{"lives_s": 1.0, "code": 2}]})
     assert Supervisor(stage).run() == EXIT_WRONG
-    assert stage.log == ["start agent", "start control", "terminate agent"]
+    assert stage.log == ["start north", "start field", "terminate north"]
 
 
 def test_a_field_process_that_does_not_end_is_killed_and_the_outputs_opened() -> None:
-    stage = Stage({"control": [{"obeys_after_s": 1e9}]}, ends_asked_at_s=[1.0])
+    stage = Stage({"field": [{"obeys_after_s": 1e9}]}, ends_asked_at_s=[1.0])
     assert Supervisor(stage).run() == EXIT_FAILED
-    assert stage.log[2:] == ["terminate control", "kill control", "make safe", "terminate agent"]
-    assert CONTROL_END_S < stage.time_s < CONTROL_END_S + 10
+    assert stage.log[2:] == ["terminate field", "kill field", "make safe", "terminate north"]
+    assert FIELD_END_S < stage.time_s < FIELD_END_S + 10
 
 
 def test_it_waits_as_long_as_an_orderly_end_takes() -> None:
-    stage = Stage({"control": [{"obeys_after_s": 40.0}]}, ends_asked_at_s=[1.0])
+    stage = Stage({"field": [{"obeys_after_s": 40.0}]}, ends_asked_at_s=[1.0])
     assert Supervisor(stage).run() == EXIT_OK
     assert "make safe" not in stage.log
 
 
 def test_a_second_request_hastens_but_still_opens_the_outputs() -> None:
-    stage = Stage({"control": [{"obeys_after_s": 30.0}]}, ends_asked_at_s=[1.0, 3.0])
+    stage = Stage({"field": [{"obeys_after_s": 30.0}]}, ends_asked_at_s=[1.0, 3.0])
     assert Supervisor(stage).run() == EXIT_FAILED
-    assert stage.log[2:] == ["terminate control", "kill control", "make safe", "terminate agent"]
+    assert stage.log[2:] == ["terminate field", "kill field", "make safe", "terminate north"]
     assert stage.time_s < 10
 
 
 def test_a_field_process_that_fails_while_it_ends_is_made_safe() -> None:
-    stage = Stage({"control": [{"lives_s": 2.0, "code": 1, "obeys_after_s": 30.0}]}, ends_asked_at_s=[1.0])
+    stage = Stage({"field": [{"lives_s": 2.0, "code": 1, "obeys_after_s": 30.0}]}, ends_asked_at_s=[1.0])
     assert Supervisor(stage).run() == EXIT_FAILED
-    assert stage.log[2:] == ["terminate control", "make safe", "terminate agent"]
+    assert stage.log[2:] == ["terminate field", "make safe", "terminate north"]
 
 
 def test_a_board_that_does_not_confirm_is_said() -> None:
-    stage = Stage({"control": [{"lives_s": 5.0, "code": -9}, {}]}, ends_asked_at_s=[8.0], safe=False)
+    stage = Stage({"field": [{"lives_s": 5.0, "code": -9}, {}]}, ends_asked_at_s=[8.0], safe=False)
     Supervisor(stage).run()
     assert any("did not confirm" in text for text in stage.said)
 
 
 def test_a_north_process_that_does_not_end_is_killed_in_the_end() -> None:
-    stage = Stage({"agent": [{"obeys_after_s": 1e9}]}, ends_asked_at_s=[1.0])
+    stage = Stage({"north": [{"obeys_after_s": 1e9}]}, ends_asked_at_s=[1.0])
     assert Supervisor(stage).run() == EXIT_FAILED
-    assert stage.log[-2:] == ["terminate agent", "kill agent"]
+    assert stage.log[-2:] == ["terminate north", "kill north"]
     assert stage.time_s > NORTH_END_S
 
 
@@ -180,7 +180,7 @@ folder = pathlib.Path(sys.argv[1])
 def make_safe():
     (folder / "safe").touch()
     return True
-commands = {name: [sys.executable, str(folder / "child.py"), str(folder), name] for name in ("control", "agent")}
+commands = {name: [sys.executable, str(folder / "child.py"), str(folder), name] for name in ("field", "north")}
 machine = Machine(commands, make_safe, "en")
 sys.exit(Supervisor(machine).run())
 """
@@ -228,32 +228,32 @@ def is_alive(pid: int) -> bool:
 
 
 def test_ctrl_c_reaches_only_the_supervisor_which_ends_both_in_order(real: Real) -> None:
-    control, north = real.wait_for("control"), real.wait_for("agent")
-    sessions = {(real.folder / f"{name}.{pid}").read_text() for name, pid in (("control", control), ("agent", north))}
+    control, north = real.wait_for("field"), real.wait_for("north")
+    sessions = {(real.folder / f"{name}.{pid}").read_text() for name, pid in (("field", control), ("north", north))}
     assert sessions == {str(control), str(north)}, "each leads a session of its own"
     # What a terminal does: the whole foreground group.
     os.killpg(real.process.pid, signal.SIGINT)
     assert real.process.wait(30) == 0
-    ended = [int((real.folder / f"{name}.ended").read_text()) for name in ("control", "agent")]
+    ended = [int((real.folder / f"{name}.ended").read_text()) for name in ("field", "north")]
     assert ended[0] < ended[1]
     assert not (real.folder / "safe").exists()
 
 
 def test_a_killed_field_process_is_made_safe_and_started_again(real: Real) -> None:
-    control = real.wait_for("control")
-    real.wait_for("agent")
+    control = real.wait_for("field")
+    real.wait_for("north")
     os.kill(control, signal.SIGKILL)
-    assert real.wait_for("control", 2) != control
+    assert real.wait_for("field", 2) != control
     assert (real.folder / "safe").exists()
     real.process.terminate()
     assert real.process.wait(30) == 0
-    assert "control ended unexpectedly (signal 9)" in real.process.communicate()[0]
+    assert "field ended unexpectedly (signal 9)" in real.process.communicate()[0]
 
 
 def test_children_do_not_outlive_a_killed_supervisor(real: Real) -> None:
-    pids = [real.wait_for("control"), real.wait_for("agent")]
+    pids = [real.wait_for("field"), real.wait_for("north")]
     real.process.kill()
     real.process.wait(30)
     while any(is_alive(pid) for pid in pids):
         pass
-    assert (real.folder / "control.ended").exists(), "it was asked to end the charge in order"
+    assert (real.folder / "field.ended").exists(), "it was asked to end the charge normally"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from agent.control.chassis.commands import CommandInput, Reply
-from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import ControlCore, Outputs
 from agent.control.dc.parameters import ControlParameters
 from agent.control.metering.billing import BillingTariff
@@ -18,6 +17,7 @@ from agent.settings.files import load_fault_catalogue, load_tariff
 from agent.settings.power_quality import load_supply_limits
 from agent.vocabulary.reasons import PERMISSION_REASONS, REFUSALS, STOP_REASONS, Reason
 from agent.vocabulary.record import Record
+from agent.vocabulary.signals import DISCRETE_INPUTS, SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
 from hil_tests.bench.circuit import Source
@@ -90,6 +90,10 @@ def supply_parameters(**changes: Any) -> PowerQualityParameters:
 def texts(reasons: Iterable[Reason]) -> tuple[str, ...]:
     """Reasons as they are recorded."""
     return tuple(reason.text for reason in reasons)
+
+
+HARMLESS_CONTACTS = {name: SIGNALS[name].danger == "false" for name in DISCRETE_INPUTS}
+"""What every contact reads in a pile in which nothing is wrong; also one that the model of the pile does not have."""
 
 
 class _Relays(RelayBoard):
@@ -345,6 +349,7 @@ class World:
         plant = self.plant
         circuit = plant.circuit
         values: dict[str, float | int | bool | None] = {
+            **HARMLESS_CONTACTS,
             **plant.discrete_inputs,
             **plant.analog_inputs,
             "meter_voltage_v": circuit.outside_voltage_v,

@@ -3,15 +3,15 @@
 from typing import Any
 
 import msgspec
-from control_world import FAULTS, parameters_with, texts
+from control_world import FAULTS, HARMLESS_CONTACTS, parameters_with, texts
 
 from agent.control.chassis.image import ProcessImage
-from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.parameters import ControlParameters
 from agent.control.safety.fault_register import ActiveFault
 from agent.control.safety.permission import Permission, permission
 from agent.control.safety.rules import conditions
 from agent.control.safety.situation import Situation
+from agent.vocabulary.signals import SIGNALS
 from drivers.reading import Quality, Reading
 
 __all__ = ["texts"]
@@ -20,6 +20,7 @@ NOW_S = 0.0
 """Zero, so that an age at its limit is exactly at its limit."""
 
 GOOD: dict[str, float | int | bool] = {
+    **HARMLESS_CONTACTS,
     "emergency_stop_pressed": False,
     "door_open": False,
     "smoke_detected": False,

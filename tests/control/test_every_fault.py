@@ -191,7 +191,7 @@ SCENES: dict[str, Scene] = {
     "bms_message_unusable": Scene("charging", tell_vehicle("length BSM 6"), 1.0),
     "bms_demand_beyond_limits": Scene("charging", tell_vehicle("demand 800 300"), 1.2),
     "demand_below_minimum": Scene("charging", tell_vehicle("demand 400 0.5"), 5.2),
-    "bms_data_frozen": Scene("charging", _freeze_bcs, 6.0, limits={"stuck_s": 5.0}),
+    "bms_data_stuck": Scene("charging", _freeze_bcs, 6.0, limits={"stuck_s": 5.0}),
     "bms_measurement_differs": Scene(
         "charging",
         lambda world: _freeze_bcs(world, voltage_v=250.0),
@@ -212,7 +212,7 @@ SCENES: dict[str, Scene] = {
     "auxiliary_supply_fault": Scene("charging", override(auxiliary_voltage_v=10.7), 0.7),
     "meter_lost": Scene("charging", missing("meter_energy_wh"), 10.2),
     "meter_abnormal": Scene("charging", override(meter_energy_wh=1000), 0.1),
-    "meter_register_frozen": Scene("charging", _freeze_register, 40.0),
+    "meter_register_stuck": Scene("charging", _freeze_register, 40.0),
     "meter_register_moved": Scene("idle", override(meter_energy_wh=7), 0.1),
     "meter_unit_unproven": Scene(
         "charging", lambda world: None, 0.0, {"register_form": RegisterForm(unit_disputed=True)}

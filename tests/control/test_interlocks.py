@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interlock_cases import GOOD, NOW_S, Case, case, texts
 
-from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.faults import FAULT_IDS as MONITOR_FAULT_IDS
 from agent.control.metering.findings import METER_FINDINGS
 from agent.control.power.allocation import FAULT_IDS as ALLOCATION_FAULTS
@@ -21,6 +20,7 @@ from agent.control.safety.requirements import safety_inputs
 from agent.control.safety.rules import EVENT_FAULTS, FAULT_IDS, RULES, VEHICLE_FINDINGS, is_plugged
 from agent.control.safety.situation import Situation
 from agent.vocabulary.reasons import Reason
+from agent.vocabulary.signals import SIGNALS
 from drivers.can.state import BusState
 from drivers.gbt27930.charger.timers import TIME_LIMITS
 from drivers.reading import Quality
@@ -85,7 +85,7 @@ def test_the_lists_of_inputs_are_those_of_the_design() -> None:
 
 def test_every_fault_of_the_catalogue_is_found_somewhere_and_every_found_one_is_in_the_catalogue() -> None:
     # What the recorder finds in its own files it puts into the record itself.
-    recorder = (CONFIG.parent / "agent" / "north" / "recorder.py").read_text(encoding="utf-8")
+    recorder = (CONFIG.parent / "agent" / "north" / "ledger_writer.py").read_text(encoding="utf-8")
     of_the_recorder = {fault_id for fault_id in set(FAULTS) - FAULT_IDS if f'"{fault_id}"' in recorder}
     of_power_sharing = ALLOCATION_FAULTS | {INCOMER_OVERLOAD, SHARE_EXPIRED}
     assert set(FAULTS) == FAULT_IDS | MONITOR_FAULT_IDS | of_the_recorder | of_power_sharing

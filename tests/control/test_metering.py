@@ -9,8 +9,8 @@ from control_world import FAULTS, World, parameters_with
 
 from agent.control.metering.findings import METER_FINDINGS
 from agent.control.metering.meter import (
-    FrozenRegister,
     Metering,
+    StuckRegister,
     days_left,
     verification_findings,
 )
@@ -80,7 +80,7 @@ def test_an_unproven_unit_is_told() -> None:
 
 
 def test_all_that_is_found_has_a_name_in_the_list() -> None:
-    found = {"meter_unit_unproven", "meter_register_frozen"}
+    found = {"meter_unit_unproven", "meter_register_stuck"}
     for left in (-1, 0, 60):
         found |= verification_findings(left, FAULTS, refuse=True)
     assert found == METER_FINDINGS
@@ -89,9 +89,9 @@ def test_all_that_is_found_has_a_name_in_the_list() -> None:
 # A register that stands still.
 
 
-def frozen_after_s(power_w: float | None, *, form: RegisterForm | None = None, limit_s: int = 200) -> int | None:
-    """After how many whole seconds of this power a register that does not move is called frozen."""
-    watch = FrozenRegister(form or RegisterForm())
+def stuck_after_s(power_w: float | None, *, form: RegisterForm | None = None, limit_s: int = 200) -> int | None:
+    """After how many whole seconds of this power a register that does not move is called stuck."""
+    watch = StuckRegister(form or RegisterForm())
     watch.look(100.0, 5, 50.0, charging=True, power_w=power_w)
     for seconds in range(1, limit_s):
         if watch.look(100.0 + seconds, 5, 50.0, charging=True, power_w=power_w):
@@ -99,23 +99,23 @@ def frozen_after_s(power_w: float | None, *, form: RegisterForm | None = None, l
     return None
 
 
-def test_a_register_is_frozen_when_the_threshold_and_five_digits_must_have_flowed() -> None:
+def test_a_register_is_stuck_when_the_threshold_and_five_digits_must_have_flowed() -> None:
     # 55 Wh at 3.6 kW, which is 1 Wh a second: at 55 not yet, above it.
-    assert frozen_after_s(3600.0) == 56
-    assert frozen_after_s(3600.0, form=RegisterForm(step_mwh=10_000)) == 101
+    assert stuck_after_s(3600.0) == 56
+    assert stuck_after_s(3600.0, form=RegisterForm(step_mwh=10_000)) == 101
 
 
 def test_and_not_within_the_first_ten_seconds() -> None:
-    assert frozen_after_s(360_000.0) == 11
+    assert stuck_after_s(360_000.0) == 11
 
 
 @pytest.mark.parametrize("power_w", [None, 0.0, -50_000.0])
-def test_without_energy_no_register_is_frozen(power_w: float | None) -> None:
-    assert frozen_after_s(power_w) is None
+def test_without_energy_no_register_is_stuck(power_w: float | None) -> None:
+    assert stuck_after_s(power_w) is None
 
 
 def test_a_register_that_moves_or_a_charge_that_ends_begins_the_count_anew() -> None:
-    watch = FrozenRegister(RegisterForm())
+    watch = StuckRegister(RegisterForm())
     now_s = 100.0
     for register_wh, charging in ((5, True), (6, True), (6, False), (6, True)):
         for _ in range(50):
@@ -123,12 +123,12 @@ def test_a_register_that_moves_or_a_charge_that_ends_begins_the_count_anew() -> 
             assert not watch.look(now_s, register_wh, 50.0, charging=charging, power_w=3600.0)
     for _ in range(6):
         now_s += 1.0
-        frozen = watch.look(now_s, 6, 50.0, charging=True, power_w=3600.0)
-    assert frozen
+        stuck = watch.look(now_s, 6, 50.0, charging=True, power_w=3600.0)
+    assert stuck
 
 
-def test_a_meter_that_does_not_answer_is_not_frozen() -> None:
-    watch = FrozenRegister(RegisterForm())
+def test_a_meter_that_does_not_answer_is_not_stuck() -> None:
+    watch = StuckRegister(RegisterForm())
     watch.look(100.0, 5, 50.0, charging=True, power_w=3600.0)
     for seconds in range(1, 100):
         assert not watch.look(100.0 + seconds, None, 50.0, charging=True, power_w=3600.0)
@@ -137,15 +137,15 @@ def test_a_meter_that_does_not_answer_is_not_frozen() -> None:
 
 
 def test_of_a_gap_in_the_evaluations_one_second_counts() -> None:
-    watch = FrozenRegister(RegisterForm())
+    watch = StuckRegister(RegisterForm())
     watch.look(100.0, 5, 50.0, charging=True, power_w=3600.0)
     assert not watch.look(1000.0, 5, 50.0, charging=True, power_w=3600.0)
     assert watch.look(1001.0, 5, 0.0, charging=True, power_w=36_000.0)
 
 
-def test_a_frozen_register_is_found_with_the_threshold_of_the_catalogue() -> None:
-    row = msgspec.structs.replace(FAULTS["meter_register_frozen"], threshold=20.0)
-    made = metering(verification_due_day=None, faults={**FAULTS, "meter_register_frozen": row})
+def test_a_stuck_register_is_found_with_the_threshold_of_the_catalogue() -> None:
+    row = msgspec.structs.replace(FAULTS["meter_register_stuck"], threshold=20.0)
+    made = metering(verification_due_day=None, faults={**FAULTS, "meter_register_stuck": row})
     found: set[str] = set()
     for seconds in range(60):
         found = set(
@@ -153,7 +153,7 @@ def test_a_frozen_register_is_found_with_the_threshold_of_the_catalogue() -> Non
                 100.0 + seconds, 0, "unset", register_wh=5, proof_known=False, charging=True, power_w=3600.0,
             )
         )  # fmt: skip
-        assert found == ({"meter_register_frozen"} if seconds > 25 else set())
+        assert found == ({"meter_register_stuck"} if seconds > 25 else set())
 
 
 # In the core.

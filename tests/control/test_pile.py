@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 from control_world import BEGIN_S, BEGIN_WALL_MS, World, parameters_with
-from monitor_world import parameters_with as listener_parameters
+from listener_world import parameters_with as listener_parameters
 
 from agent.control.chassis.backlog import Backlog
 from agent.control.chassis.commands import CommandInput
-from agent.control.chassis.signals import PILE_SIGNALS, SIGNALS
 from agent.control.dc.core import ControlCore
 from agent.control.dc.steps import STEPS
 from agent.control.dc.view import View
 from agent.control.dc.wants import Wants
-from agent.control.listener.core import MonitorCore, MonitorOutputs
+from agent.control.listener.core import ListenerCore, ListenerOutputs
 from agent.control.pile import Pile, PileOutputs
 from agent.vocabulary.record import MeterInLedger, Record
+from agent.vocabulary.signals import PILE_SIGNALS, SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.reading import Reading
 
@@ -228,7 +228,7 @@ def test_a_listener_beside_a_charger_shares_the_numbers_and_gets_no_power() -> N
     backlog = Backlog(100, "boot")
     pile = Pile(
         {
-            2: MonitorCore(listener_parameters(connector=2), BEGIN_S, backlog=backlog),
+            2: ListenerCore(listener_parameters(connector=2), BEGIN_S, backlog=backlog),
             1: ControlCore(parameters_with(), BEGIN_S, backlog=backlog),
         }
     )
@@ -236,7 +236,7 @@ def test_a_listener_beside_a_charger_shares_the_numbers_and_gets_no_power() -> N
     records: list[Record] = []
     for turn in range(80):
         outputs = pile.evaluate(BEGIN_S + turn * 0.1, BEGIN_WALL_MS + turn * 100, "synced")
-        assert isinstance(outputs.by_connector[2], MonitorOutputs)
+        assert isinstance(outputs.by_connector[2], ListenerOutputs)
         records += outputs.records
     assert {record.connector for record in records} == {1, 2}
     assert [record.number for record in records] == list(range(1, len(records) + 1))

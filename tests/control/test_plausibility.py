@@ -136,7 +136,7 @@ def stuck_at(seconds: float, measured_a: float | None = 80.0, **changed: Any) ->
     watch, parameters = VehicleWatch(), parameters_with()
     watch.look(0.0, vehicle(), parameters, 400.0, 80.0)
     watch.look(seconds, vehicle(seconds, bcs=changed), parameters, 400.0, measured_a)
-    return "bms_data_frozen" in watch.findings(seconds)
+    return "bms_data_stuck" in watch.findings(seconds)
 
 
 def test_data_that_stay_the_same_for_300_s_while_a_current_flows() -> None:
@@ -154,7 +154,7 @@ def test_an_old_message_alone_is_not_stuck() -> None:
     watch, parameters = VehicleWatch(), parameters_with()
     watch.look(0.0, vehicle(), parameters, 400.0, 80.0)
     watch.look(400.0, vehicle(), parameters, 400.0, 80.0)
-    assert "bms_data_frozen" not in watch.findings(400.0)
+    assert "bms_data_stuck" not in watch.findings(400.0)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.control.chassis.image import ProcessImage
-from agent.control.chassis.signals import SIGNALS
+from agent.vocabulary.signals import SIGNALS
 from drivers.reading import Quality, Reading
 
 

@@ -100,7 +100,7 @@ def test_quarters_are_those_of_local_time() -> None:
 
 
 def quarters_of(world: World) -> list[dict[str, Any]]:
-    return [dict(record.body) for record in world.log.kind("register_frozen")]
+    return [dict(record.body) for record in world.log.kind("register_snapshot")]
 
 
 def test_the_core_records_the_register_at_the_quarter() -> None:

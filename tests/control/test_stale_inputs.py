@@ -3,9 +3,9 @@
 import pytest
 from control_world import World
 
-from agent.control.chassis.signals import SIGNALS
 from agent.control.safety.requirements import FULL_INPUTS as START_INPUTS
 from agent.control.safety.requirements import safety_inputs
+from agent.vocabulary.signals import SIGNALS
 
 SAFETY_INPUTS = safety_inputs(START_INPUTS)
 SESSION_STATES = ("locked", "handshake", "insulation", "recognition", "parameters", "precharge", "charging")

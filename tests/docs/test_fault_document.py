@@ -34,7 +34,7 @@ def test_limits_that_differ_show_both_editions() -> None:
 
 @pytest.mark.parametrize("name", ["safety.no_such_v", "nowhere.stuck_s", "stuck_s"])
 def test_a_limit_that_does_not_exist_is_refused(name: str) -> None:
-    row = msgspec.structs.replace(FAULTS["bms_data_frozen"], limits=[name])
+    row = msgspec.structs.replace(FAULTS["bms_data_stuck"], limits=[name])
     with pytest.raises(KeyError):
         tool.faults_text({row.id: row})
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.control.listener.faults import FAULT_IDS
-from agent.control.listener.session import NORMAL_STOPS
 from agent.settings.schema import Connector
+from agent.vocabulary.reasons import LISTENER_NORMAL_STOPS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "monitor.md").read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def test_no_fault_is_named_that_there_is_not() -> None:
     assert named <= FAULT_IDS
 
 
-@pytest.mark.parametrize("reason", sorted({*NORMAL_STOPS, "charger_fault", "bus_silent", "listener_lost"}))
+@pytest.mark.parametrize("reason", sorted({*LISTENER_NORMAL_STOPS, "charger_fault", "bus_silent", "listener_lost"}))
 def test_the_reasons_are_named(reason: str) -> None:
     assert f"`{reason}`" in TEXT
 

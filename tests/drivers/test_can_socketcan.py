@@ -290,7 +290,7 @@ def test_listen_only_refuses_to_send(kernel: KernelSocket) -> None:
 
 def test_an_interface_at_another_bit_rate_is_not_opened(kernel: KernelSocket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socketcan, "kernel_link", lambda channel: KernelLink(channel, True, 500_000, restart_ms=100))
-    with pytest.raises(PortError, match=r"500000 bit/s, the site file says 250000.*ip link set can0 down"):
+    with pytest.raises(PortError, match=r"500000 bit/s, the site file gives 250000.*ip link set can0 down"):
         open_port()
     assert kernel.closed
 

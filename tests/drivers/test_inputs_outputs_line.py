@@ -5,7 +5,7 @@ import struct
 import boards
 import pytest
 
-from agent.control.chassis.signals import SIGNALS
+from agent.vocabulary.signals import SIGNALS
 from drivers.inputs_outputs.analogue import AnalogWire
 from drivers.inputs_outputs.wires import InputWire, OutputWire, Wires
 from drivers.line.owner import LineOwner

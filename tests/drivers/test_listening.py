@@ -217,7 +217,7 @@ def test_an_interface_as_the_site_file_wants_it() -> None:
         (
             KernelLink("can0", True, 500_000, restart_ms=100),
             True,
-            "runs at 500000 bit/s, the site file says 250000 bit/s",
+            "runs at 500000 bit/s, the site file gives 250000 bit/s",
             "ip link set can0 down; ip link set can0 up type can bitrate 250000 restart-ms 100, and",
         ),
         (

@@ -57,7 +57,7 @@ def run(installed: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_launcher_answers(installed: Path) -> None:
     answer = run(installed, "--help")
     assert answer.returncode == 0, answer.stderr
-    assert "control" in answer.stdout
+    assert "field" in answer.stdout
 
 
 def test_a_site_file_is_checked_with_the_installed_data(installed: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_ledger_that_fails_is_opened_again_and_sending_goes_on(site: World, no
     site.field.record("telemetry", count=5)
     north.start()
     eventually(lambda: site.field.health and site.field.health[-1].uplink_pending == 0)
-    ledger = north.process._recorder.ledger
+    ledger = north.process._writer.ledger
     assert ledger is not None
 
     def full(*_: object) -> None:

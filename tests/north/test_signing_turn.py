@@ -16,7 +16,7 @@ def test_what_is_written_together_with_a_signature_is_acknowledged(readable: boo
     signed = [("record", b"key", b"signature")]
     # Everything but the process itself is a stand-in: the question is what it does with what they return.
     process: Any = object.__new__(NorthProcess)
-    process._recorder = SimpleNamespace(
+    process._writer = SimpleNamespace(
         ledger=object(),
         ok=True,
         resend_needed=False,

@@ -18,7 +18,7 @@ from number_walk import Number, around
 from agent.control.dc.limits import combine, pile_limit
 from agent.control.dc.plausibility import below_minimum
 from agent.control.metering.billing import Billing
-from agent.control.metering.meter import FrozenRegister, verification_findings
+from agent.control.metering.meter import StuckRegister, verification_findings
 from agent.control.power.parameters import ModuleGroup
 from agent.control.power_quality.watch import PowerQuality
 from agent.control.safety.fault_register import FaultRegister
@@ -128,8 +128,8 @@ def _register_stuck(faults: dict[str, Fault], limit_wh: float) -> Any:
     """One second at a power that carries just less, as much and just more than the limit."""
     seen = []
     for flowed_wh in around(limit_wh):
-        watch = FrozenRegister(RegisterForm())
-        threshold_wh = threshold_of(faults, "meter_register_frozen")
+        watch = StuckRegister(RegisterForm())
+        threshold_wh = threshold_of(faults, "meter_register_stuck")
         for at_s, power_w in ((0.0, 0.0), (1.0, flowed_wh * 3600.0), (20.0, 0.0)):
             found = watch.look(at_s, 5, threshold_wh - 5.0, charging=True, power_w=power_w)
         seen.append(found)
@@ -148,7 +148,7 @@ THRESHOLDS: Mapping[str, Callable[[dict[str, Fault], float], Any]] = {
     "meter_lost": _age("meter_energy_wh"),
     "power_stage_lost": _age("module_voltage_v"),
     "recorder_lost": _recorder_lost,
-    "meter_register_frozen": _register_stuck,
+    "meter_register_stuck": _register_stuck,
     "meter_verification_due": _days,
     "meter_verification_near": _days,
 }

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from monitor_world import STEP_S, Bus
+from listener_world import STEP_S, Bus
 
-from agent.control.listener.parameters import MonitorNumbers
+from agent.control.listener.parameters import ListenerNumbers
 
-Scene = Callable[[MonitorNumbers, float], Any]
+Scene = Callable[[ListenerNumbers, float], Any]
 OFF = (0.95, 1.05)
 """Just less and just more than a limit."""
 
@@ -21,7 +21,7 @@ def _trace(bus: Bus, seconds: float) -> list[Any]:
     return seen
 
 
-def _message_age(own: MonitorNumbers, limit_s: float) -> Any:
+def _message_age(own: ListenerNumbers, limit_s: float) -> Any:
     """The vehicle demands too much and then sends no more BCL."""
     bus = Bus(monitor=own).charge(2.0)
     bus.values["BCL"]["current_a"] = 110.0
@@ -30,21 +30,21 @@ def _message_age(own: MonitorNumbers, limit_s: float) -> Any:
     return _trace(bus, 5.0)
 
 
-def _hold(own: MonitorNumbers, limit_s: float) -> Any:
+def _hold(own: ListenerNumbers, limit_s: float) -> Any:
     bus = Bus(monitor=own).charge(2.0)
     bus.values["BCS"]["soc_percent"] = 60
     return _trace(bus, 9.0)
 
 
-def _disagree(key: str, measured: float, allowed: Callable[[MonitorNumbers], float]) -> Scene:
+def _disagree(key: str, measured: float, allowed: Callable[[ListenerNumbers], float]) -> Scene:
     """Our meter against CCS, apart by just less and just more than the limit as shipped."""
 
-    def scene(own: MonitorNumbers, limit: float) -> Any:
+    def scene(own: ListenerNumbers, limit: float) -> Any:
         seen = []
         for share in OFF:
             bus = Bus(monitor=own).charge(2.0)
             bus.readings[f"meter_{key}"] = measured
-            bus.values["CCS"][key] = measured - share * allowed(MonitorNumbers())
+            bus.values["CCS"][key] = measured - share * allowed(ListenerNumbers())
             bus.run(12.0)
             seen.append("measurements_disagree" in bus.active())
         return seen
@@ -52,16 +52,16 @@ def _disagree(key: str, measured: float, allowed: Callable[[MonitorNumbers], flo
     return scene
 
 
-def _energy(measured_wh: int, allowed: Callable[[MonitorNumbers], float]) -> Scene:
+def _energy(measured_wh: int, allowed: Callable[[ListenerNumbers], float]) -> Scene:
     """The register against CSD, whose steps are 100 Wh."""
 
-    def scene(own: MonitorNumbers, limit: float) -> Any:
+    def scene(own: ListenerNumbers, limit: float) -> Any:
         seen = []
         for more_wh in (-100.0, 100.0):
             bus = Bus(monitor=own).charge(2.0)
             bus.readings["meter_energy_wh"] = 1_000_000 + measured_wh
             bus.run(1.0)
-            told_wh = measured_wh + allowed(MonitorNumbers()) + more_wh
+            told_wh = measured_wh + allowed(ListenerNumbers()) + more_wh
             bus.values["CSD"]["energy_kwh"] = round(told_wh / 1000.0, 1)
             bus.say("CST", manual_stop=1)
             bus.finish()
@@ -71,7 +71,7 @@ def _energy(measured_wh: int, allowed: Callable[[MonitorNumbers], float]) -> Sce
     return scene
 
 
-def _final_reading(own: MonitorNumbers, limit_s: float) -> Any:
+def _final_reading(own: ListenerNumbers, limit_s: float) -> Any:
     bus = Bus(monitor=own).charge(2.0)
     del bus.readings["meter_energy_wh"]
     bus.run(4.0)
@@ -83,7 +83,7 @@ def _final_reading(own: MonitorNumbers, limit_s: float) -> Any:
     return _trace(bus, 12.0)
 
 
-def _recovery(own: MonitorNumbers, limit_s: float) -> Any:
+def _recovery(own: ListenerNumbers, limit_s: float) -> Any:
     """A charge is found under way and the recorder says nothing."""
     bus = Bus(monitor=own)
     bus.recorder_ready = None
@@ -108,8 +108,8 @@ PROBES: Mapping[str, tuple[Scene, float]] = {
 
 def blind_changes(name: str) -> list[float]:
     """The changes of a number that its scene does not show."""
-    value: float = getattr(MonitorNumbers(), name)
+    value: float = getattr(ListenerNumbers(), name)
     scene, share = PROBES[name]
-    before = scene(MonitorNumbers(), value)
+    before = scene(ListenerNumbers(), value)
     changes = [value * (1.0 - share), value * (1.0 + share)]
-    return [each for each in changes if scene(dataclasses.replace(MonitorNumbers(), **{name: each}), value) == before]
+    return [each for each in changes if scene(dataclasses.replace(ListenerNumbers(), **{name: each}), value) == before]

@@ -8,7 +8,7 @@ import pytest
 from number_walk import changes_of
 from program_probes import JUDGE, SAFETY, TIMES_PROBES, Edition, acting
 
-from agent.control.listener.parameters import MonitorNumbers
+from agent.control.listener.parameters import ListenerNumbers
 from agent.control.safety.numbers import SequenceNumbers, StepTimes
 from drivers.gbt27930.judge.limits import JudgeLimits
 
@@ -61,7 +61,7 @@ def test_there_is_no_probe_without_a_number(home: str) -> None:
     assert set(probes) == {field.name for field in dataclasses.fields(kind)}
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(MonitorNumbers)])
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ListenerNumbers)])
 def test_a_number_of_the_listener_acts(name: str) -> None:
     assert name in listener_probes.PROBES, f"listener.{name}: no probe shows what this number does"
     assert listener_probes.blind_changes(name) == []

@@ -6,9 +6,9 @@ from typing import Any
 
 from record_messages import WALL_MS
 
-from agent.control.chassis.signals import SIGNALS
 from agent.link.messages import ReadingsMessage
 from agent.records.readings import FILE_NAME, SCALES, Readings, scaled
+from agent.vocabulary.signals import SIGNALS
 
 
 def _snapshot(second: int, **values: float) -> ReadingsMessage:

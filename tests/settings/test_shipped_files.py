@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.control.chassis.signals import SIGNALS
 from agent.control.listener.faults import FAULT_IDS
 from agent.control.safety.requirements import FULL_INPUTS
 from agent.control.safety.rules import EVENT_FAULTS, RULES
@@ -19,6 +18,7 @@ from agent.settings.files import (
 )
 from agent.settings.load import SettingsError, load_site
 from agent.settings.wiring import load_board_model, load_insulation_map, load_power_model, load_wiring
+from agent.vocabulary.signals import ANALOG_INPUTS, DISCRETE_INPUTS, SIGNALS
 from drivers.inputs_outputs.board_model import ModbusBoardModel
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -56,7 +56,7 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "bms_message_unusable": (3, "log", "self", 0.0, None, ""),
     "bms_demand_beyond_limits": (3, "log", "self", 1.0, None, ""),
     "demand_below_minimum": (3, "stop", "self", 5.0, None, ""),
-    "bms_data_frozen": (2, "stop", "unplug", 0.0, None, ""),
+    "bms_data_stuck": (2, "stop", "unplug", 0.0, None, ""),
     "bms_measurement_differs": (3, "log", "self", 0.0, None, ""),
     "bms_soc_jump": (3, "log", "self", 0.0, None, ""),
     "bms_error_message": (2, "stop", "unplug", 0.0, None, ""),
@@ -70,7 +70,7 @@ PINNED: dict[str, tuple[int, str, str, float, float | None, str]] = {
     "auxiliary_supply_fault": (2, "stop", "unplug", 0.5, None, ""),
     "meter_lost": (2, "stop", "self", 0.0, 10.0, "s"),
     "meter_abnormal": (2, "stop", "self", 0.0, None, ""),
-    "meter_register_frozen": (2, "stop", "self", 0.0, 50.0, "Wh"),
+    "meter_register_stuck": (2, "stop", "self", 0.0, 50.0, "Wh"),
     "meter_register_moved": (3, "log", "local", 0.0, None, ""),
     "meter_unit_unproven": (3, "log", "self", 0.0, None, ""),
     "meter_verification_due": (3, "log", "self", 0.0, 60.0, "d"),
@@ -171,7 +171,7 @@ def test_every_fault_of_a_monitor_is_in_the_catalogue() -> None:
 
 
 def test_every_board_delivers_what_the_interlocks_ask_for() -> None:
-    wired = {*catalogue.DISCRETE_INPUTS, *catalogue.ANALOG_INPUTS}
+    wired = {*DISCRETE_INPUTS, *ANALOG_INPUTS}
     assert wired <= set(SIGNALS)
     others = {name for name in FULL_INPUTS if name.startswith(("meter_", "insulation_", "module_", "recorder_"))}
     assert set(FULL_INPUTS) - others <= wired
@@ -363,9 +363,9 @@ def test_a_wrong_tariff_is_refused(tmp_path: Path, old: str, new: str, message: 
     assert any(message in problem.line() for problem in caught.value.problems), str(caught.value)
 
 
-def test_a_fault_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_fault_that_comes_twice_is_refused(tmp_path: Path) -> None:
     path = _broken(tmp_path, "faults.toml", 'id = "door_open"', 'id = "emergency_stop"')
-    with pytest.raises(SettingsError, match=r"fault\[1\].id: fault emergency_stop stands twice"):
+    with pytest.raises(SettingsError, match=r"fault\[1\].id: fault emergency_stop is there twice"):
         load_fault_catalogue(path)
 
 

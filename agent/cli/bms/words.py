@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from drivers.gbt27930.messages.table import MESSAGES as TABLE
 from drivers.gbt27930.observer.observer import RULES
 from drivers.text import Language, Text
 
@@ -100,6 +101,8 @@ REASONS: Mapping[str, Text] = {
 """The two-bit fields of BST, CST, BEM, CEM and BSM, and the permission in CCS."""
 
 MESSAGES: Mapping[str, Text] = {
+    **{name: Text(message.zh, message.en) for name, message in TABLE.items()},
+    # Shorter than the titles of the table, for narrow columns.
     "CHM": Text("充电机握手", "charger handshake"),
     "BHM": Text("车辆握手", "vehicle handshake"),
     "CRM": Text("充电机辨识", "charger recognition"),

@@ -17,35 +17,76 @@ def _number(values: Status, name: str, unit: str, digits: int = 1) -> str:
 
 
 def show_status(screen: Screen, speak: Speaker, status: Status) -> None:
-    """Write the status: state, session, values, interlocks, faults, record."""
-    pick = speak.pick
-    state = speak.word(words.STATES, str(status["state"]))
-    rows = [
-        [pick("桩", "pile"), f"{status['pile_id']}"],
-        [pick("状态", "state"), f"{state} ({amounts.duration(status.get('state_since_s', 0))})"],
-        [pick("运行时间", "up for"), f"{amounts.duration(status.get('uptime_s', 0))}, {status.get('version', '')}"],
-    ]
+    """Write the status: pile, each connector with state, session, values and interlocks, record, faults, buses.
+
+    With several connectors only the lines in trouble are shown, so that it stays one screen.
+    """
+    connectors: list[Status] = list(status["connectors"])
+    pick, several = speak.pick, len(connectors) > 1
+    rows = [[pick("桩", "pile"), f"{status['pile_id']}"]]
     if status.get("role") == states.ROLE_LISTENER:
-        rows.insert(
-            1,
-            [pick("角色", "role"), pick("监听(跟随原充电桩,不控制)", "listener (follows a charger, controls nothing)")],
+        rows.append(
+            [pick("角色", "role"), pick("监听(跟随原充电桩,不控制)", "listener (follows a charger, controls nothing)")]
         )
-        rows += [*_session_rows(speak, status), *_heard_rows(speak, status)]
+    up_for = [pick("运行时间", "up for"), f"{amounts.duration(status.get('uptime_s', 0))}, {status.get('version', '')}"]
+    if several:
+        rows += [up_for, *_record_rows(speak, status), *_power_rows(speak, status)]
+        screen.table(["", ""], rows)
+        for connector in connectors:
+            screen.heading(f"{pick('枪', 'connector')} {connector['connector']}")
+            screen.table(["", ""], _connector_rows(speak, status, connector))
     else:
-        rows += [*_session_rows(speak, status), *_value_rows(speak, status), *_permission_rows(speak, status)]
-    rows += _record_rows(speak, status)
-    screen.table(["", ""], rows)
-    faults = status.get("faults") or []
-    if faults:
-        screen.heading(pick("故障", "faults"))
-        show_active_faults(screen, speak, faults)
-    buses = status.get("buses") or {}
-    rows_of_buses = [
-        row for name, entry in buses.items() if isinstance(entry, Mapping) for row in _bus_rows(str(name), entry)
-    ]
+        state, *others = _connector_rows(speak, status, connectors[0])
+        rows += [state, up_for, *others, *_record_rows(speak, status), *_power_rows(speak, status)]
+        screen.table(["", ""], rows)
+    _show_faults(screen, speak, connectors)
+    buses = {
+        name: entry
+        for name, entry in (status.get("buses") or {}).items()
+        if isinstance(entry, Mapping) and (not several or entry.get("trouble"))
+    }
+    rows_of_buses = [row for name, entry in buses.items() for row in _bus_rows(str(name), entry)]
     if rows_of_buses:
         screen.heading(pick("总线", "buses"))
         screen.table(["", "", ""], rows_of_buses)
+
+
+def _show_faults(screen: Screen, speak: Speaker, connectors: list[Status]) -> None:
+    for connector in connectors:
+        faults = connector.get("faults") or []
+        if faults:
+            number = f" ({speak.pick('枪', 'connector')} {connector['connector']})" if len(connectors) > 1 else ""
+            screen.heading(f"{speak.pick('故障', 'faults')}{number}")
+            show_active_faults(screen, speak, faults)
+
+
+def _connector_rows(speak: Speaker, status: Status, connector: Status) -> list[list[str]]:
+    """State, session, values and interlocks of one connector, the state first."""
+    state = speak.word(words.STATES, str(connector["state"]))
+    since = amounts.duration(connector.get("state_since_s", 0))
+    rows = [[speak.pick("状态", "state"), f"{state} ({since})"], *_session_rows(speak, connector)]
+    if status.get("role") == states.ROLE_LISTENER:
+        return [*rows, *_heard_rows(speak, connector)]
+    return [*rows, *_value_rows(speak, connector), *_permission_rows(speak, connector)]
+
+
+def _power_rows(speak: Speaker, status: Status) -> list[list[str]]:
+    """Budget, share of each connector and who limits it, where each group of modules is."""
+    power, pick = status.get("power") or {}, speak.pick
+    if not power:
+        return []
+    budget = f"{power['budget_w'] / 1000:g} kW ({words.limiter(speak, power['budget_by'])})"
+    rows = [[pick("功率预算", "power budget"), budget]]
+    for number, share in power["shares"].items():
+        text = f"{share['power_w'] / 1000:.1f} kW ({words.limiter(speak, share['by'])})"
+        rows.append([f"{pick('枪', 'connector')} {number}", text])
+    groups = [
+        f"{name}: {speak.word(words.GROUP_STATES, group['state'])}"
+        + ("" if group["connector"] is None else f" → {group['connector']}")
+        for name, group in power["groups"].items()
+    ]
+    rows.append([pick("模块组", "groups"), ", ".join(groups)])
+    return rows
 
 
 def _session_rows(speak: Speaker, status: Status) -> list[list[str]]:

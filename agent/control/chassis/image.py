@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from agent.control.chassis.signals import SIGNALS
+from agent.vocabulary.signals import SIGNALS
 from drivers.reading import Quality, Reading
 
 _CLOCK_SLACK_S = 0.001

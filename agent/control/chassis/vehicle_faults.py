@@ -17,7 +17,7 @@ FAULT_OF_FINDING: Mapping[str, str] = MappingProxyType(
         "battery.cell_voltage": "bms_limits_violated",
         "battery.temperature": "bms_limits_violated",
         "output.differs": "bms_measurement_differs",
-        "frozen": "bms_data_frozen",
+        "frozen": "bms_data_stuck",
         "soc.jump": "bms_soc_jump",
     }
 )

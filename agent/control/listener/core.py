@@ -14,7 +14,7 @@ from agent.control.chassis.commands import CommandInput, Reply
 from agent.control.chassis.image import ProcessImage
 from agent.control.listener import faults as listener_faults
 from agent.control.listener import following, recording
-from agent.control.listener.parameters import MonitorParameters
+from agent.control.listener.parameters import ListenerParameters
 from agent.control.listener.point import FollowedPoint
 from agent.control.listener.session import FollowedSession, reported_timeouts, side_of
 from agent.control.safety.fault_register import ActiveFault
@@ -38,14 +38,14 @@ _PASSED_ON = {
 """Observations that are recorded as they are."""
 
 
-class MonitorOutputs(msgspec.Struct):
+class ListenerOutputs(msgspec.Struct):
     """What the shell must do after an evaluation: keep and answer. Nothing can be switched or sent with it."""
 
     records: list[Record] = msgspec.field(default_factory=list)
     replies: list[Reply] = msgspec.field(default_factory=list)
 
 
-class MonitorCore:
+class ListenerCore:
     """See the module. All public methods are cheap and never block; only ``evaluate`` decides anything.
 
     ``backlog`` is shared by all cores of a process; without one the core has its own. Raises ValueError if the
@@ -54,7 +54,7 @@ class MonitorCore:
 
     def __init__(
         self,
-        parameters: MonitorParameters,
+        parameters: ListenerParameters,
         now_s: float,
         *,
         restarted: bool = False,
@@ -159,14 +159,14 @@ class MonitorCore:
 
     # The evaluation.
 
-    def evaluate(self, now_s: float, wall_ms: int, wall_quality: str) -> MonitorOutputs:
+    def evaluate(self, now_s: float, wall_ms: int, wall_quality: str) -> ListenerOutputs:
         """Evaluate everything once. ``wall_ms`` is UTC in milliseconds, only for records and tariff slots.
 
         An error of the program is a fault; the third in a row is raised.
         """
         self.chassis.begin(now_s, wall_ms, wall_quality)
         self.chassis.guard.run(self._work, self.chassis.record_error)
-        return MonitorOutputs(*self.chassis.take_out())
+        return ListenerOutputs(*self.chassis.take_out())
 
     def _work(self) -> None:
         point, chassis = self.point, self.chassis
@@ -259,7 +259,7 @@ class MonitorCore:
             reason = chassis.reset(command)
         else:
             known = command.name in (reasons.START, reasons.STOP)
-            reason = reasons.MONITOR_ONLY if known else reasons.UNKNOWN_COMMAND
+            reason = reasons.LISTENER_ONLY if known else reasons.UNKNOWN_COMMAND
         chassis.decide(command, reasons.REJECTED if reason else reasons.ACCEPTED, reason, chassis.session_id)
 
 

@@ -1,6 +1,6 @@
-"""What a monitor raises alarms about: from the image, the dialogue as heard and the time to fault ids. Pure.
+"""What a listener raises alarms about: from the image, the dialogue as heard and the time to fault ids. Pure.
 
-A monitor drives nothing, so nothing here permits or forbids anything; a rule without its input finds nothing,
+A listener drives nothing, so nothing here permits or forbids anything; a rule without its input finds nothing,
 and that the input is missing is a fault of its own.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 from agent.control.chassis.envelope import CurrentEnvelope
 from agent.control.chassis.image import ProcessImage
 from agent.control.chassis.vehicle_faults import FAULT_OF_FINDING, faults_of_findings
-from agent.control.listener.parameters import MonitorParameters
+from agent.control.listener.parameters import ListenerParameters
 from agent.settings.catalogue import threshold_of
 from drivers.can.state import BusState
 from drivers.gbt27930.charger.phases import Latest
@@ -79,7 +79,7 @@ EVENT_FAULTS = frozenset(
         "internal_error",
     }
 )
-"""Faults that the monitor itself has found; the others are conditions of the moment."""
+"""Faults that the listener itself has found; the others are conditions of the moment."""
 
 CONDITION_FAULTS = frozenset(
     {
@@ -98,7 +98,7 @@ CONDITION_FAULTS = frozenset(
         "bms_limits_violated",
         "bms_demand_beyond_limits",
         "bms_measurement_differs",
-        "bms_data_frozen",
+        "bms_data_stuck",
         "bms_fault",
         "vehicle_bus_lost",
         "vehicle_bus_off",
@@ -111,7 +111,7 @@ CONDITION_FAULTS = frozenset(
 )
 
 FAULT_IDS = EVENT_FAULTS | CONDITION_FAULTS
-"""Every fault that a monitor may raise."""
+"""Every fault that a listener may raise."""
 
 
 class StatusWatch:
@@ -185,10 +185,10 @@ class Dialogue:
 
 
 def conditions(
-    image: ProcessImage, session: Session | None, around: Surroundings, parameters: MonitorParameters, now_s: float
+    image: ProcessImage, session: Session | None, around: Surroundings, parameters: ListenerParameters, now_s: float
 ) -> list[str]:
     """Ids of the faults with a present cause, each once, in the same order on every run."""
-    dialogue = Dialogue(session, now_s, parameters.monitor.message_age_s)
+    dialogue = Dialogue(session, now_s, parameters.listener.message_age_s)
     settled = now_s - around.started_at_s > parameters.start_up_grace_s
     found = _contacts(image, parameters, now_s, settled)
     found += _devices(image, around, parameters, now_s, settled)
@@ -199,7 +199,7 @@ def conditions(
     return found
 
 
-def _contacts(image: ProcessImage, parameters: MonitorParameters, now_s: float, settled: bool) -> list[str]:
+def _contacts(image: ProcessImage, parameters: ListenerParameters, now_s: float, settled: bool) -> list[str]:
     pairs = (("emergency_stop_pressed", "emergency_stop"), ("door_open", "door_open"), ("smoke_detected", "smoke"))
     found = [fault for name, fault in pairs if image.value(name, now_s) is True]
     lost = image.stale(parameters.inputs, now_s)
@@ -215,7 +215,7 @@ def _older_than(image: ProcessImage, name: str, limit_s: float, around: Surround
 
 
 def _devices(
-    image: ProcessImage, around: Surroundings, parameters: MonitorParameters, now_s: float, settled: bool
+    image: ProcessImage, around: Surroundings, parameters: ListenerParameters, now_s: float, settled: bool
 ) -> list[str]:
     meter_v = image.value("meter_voltage_v", now_s)
     meter_age_s = threshold_of(parameters.faults, "meter_lost")
@@ -247,7 +247,7 @@ def highest_voltage_v(image: ProcessImage, now_s: float) -> float | None:
     return max(values, default=None)
 
 
-def _insulation(image: ProcessImage, parameters: MonitorParameters, now_s: float) -> list[str]:
+def _insulation(image: ProcessImage, parameters: ListenerParameters, now_s: float) -> list[str]:
     """Ohm per volt by our own insulation monitor, while the output carries voltage (GB/T 18487.1)."""
     numbers = parameters.numbers
     voltage_v = highest_voltage_v(image, now_s)
@@ -264,7 +264,7 @@ def _least(*values: float | None) -> float:
     return min(value for value in values if value is not None)
 
 
-def _output(image: ProcessImage, dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters) -> list[str]:
+def _output(image: ProcessImage, dialogue: Dialogue, around: Surroundings, parameters: ListenerParameters) -> list[str]:
     if dialogue.stage not in _OUTPUT_STAGES:
         return []
     numbers, now_s = parameters.numbers, dialogue.now_s
@@ -294,9 +294,9 @@ def _output(image: ProcessImage, dialogue: Dialogue, around: Surroundings, param
     return found
 
 
-def _disagree(image: ProcessImage, parameters: MonitorParameters, now_s: float) -> bool:
+def _disagree(image: ProcessImage, parameters: ListenerParameters, now_s: float) -> bool:
     """Our meter and what the charger reports to the vehicle."""
-    own = parameters.monitor
+    own = parameters.listener
     for ours, theirs, share, floor in (
         ("meter_current_a", "ccs_current_a", own.current_share, own.current_floor_a),
         ("meter_voltage_v", "ccs_voltage_v", own.voltage_share, own.voltage_floor_v),
@@ -307,7 +307,7 @@ def _disagree(image: ProcessImage, parameters: MonitorParameters, now_s: float) 
     return False
 
 
-def _vehicle(dialogue: Dialogue, around: Surroundings, parameters: MonitorParameters) -> list[str]:
+def _vehicle(dialogue: Dialogue, around: Surroundings, parameters: ListenerParameters) -> list[str]:
     limits = parameters.judge_limits
     found = ["bms_fault"] if vehicle_says_fault(dialogue.fresh("BSM"), dialogue.fresh("BST")) else []
     said = {"BCP": dialogue.told("BCP")} | {name: dialogue.fresh(name) for name in ("BCS", "BSM", "BMV", "BMT")}

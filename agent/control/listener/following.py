@@ -77,7 +77,7 @@ def _open(point: FollowedPoint, observed: Observed) -> None:
     if Sender.CHARGER not in observed.heard_from:
         return
     waited_s = now_s - point.around.started_at_s
-    if not point.ready_for_sessions and waited_s < parameters.monitor.recovery_wait_s:
+    if not point.ready_for_sessions and waited_s < parameters.listener.recovery_wait_s:
         return
     point.ready_for_sessions = True
     point.followed = observed
@@ -122,7 +122,7 @@ def _close(point: FollowedPoint, session: FollowedSession, *, another: bool) -> 
     billing, register_wh = session.billing, chassis.image.value("meter_energy_wh", now_s)
     if billing is not None and register_wh is None:
         waited_s = now_s - (session.closing_since_s or now_s)
-        if not another and not chassis.shutting_down and waited_s < point.parameters.monitor.final_reading_s:
+        if not another and not chassis.shutting_down and waited_s < point.parameters.listener.final_reading_s:
             return
         session.register_source = reasons.FROM_LAST_READING
     elif billing is not None and register_wh is not None:
@@ -139,7 +139,7 @@ def _close(point: FollowedPoint, session: FollowedSession, *, another: bool) -> 
 
 def _end_reason(point: FollowedPoint, session: FollowedSession) -> str:
     if session.observed.ended_s is None:
-        return reasons.STOP_MONITOR_STOPPED
+        return reasons.STOP_LISTENER_STOPPED
     reason = reason_of(session.observed)
     lost = reason == reasons.STOP_BUS_SILENT and not point.chassis.vehicle_port_open
     return "vehicle_bus_lost" if lost else reason
@@ -147,7 +147,7 @@ def _end_reason(point: FollowedPoint, session: FollowedSession) -> str:
 
 def _compare_energy(point: FollowedPoint, session: FollowedSession) -> None:
     """The register against the charger's CSD."""
-    own = point.parameters.monitor
+    own = point.parameters.listener
     if session.billing is None or session.csd_energy_wh is None or not session.observed.from_start:
         return
     measured_wh = session.energy_wh

@@ -1,4 +1,4 @@
-"""Everything a monitor must know beforehand, and its own numbers. The others are those of the DC sequence."""
+"""Everything a listener must know beforehand, and its own numbers. The others are those of the DC sequence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from drivers.gbt27930.judge.limits import LIMITS, JudgeLimits
 
 
 @dataclass(frozen=True, slots=True)
-class MonitorNumbers:
-    """Numbers of the alarms of a monitor. Source "own": no standard covers a listener."""
+class ListenerNumbers:
+    """Numbers of the alarms of a listener. Source "own": no standard covers a listener."""
 
     message_age_s: float = 2.0
     """A message of the dialogue older than this is no value (own; the slowest of those used comes every 250 ms)."""
@@ -34,7 +34,7 @@ class MonitorNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class MonitorParameters:
+class ListenerParameters:
     """Parameters of one connector that is only followed.
 
     ``meter`` describes the meter, None without one; ``inputs`` are the signals of the contacts that are wired.
@@ -55,7 +55,7 @@ class MonitorParameters:
     """The figures of the newer edition: a listener does not know by which one the charger was built."""
     judge_limits: JudgeLimits = LIMITS["2023"]
     """What the data of both sides are judged by, of the newer edition as well."""
-    monitor: MonitorNumbers = field(default_factory=MonitorNumbers)
+    listener: ListenerNumbers = field(default_factory=ListenerNumbers)
     telemetry_interval_s: float = 15.0
     telemetry_idle_interval_s: float = 300.0
     start_up_grace_s: float = 3.0

@@ -4,7 +4,7 @@ from typing import Any
 
 from agent.control.chassis.chassis import Chassis
 from agent.control.listener.faults import StatusWatch, Surroundings
-from agent.control.listener.parameters import MonitorParameters
+from agent.control.listener.parameters import ListenerParameters
 from agent.control.listener.session import FollowedSession
 from agent.vocabulary import kinds, states
 from drivers.gbt27930.observer.observer import Observer
@@ -14,7 +14,7 @@ from drivers.gbt27930.observer.observer import Session as Observed
 class FollowedPoint:
     """See the module."""
 
-    def __init__(self, parameters: MonitorParameters, chassis: Chassis) -> None:
+    def __init__(self, parameters: ListenerParameters, chassis: Chassis) -> None:
         now_s = chassis.now_s
         self.parameters = parameters
         self.chassis = chassis
@@ -35,7 +35,7 @@ class FollowedPoint:
 
     def hold(self, fault: str, more_s: float = 0.0) -> None:
         """What was seen once counts as present for a while."""
-        self._holds[fault] = self.chassis.now_s + self.parameters.monitor.hold_s + more_s
+        self._holds[fault] = self.chassis.now_s + self.parameters.listener.hold_s + more_s
 
     def held(self) -> set[str]:
         """Faults that are held at this moment."""

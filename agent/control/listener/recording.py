@@ -1,4 +1,4 @@
-"""What a monitor writes while a charge goes on, and what it shows of the vehicle."""
+"""What a listener writes while a charge goes on, and what it shows of the vehicle."""
 
 from typing import Any
 

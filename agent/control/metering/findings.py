@@ -2,7 +2,7 @@
 
 METER_FINDINGS = frozenset(
     {
-        "meter_register_frozen",
+        "meter_register_stuck",
         "meter_unit_unproven",
         "meter_verification_due",
         "meter_verification_near",

@@ -11,9 +11,9 @@ from drivers.meters.register_form import RegisterForm
 _DAY_MS = 86_400_000
 _EPOCH_DAY = 719_163
 """Day number (proleptic Gregorian, as ``date.toordinal`` counts) of 1 January 1970."""
-_FROZEN_AT_LEAST_S = 10.0
+_STUCK_AT_LEAST_S = 10.0
 """A register is asked to move only after this long (own: slow meters update it every few seconds)."""
-_FROZEN_STEPS = 5
+_STUCK_STEPS = 5
 """Digits that must have flowed as well (own)."""
 _LONGEST_STEP_S = 1.0
 """Of a longer gap between two evaluations only this much is counted: what flowed meanwhile is unknown."""
@@ -38,7 +38,7 @@ def verification_findings(left: int, faults: Mapping[str, Fault], *, refuse: boo
     return frozenset({"meter_verification_due"}) if due else frozenset()
 
 
-class FrozenRegister:
+class StuckRegister:
     """Whether the register is stuck although energy flows.
 
     The power stage's own voltage times current gives how much must have flowed since the register last moved. That
@@ -46,7 +46,7 @@ class FrozenRegister:
     """
 
     def __init__(self, form: RegisterForm) -> None:
-        self._steps_wh = _FROZEN_STEPS * form.step_wh
+        self._steps_wh = _STUCK_STEPS * form.step_wh
         self._expected_wh = 0.0
         self._looked_at_s = 0.0
         self._since_s = 0.0
@@ -58,14 +58,14 @@ class FrozenRegister:
         """Take one evaluation in. A register or a power that is None is not known, and proves nothing either way."""
         step_s, self._looked_at_s = min(now_s - self._looked_at_s, _LONGEST_STEP_S), now_s
         if charging and register_wh is None:
-            # A meter that does not answer is lost, not frozen.
+            # A meter that does not answer is lost, not stuck.
             return False
         if not charging or register_wh != self._register_wh:
             self._register_wh, self._since_s, self._expected_wh = register_wh, now_s, 0.0
             return False
         self._expected_wh += max(0.0, power_w or 0.0) * step_s / 3600.0
         enough = self._expected_wh > threshold_wh + self._steps_wh
-        return enough and now_s - self._since_s > _FROZEN_AT_LEAST_S
+        return enough and now_s - self._since_s > _STUCK_AT_LEAST_S
 
 
 class Metering:
@@ -77,7 +77,7 @@ class Metering:
         self.register = RegisterWatch(form, parameters.maximum_power_w)
         self.proof = ""
         """What the last proof of the unit in the ledger was made for."""
-        self._frozen = FrozenRegister(form)
+        self._stuck = StuckRegister(form)
 
     @property
     def unit_proven(self) -> bool:
@@ -103,9 +103,9 @@ class Metering:
         """
         found: frozenset[str] = frozenset()
         parameters = self.parameters
-        frozen_wh = threshold_of(parameters.faults, "meter_register_frozen")
-        if self._frozen.look(now_s, register_wh, frozen_wh, charging=charging, power_w=power_w):
-            found = found | {"meter_register_frozen"}
+        stuck_wh = threshold_of(parameters.faults, "meter_register_stuck")
+        if self._stuck.look(now_s, register_wh, stuck_wh, charging=charging, power_w=power_w):
+            found = found | {"meter_register_stuck"}
         if proof_known and not self.unit_proven:
             found = found | {"meter_unit_unproven"}
         if parameters.verification_due_day is not None and wall_quality != "unset":

@@ -22,7 +22,7 @@ class QuarterHours:
     def due(
         self, wall_ms: int, wall_quality: str, register_wh: int | None, age_s: float | None
     ) -> dict[str, Any] | None:
-        """The body of a ``register_frozen`` record, or None.
+        """The body of a ``register_snapshot`` record, or None.
 
         ``register_wh`` is the valid register (None: the meter does not answer) and ``age_s`` its age at ``wall_ms``.
         """

@@ -59,6 +59,10 @@ class LimitBook:
         self._limits[command.origin] = LimitCommand(command.value_w, command.origin, expires_at_s)
         return "granted"
 
+    def end(self, origin: Origin) -> None:
+        """An origin takes its limit back: those of the others, or the default, hold."""
+        self._limits.pop(origin, None)
+
     def in_force(self, now_s: float) -> tuple[float, str]:
         """The limit now, in W, and who set it: ``command:<origin>`` or ``default``."""
         found = [(self._of(origin, now_s), self._by(origin, now_s)) for origin in self._limits]

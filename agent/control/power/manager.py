@@ -64,6 +64,10 @@ class PowerManager:
         """Take a power limit of the pile; it acts in the next evaluation."""
         return self._limits.take(command, now_s)
 
+    def end_limit(self, origin: Origin) -> None:
+        """An origin takes its limit back; it acts in the next evaluation."""
+        self._limits.end(origin)
+
     def evaluate(self, now_s: float, inputs: PowerInputs) -> PowerOutputs:
         """Decide everything once. ``now_s`` is monotonic and never goes back."""
         claims = {connector: self._claim(now_s, inputs.connectors.get(connector)) for connector in self._connectors}

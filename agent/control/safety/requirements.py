@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from agent.control.chassis.signals import SIGNALS
 from agent.control.safety.numbers import SequenceNumbers
 from agent.settings.catalogue import Fault
+from agent.vocabulary.signals import SIGNALS
 
 FULL_INPUTS = (
     *(name for name, signal in SIGNALS.items() if signal.safety),

@@ -288,7 +288,7 @@ VEHICLE_FINDINGS = frozenset(
     {
         "bms_demand_beyond_limits",
         "demand_below_minimum",
-        "bms_data_frozen",
+        "bms_data_stuck",
         "bms_measurement_differs",
         "bms_soc_jump",
     }

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.settings.catalogue import ANALOG_INPUTS, DEVICES, DISCRETE_INPUTS
+from agent.settings.catalogue import DEVICES
 from agent.settings.files import convert, data_folder, read_toml
 from agent.settings.migration import layout1
 from agent.settings.migration.site import GROUP
 from agent.settings.migration.text import UnusualError, blocks_of, joined, key_line, plain, set_schema
 from agent.settings.schema import SCHEMA
+from agent.vocabulary.signals import ANALOG_INPUTS, DISCRETE_INPUTS
 
 MODELS = {"io": "waveshare-relay-8ch-d", "analog": "waveshare-analog-8ch", "inputs": "modbus-inputs-8ch"}
 """The shipped boards that the programs of layout 1 could drive."""

@@ -7,7 +7,7 @@ from drivers.gbt27930.charger.phases import Phase
 from drivers.gbt27930.messages.table import CODECS, MESSAGES, Message, MessageError, Sender
 from drivers.gbt27930.messages.table_vehicle import FAULT
 
-_CHARGING_DATA = ("BCL", "BCS", "BSM", "BMV", "BMT", "BSP")
+_CHARGING_DATA = tuple(message.name for message in MESSAGES.values() if message.charging_data)
 
 EXPECTED: Mapping[Phase, tuple[str, ...]] = MappingProxyType(
     {
@@ -49,7 +49,7 @@ VEHICLE_MESSAGES_BY_PGN: Mapping[int, Message] = MappingProxyType(
     {message.pgn: message for message in MESSAGES.values() if message.sender is Sender.VEHICLE}
 )
 
-TRANSFERRED_PGNS = frozenset(MESSAGES[name].pgn for name in ("BRM", "BCP", "BCS", "BMV", "BMT", "BSP"))
+TRANSFERRED_PGNS = frozenset(pgn for pgn, message in VEHICLE_MESSAGES_BY_PGN.items() if message.multi_packet)
 """Messages of the vehicle that come as a multi-packet transfer."""
 
 VERSION_NEGOTIATION_PGN = 0x3900

@@ -149,7 +149,7 @@ class Message:
     ``item_bytes`` > 0 is a list: the fields describe one item, every value is a list, and ``lengths`` is empty.
     ``period_ms`` is the cycle time from first frame to first frame. ``en`` and ``zh`` are titles for people,
     ``clause`` is the place in the 2015 text, ``note`` describes disputed points. An ``optional`` message may be missing
-    without a time-out.
+    without a time-out. ``charging_data``: sent again and again while the charge runs, taken in and placed as such.
     """
 
     name: str
@@ -167,6 +167,7 @@ class Message:
     note: str = ""
     confidence: Confidence = "high"
     optional: bool = False
+    charging_data: bool = False
 
     @property
     def largest_length(self) -> int:

@@ -177,7 +177,7 @@ PLACES: Mapping[str, Place] = MappingProxyType(
             _stages(Stage.CHARGING),
             needs=("BRO",),
         ),
-        **dict.fromkeys(("BCL", "BCS", "BSM", "BMV", "BMT", "BSP"), _DATA),
+        **dict.fromkeys((name for name, message in MESSAGES.items() if message.charging_data), _DATA),
         "CCS": Place(Stage.CHARGING, _OUTPUT, _LATER, needs=("BCL", "BCS")),
         "BST": Place(
             Stage.STOPPING,

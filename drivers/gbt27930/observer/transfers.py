@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from drivers.gbt27930.messages.fields import Sender
-from drivers.gbt27930.messages.table import message_of
+from drivers.gbt27930.messages.table import MESSAGES, message_of
 from drivers.gbt27930.transport import segments
 
 FOLLOWED_AT_MOST = 8
@@ -17,7 +17,7 @@ FOLLOWED_AT_MOST = 8
 
 CONTROL_BYTES = 8
 
-DECLINABLE = frozenset({"BMV", "BMT", "BSP"})
+DECLINABLE = frozenset(name for name, message in MESSAGES.items() if message.optional and message.charging_data)
 """Messages a charger may turn away (GB/T 34658-2017 DP.3002)."""
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 from control_world import BEGIN_S
-from monitor_world import Bus, parameters_with
+from listener_world import Bus, parameters_with
 
-from agent.control.listener.core import MonitorCore
+from agent.control.listener.core import ListenerCore
 from agent.control.listener.faults import FAULT_IDS, NOT_AN_ALARM, fault_of
 from drivers.gbt27930.judge.states import CHARGER_STOP_FAULTS
 from drivers.gbt27930.messages.table import MESSAGES
@@ -28,7 +28,7 @@ def test_the_faults_are_pinned() -> None:
         *("meter_lost", "meter_abnormal", "measurements_disagree", "reverse_polarity"),
         *("output_over_voltage", "output_over_current", "charger_fault"),
         *("bms_fault", "bms_limits_violated", "bms_demand_beyond_limits", "bms_measurement_differs"),
-        *("bms_data_frozen", "bms_soc_jump", "bms_message_unusable", "bms_error_message", "protocol_violation"),
+        *("bms_data_stuck", "bms_soc_jump", "bms_message_unusable", "bms_error_message", "protocol_violation"),
         *("vehicle_bus_off", "vehicle_bus_error_passive"),
         *("vehicle_bus_lost", "listen_only_off", "recorder_absent", "uplink_lost", "clock_unset"),
         *("control_restarted", "internal_error"),
@@ -66,7 +66,7 @@ def test_what_every_broken_rule_stands_for(code: str) -> None:
 
 
 def test_a_port_that_was_never_opened_is_lost() -> None:
-    core = MonitorCore(parameters_with(), BEGIN_S)
+    core = ListenerCore(parameters_with(), BEGIN_S)
     core.on_recorder(ready=True, uplink="off", at_s=BEGIN_S)
     for step in range(30):
         core.evaluate(BEGIN_S + 0.05 * step, 0, "synced")

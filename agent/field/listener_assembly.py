@@ -4,21 +4,21 @@ import selectors
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from agent.control.listener.core import MonitorCore
-from agent.control.listener.parameters import MonitorParameters
+from agent.control.listener.core import ListenerCore
+from agent.control.listener.parameters import ListenerParameters
 from agent.field.parameters import billing_tariff
 from agent.settings.site import ConnectorOfSite, Site
 
 if TYPE_CHECKING:
     from agent.field.lines import PolledLine
-    from agent.field.monitor_loop import MonitorLoop
+    from agent.field.listener_loop import ListenerLoop
     from agent.field.outputs import Names
 
 
-def monitor_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str, version: str) -> MonitorParameters:
+def listener_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str, version: str) -> ListenerParameters:
     """What the core of a connector that is followed must know."""
     settings, meter = site.settings, connector.settings.meter
-    return MonitorParameters(
+    return ListenerParameters(
         pile_id=settings.pile.id,
         boot_id=boot_id,
         version=version,
@@ -42,10 +42,12 @@ def monitor_parameters(site: Site, connector: ConnectorOfSite, *, boot_id: str, 
     )
 
 
-def build_monitor_loop(site: Site, cores: Mapping[int, MonitorCore], selector: selectors.BaseSelector) -> "MonitorLoop":
+def build_listener_loop(
+    site: Site, cores: Mapping[int, ListenerCore], selector: selectors.BaseSelector
+) -> "ListenerLoop":
     """Load the drivers and join everything; ``cores`` by connector."""
+    from agent.field.listener_loop import ListenerLoop
     from agent.field.listening import ListeningLine
-    from agent.field.monitor_loop import MonitorLoop
     from agent.field.outputs import Names
     from agent.field.serving import pace_of, serve
 
@@ -53,7 +55,7 @@ def build_monitor_loop(site: Site, cores: Mapping[int, MonitorCore], selector: s
     buses = {bus.name: bus for bus in site.settings.bus.can}
     vehicle = {connector.number: buses[connector.settings.vehicle_bus] for connector in site.connectors}
     first = next(iter(cores.values())).parameters
-    return MonitorLoop(
+    return ListenerLoop(
         cores,
         build_read_lines(site, names),
         {

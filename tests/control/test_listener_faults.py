@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from control_world import FAULTS
-from monitor_world import Bus, frames_with
+from listener_world import Bus, frames_with
 
 from agent.control.listener.faults import FAULT_IDS, NOT_AN_ALARM
 from drivers.can.frame import CanFrame
@@ -159,7 +159,7 @@ def test_data_that_never_change() -> None:
     bus.run(296.0)
     assert bus.log.alarms() == []
     bus.run(5.0)
-    assert bus.log.alarms() == ["bms_data_frozen"]
+    assert bus.log.alarms() == ["bms_data_stuck"]
 
 
 @pytest.mark.parametrize("moving", ["soc_percent", "voltage_v"])

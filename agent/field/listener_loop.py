@@ -4,21 +4,21 @@ import selectors
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agent.control.listener.core import MonitorCore
+from agent.control.listener.core import ListenerCore
 from agent.field.base_loop import BaseLoop, Pace
 from agent.field.lines import Line, PolledLine
+from agent.field.listener_status import connector_status, pile_status
 from agent.field.listening import ListeningLine
-from agent.field.monitor_status import connector_status, pile_status
 from agent.field.server import FieldServer
 from drivers.can.listening import Acknowledging
 
 
-class MonitorLoop(BaseLoop[MonitorCore]):
+class ListenerLoop(BaseLoop[ListenerCore]):
     """Joins the listeners, by connector, with their lines and the local socket."""
 
     def __init__(
         self,
-        cores: Mapping[int, MonitorCore],
+        cores: Mapping[int, ListenerCore],
         polled_lines: Sequence[PolledLine],
         vehicle_lines: Mapping[int, ListeningLine],
         routes: Mapping[str, tuple[int, str]],

@@ -1,4 +1,4 @@
-"""The recorder in virtual time: order, gaps, damage, sessions left open, trouble with the disk."""
+"""The ledger writer in virtual time: order, gaps, damage, sessions left open, trouble with the disk."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agent.link.messages import Acknowledge, Hello, ReadingsMessage
-from agent.north import recorder as module
-from agent.north.recorder import Recorder
+from agent.north import ledger_writer as module
+from agent.north.ledger_writer import LedgerWriter
 from agent.records.errors import LedgerDamagedError, LedgerError
 from agent.records.ledger import FILE_NAME, Ledger
 from agent.records.reader import LedgerReader
@@ -26,48 +26,48 @@ _TARIFF = {
 
 
 class Bench:
-    """A recorder with a clock in hand."""
+    """A ledger writer with a clock in hand."""
 
     def __init__(self, state: Path, boot_id: str = "north-1", machine_boot: str = "machine-1") -> None:
         self.state = state
-        self.recorder = Recorder(state, 10 << 20, boot_id, machine_boot)
+        self.writer = LedgerWriter(state, 10 << 20, boot_id, machine_boot)
         self.now_s = 100.0
 
     def turn(self, seconds: float = 0.0) -> list[Acknowledge]:
         self.now_s += seconds
-        return self.recorder.turn(self.now_s, WALL_MS + int(self.now_s * 1000))
+        return self.writer.turn(self.now_s, WALL_MS + int(self.now_s * 1000))
 
     def hello(self, boot_id: str = "field-a") -> None:
-        self.recorder.on_attached()
-        self.recorder.on_hello(Hello(boot_id, "pile", "1", WALL_MS), self.now_s)
+        self.writer.on_attached()
+        self.writer.on_hello(Hello(boot_id, "pile", "1", WALL_MS), self.now_s)
 
     def record(
         self, number: int, kind: str = "state", body: dict[str, Any] | None = None, session: str | None = None
     ) -> None:
         message = Record("field-a", number, kind, self.now_s, WALL_MS + number * 1000, "synced", 1, session, body or {})
-        self.recorder.on_record(message)
+        self.writer.on_record(message)
 
     def register(self, energy_wh: int) -> None:
         message = ReadingsMessage(self.now_s, WALL_MS, "synced", 1, None, {"meter_energy_wh": energy_wh})
-        self.recorder.on_readings(message, self.now_s)
+        self.writer.on_readings(message, self.now_s)
 
     def reason(self) -> str:
         """Why the record is not kept, empty if it is."""
-        assert self.recorder.ok is not bool(self.recorder.reason)
-        return self.recorder.reason
+        assert self.writer.ok is not bool(self.writer.reason)
+        return self.writer.reason
 
     def open_session(self) -> str | None:
         """The session that waits to be closed."""
-        return self.recorder.open_sessions.get(1)
+        return self.writer.open_sessions.get(1)
 
     def proof(self, connector: int = 1) -> str:
         """What the ledger knows of the proof of a meter."""
-        known = self.recorder.meters.get(connector)
+        known = self.writer.meters.get(connector)
         return "" if known is None else known.proof
 
     def register_end_wh(self, connector: int = 1) -> int | None:
         """What the ledger knows of the last register of a meter."""
-        known = self.recorder.meters.get(connector)
+        known = self.writer.meters.get(connector)
         return None if known is None else known.register_end_wh
 
     def kinds(self) -> list[tuple[str, dict[str, Any]]]:
@@ -82,7 +82,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.hello()
     made.turn()
     yield made
-    made.recorder.close()
+    made.writer.close()
 
 
 def test_a_batch_is_one_acknowledgement(bench: Bench) -> None:
@@ -105,7 +105,7 @@ def test_nothing_past_a_gap_is_acknowledged(bench: Bench) -> None:
     for number in (1, 2, 4, 5):
         bench.record(number)
     assert bench.turn() == [Acknowledge("field-a", 2)]
-    assert bench.recorder.resend_needed
+    assert bench.writer.resend_needed
     bench.hello()
     for number in (3, 4, 5):
         bench.record(number)
@@ -134,7 +134,7 @@ def test_a_full_disk_keeps_everything_waiting(bench: Bench, monkeypatch: pytest.
     assert bench.turn() == []
     assert bench.reason() == "disk full"
     assert bench.turn(5.0) == []
-    assert bench.recorder.waiting == 2
+    assert bench.writer.waiting == 2
     monkeypatch.setattr(Ledger, "append", real)
     assert bench.turn(0.5) == [], "not before the pause is over"
     assert bench.turn(5.0) == [Acknowledge("field-a", 2)]
@@ -162,7 +162,7 @@ def test_more_than_can_wait_is_asked_for_again(bench: Bench, monkeypatch: pytest
     for number in range(1, 6):
         bench.record(number)
     assert bench.turn() == [Acknowledge("field-a", 3)]
-    assert bench.recorder.resend_needed
+    assert bench.writer.resend_needed
 
 
 def test_a_file_damaged_in_service_is_replaced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,10 +178,10 @@ def test_a_file_damaged_in_service_is_replaced(bench: Bench, monkeypatch: pytest
         assert bench.turn() == []
     (bench.state / FILE_NAME).write_bytes(b"x" * 20_000)
     assert bench.reason().startswith("file damaged")
-    bench.recorder.replaced = False
+    bench.writer.replaced = False
     assert bench.turn() == [], "record 1 is gone: the field process is asked what it still holds"
-    assert bench.recorder.resend_needed
-    assert bench.recorder.replaced
+    assert bench.writer.resend_needed
+    assert bench.writer.replaced
     bench.hello()
     bench.record(2)
     assert bench.turn() == [Acknowledge("field-a", 2)]
@@ -193,11 +193,11 @@ def test_a_file_damaged_in_service_is_replaced(bench: Bench, monkeypatch: pytest
     assert ("alarm_cleared", {"fault": "record_damaged", "level": 2, "action": "log"}) in kinds
 
 
-def test_two_recorders_on_one_record(bench: Bench) -> None:
-    second = Recorder(bench.state, 10 << 20, "north-2", "machine-1")
+def test_two_ledger_writers_on_one_record(bench: Bench) -> None:
+    second = LedgerWriter(bench.state, 10 << 20, "north-2", "machine-1")
     second.turn(100.0, WALL_MS)
     assert "another process" in second.reason
-    bench.recorder.close()
+    bench.writer.close()
     second.turn(110.0, WALL_MS)
     assert second.reason == ""
     second.close()
@@ -234,14 +234,14 @@ def test_the_same_field_process_still_charges(bench: Bench) -> None:
 
 def test_a_new_field_process_means_that_the_session_is_over(bench: Bench) -> None:
     _open_session(bench)
-    bench.recorder.on_detached()
+    bench.writer.on_detached()
     bench.hello("field-b")
     bench.turn(1.0)
     assert bench.open_session() == "s1"
     bench.register(1600)
     bench.turn(1.0)
     assert bench.open_session() is None
-    assert bench.recorder.session_ended
+    assert bench.writer.session_ended
     ended = _ended(bench)
     assert (ended["energy_wh"], ended["amount_e4"], ended["register_source"]) == (600, 5400, "meter")
     assert ended["stop_reason"] == "control_restarted"
@@ -251,7 +251,7 @@ def test_a_new_field_process_means_that_the_session_is_over(bench: Bench) -> Non
 def test_a_register_from_before_does_not_count(bench: Bench) -> None:
     _open_session(bench)
     bench.register(1450)
-    bench.recorder.on_detached()
+    bench.writer.on_detached()
     bench.hello("field-b")
     bench.turn(1.0)
     assert bench.open_session() == "s1"
@@ -259,7 +259,7 @@ def test_a_register_from_before_does_not_count(bench: Bench) -> None:
 
 def test_a_meter_that_stays_silent(bench: Bench) -> None:
     _open_session(bench)
-    bench.recorder.on_detached()
+    bench.writer.on_detached()
     bench.hello("field-b")
     bench.turn(29.0)
     assert bench.open_session() == "s1"
@@ -271,7 +271,7 @@ def test_a_meter_that_stays_silent(bench: Bench) -> None:
 
 def test_a_register_that_went_back_is_an_event(bench: Bench) -> None:
     _open_session(bench)
-    bench.recorder.on_detached()
+    bench.writer.on_detached()
     bench.hello("field-b")
     bench.register(3)
     bench.turn(1.0)
@@ -281,19 +281,19 @@ def test_a_register_that_went_back_is_an_event(bench: Bench) -> None:
 
 def test_after_a_power_cut_it_was_the_power(bench: Bench, tmp_path: Path) -> None:
     _open_session(bench)
-    bench.recorder.close()
+    bench.writer.close()
     later = Bench(tmp_path, "north-2", "machine-2")
     later.hello("field-b")
     later.register(1700)
     later.turn()
     assert _ended(later)["stop_reason"] == "power_lost"
-    later.recorder.close()
+    later.writer.close()
 
 
 def test_a_start_record_that_is_not_understood_is_closed_all_the_same(bench: Bench) -> None:
     bench.record(1, "session_started", {"register_wh": 5}, "s1")
     bench.turn()
-    bench.recorder.on_detached()
+    bench.writer.on_detached()
     bench.hello("field-b")
     bench.register(1700)
     bench.turn()
@@ -304,20 +304,20 @@ def test_a_start_record_that_is_not_understood_is_closed_all_the_same(bench: Ben
 
 def test_recovery_is_done_once_over_restarts(bench: Bench, tmp_path: Path) -> None:
     _open_session(bench)
-    bench.recorder.close()
+    bench.writer.close()
     for boot in ("north-2", "north-3"):
         later = Bench(tmp_path, boot)
         later.hello("field-b")
         later.register(1700)
         later.turn()
-        later.recorder.close()
+        later.writer.close()
     assert [kind for kind, _ in bench.kinds()].count("session_ended") == 1
 
 
 def test_an_end_that_was_in_the_backlog_needs_no_recovery(bench: Bench) -> None:
     """Only the link broke: the field process is the same and sends the end itself."""
     _open_session(bench)
-    bench.recorder.on_detached()
+    bench.writer.on_detached()
     bench.hello()
     bench.record(3, "session_ended", {"energy_wh": 500, "closed_by": "control"}, "s1")
     bench.turn()
@@ -336,11 +336,11 @@ def test_the_last_proof_of_the_meter_s_unit_is_known_at_once_and_after_a_restart
         bench.record(number, "audit", {"audit": "meter_unit_proven", "proof": proof})
         bench.turn()
         assert bench.proof() == proof
-    bench.recorder.close()
+    bench.writer.close()
     again = Bench(tmp_path, boot_id="north-2")
     again.turn()
     assert again.proof() == "m/2/1"
-    again.recorder.close()
+    again.writer.close()
 
 
 def test_a_proof_that_cannot_be_read_is_trouble_and_no_proof(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,11 +377,11 @@ def test_where_the_meter_stood_at_the_end_of_the_last_session(tmp_path: Path) ->
     assert known_after(7, "audit", {"audit": "meter_unit_proven", "proof": "p"}) == 7
     bench.record(8, "session_started", {"register_wh": 7}, "s4")
     assert known_after(9, "session_ended", {"register_end_wh": 90, "register_source": "last_reading"}, "s4") == 90
-    bench.recorder.close()
+    bench.writer.close()
     again = Bench(tmp_path, boot_id="north-2")
     again.turn()
     assert again.register_end_wh() == 90
-    again.recorder.close()
+    again.writer.close()
 
 
 def test_a_session_closed_from_the_record_counts_as_well(bench: Bench) -> None:
@@ -399,7 +399,7 @@ def test_a_session_closed_from_the_record_counts_as_well(bench: Bench) -> None:
 
 def _two(state: Path, boot_id: str = "north-1") -> Bench:
     bench = Bench(state, boot_id)
-    bench.recorder = Recorder(state, 10 << 20, boot_id, "machine-1", (1, 2))
+    bench.writer = LedgerWriter(state, 10 << 20, boot_id, "machine-1", (1, 2))
     bench.hello()
     bench.turn()
     return bench
@@ -407,13 +407,13 @@ def _two(state: Path, boot_id: str = "north-1") -> Bench:
 
 def _of(bench: Bench, connector: int, number: int, kind: str, body: dict[str, Any], session: str | None = None) -> None:
     wall_ms = WALL_MS + number * 1000
-    bench.recorder.on_record(Record("field-a", number, kind, bench.now_s, wall_ms, "synced", connector, session, body))
+    bench.writer.on_record(Record("field-a", number, kind, bench.now_s, wall_ms, "synced", connector, session, body))
     bench.turn()
 
 
 def _shows(bench: Bench, connector: int, energy_wh: int) -> None:
     message = ReadingsMessage(bench.now_s, WALL_MS, "synced", connector, None, {"meter_energy_wh": energy_wh})
-    bench.recorder.on_readings(message, bench.now_s)
+    bench.writer.on_readings(message, bench.now_s)
 
 
 def _started(register_wh: int) -> dict[str, Any]:
@@ -424,17 +424,17 @@ def test_each_session_is_closed_with_the_register_of_its_own_connector(tmp_path:
     bench = _two(tmp_path)
     _of(bench, 1, 1, "session_started", _started(1000), "s1")
     _of(bench, 2, 2, "session_started", _started(50_000), "s2")
-    bench.recorder.on_detached()
+    bench.writer.on_detached()
     bench.hello("field-b")
     bench.turn(1.0)
-    assert bench.recorder.open_sessions == {1: "s1", 2: "s2"}
+    assert bench.writer.open_sessions == {1: "s1", 2: "s2"}
     _shows(bench, 2, 50_400)
     bench.turn(1.0)
-    assert bench.recorder.open_sessions == {1: "s1"}, "the other meter has not answered yet"
-    assert bench.recorder.next_due() < float("inf")
+    assert bench.writer.open_sessions == {1: "s1"}, "the other meter has not answered yet"
+    assert bench.writer.next_due() < float("inf")
     bench.turn(30.0)
-    assert bench.recorder.open_sessions == {}
-    bench.recorder.close()
+    assert bench.writer.open_sessions == {}
+    bench.writer.close()
     with LedgerReader(tmp_path) as reader:
         ends = {row["session"]: row for row in reader.records("session_ended")}
     assert {session: row["connector"] for session, row in ends.items()} == {"s1": 1, "s2": 2}
@@ -453,4 +453,4 @@ def test_proof_and_last_register_belong_to_one_connector(tmp_path: Path) -> None
     _of(bench, 1, 5, "audit", {"audit": "meter_exchanged", "new": {"register_start_wh": 3}})
     assert (bench.proof(1), bench.proof(2)) == ("first", "second")
     assert (bench.register_end_wh(1), bench.register_end_wh(2)) == (3, 700)
-    bench.recorder.close()
+    bench.writer.close()

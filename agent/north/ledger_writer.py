@@ -28,7 +28,7 @@ _RECORD_DAMAGED = "record_damaged"
 """Fault id of a ledger that was moved aside."""
 
 
-class Recorder:
+class LedgerWriter:
     """See the module. Public methods do not raise LedgerError: trouble is in ``reason`` and passes by itself."""
 
     def __init__(

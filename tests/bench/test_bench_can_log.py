@@ -8,9 +8,9 @@ import can
 import pytest
 
 from drivers.can.frame import CanFrame
+from hil_tests.bench.can_log import PLANT_SUFFIX, CanLog, CanLogError
 from hil_tests.bench.canary import Canary
 from hil_tests.bench.plant import Plant
-from hil_tests.bench.recorder import PLANT_SUFFIX, Recorder, RecorderError
 from hil_tests.bench.wires import CanNode, CanWire
 from hil_tests.bench.wiring import load_wiring
 
@@ -24,9 +24,9 @@ class Clocks:
         self.now_s, self.wall_s = 100.0, 1_700_000_000.0
 
 
-def recorder_with(clocks: Clocks) -> tuple[Recorder, Plant]:
+def recorder_with(clocks: Clocks) -> tuple[CanLog, Plant]:
     plant = Plant(load_wiring())
-    return Recorder("can-vehicle", plant, lambda: clocks.now_s, lambda: clocks.wall_s), plant
+    return CanLog("can-vehicle", plant, lambda: clocks.now_s, lambda: clocks.wall_s), plant
 
 
 def test_a_recording_is_what_candump_writes_and_python_can_reads(tmp_path: Path) -> None:
@@ -102,12 +102,12 @@ def test_one_recording_at_a_time_and_wrong_orders_are_named(tmp_path: Path) -> N
     recorder, _ = recorder_with(Clocks())
     recorder.take(FRAME, 1.0)
     recorder.tick(1.0, 0.005)
-    with pytest.raises(RecorderError, match="no recording is under way"):
+    with pytest.raises(CanLogError, match="no recording is under way"):
         recorder.stop()
-    with pytest.raises(RecorderError, match="cannot write"):
+    with pytest.raises(CanLogError, match="cannot write"):
         recorder.start(tmp_path / "nowhere" / "a.log")
     recorder.start(tmp_path / "a.log")
-    with pytest.raises(RecorderError, match="record off"):
+    with pytest.raises(CanLogError, match="record off"):
         recorder.start(tmp_path / "b.log")
     recorder.close()
     recorder.close()

@@ -4,11 +4,11 @@ import dataclasses
 from typing import Any
 
 import pytest
-from monitor_world import VALUES, Bus, ListeningWorld, frames_of
+from listener_world import VALUES, Bus, ListeningWorld, frames_of
 
 from agent.control.listener import faults as monitor_faults
-from agent.control.listener.core import MonitorCore, MonitorOutputs
-from agent.control.listener.parameters import MonitorParameters
+from agent.control.listener.core import ListenerCore, ListenerOutputs
+from agent.control.listener.parameters import ListenerParameters
 from agent.control.listener.point import FollowedPoint
 from agent.vocabulary.reasons import STOP_REASONS
 from drivers.can.frame import CanFrame
@@ -429,7 +429,7 @@ def test_a_catalogue_that_lacks_a_fault_is_refused() -> None:
     whole = Bus().parameters
     faults = {name: fault for name, fault in whole.faults.items() if name != "charger_fault"}
     with pytest.raises(ValueError, match="charger_fault"):
-        MonitorCore(dataclasses.replace(whole, faults=faults), 0.0)
+        ListenerCore(dataclasses.replace(whole, faults=faults), 0.0)
 
 
 def test_every_reason_has_words() -> None:
@@ -439,9 +439,9 @@ def test_every_reason_has_words() -> None:
 
 
 def test_there_is_nothing_to_drive_with() -> None:
-    assert MonitorOutputs.__struct_fields__ == ("records", "replies")
-    names = {field.name for field in dataclasses.fields(MonitorParameters)}
+    assert ListenerOutputs.__struct_fields__ == ("records", "replies")
+    names = {field.name for field in dataclasses.fields(ListenerParameters)}
     assert not names & {"charger_number", "minimum_current_a", "times"}
-    assert not hasattr(MonitorCore, "want_contactors")
-    assert not hasattr(MonitorCore, "charger")
+    assert not hasattr(ListenerCore, "want_contactors")
+    assert not hasattr(ListenerCore, "charger")
     assert not hasattr(FollowedPoint, "release")

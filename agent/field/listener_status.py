@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from agent.control.listener.core import MonitorCore
-from agent.control.listener.parameters import MonitorParameters
+from agent.control.listener.core import ListenerCore
+from agent.control.listener.parameters import ListenerParameters
 from agent.control.listener.recording import vehicle_values
 from agent.vocabulary import reasons, states
 
 
-def pile_status(parameters: MonitorParameters) -> dict[str, Any]:
+def pile_status(parameters: ListenerParameters) -> dict[str, Any]:
     """Who this is. ``parameters`` are those of any connector."""
     return {
         "pile_id": parameters.pile_id,
@@ -18,7 +18,7 @@ def pile_status(parameters: MonitorParameters) -> dict[str, Any]:
     }
 
 
-def connector_status(core: MonitorCore, now_s: float) -> dict[str, Any]:
+def connector_status(core: ListenerCore, now_s: float) -> dict[str, Any]:
     """What a core knows at ``now_s``, which may be later than its last step. Stale values are absent."""
     session, point = core.session, core.point
     bill = None if session is None or session.billing is None else session.billing.bill()
@@ -41,8 +41,8 @@ def connector_status(core: MonitorCore, now_s: float) -> dict[str, Any]:
         ],
         "may_start": False,
         "may_energise": False,
-        "start_blockers": [reasons.MONITOR_ONLY],
-        "energise_blockers": [reasons.MONITOR_ONLY],
+        "start_blockers": [reasons.LISTENER_ONLY],
+        "energise_blockers": [reasons.LISTENER_ONLY],
         "values": core.image.snapshot(now_s),
         "bms": vehicle_values(point),
         "energy_wh": None if session is None else session.energy_wh,

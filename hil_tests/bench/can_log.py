@@ -28,11 +28,11 @@ In a line of its own: ``{"t": ..., "stall_ms": ...}``.
 PLANT_SUFFIX = ".plant.jsonl"
 
 
-class RecorderError(Exception):
+class CanLogError(Exception):
     """The recording cannot be started or stopped; the text gives the reason."""
 
 
-class Recorder:
+class CanLog:
     """Writes one recording at a time. ``clock`` is the monotonic clock of the wire, ``wall`` that of the file."""
 
     def __init__(
@@ -56,17 +56,17 @@ class Recorder:
     def start(self, path: Path) -> dict[str, Any]:
         """Begin a recording in ``path``. Returns the two files and the offset from monotonic to wall time.
 
-        Raises RecorderError if one is under way already or the file cannot be written.
+        Raises CanLogError if one is under way already or the file cannot be written.
         """
         if self._frames_file is not None:
-            raise RecorderError("a recording is under way; end it with `record off`")
+            raise CanLogError("a recording is under way; end it with `record off`")
         beside = path.with_name(path.name + PLANT_SUFFIX)
         try:
             self._frames_file = path.open("w", encoding="ascii")
             self._plant_file = beside.open("w", encoding="ascii")
         except OSError as error:
             self._close()
-            raise RecorderError(f"cannot write {error.filename}: {error.strerror}") from None
+            raise CanLogError(f"cannot write {error.filename}: {error.strerror}") from None
         self._offset_s = self._wall() - self._clock()
         self._frames, self._longest_stall_s = 0, 0.0
         self._delays_s, self._delays = 0.0, 0
@@ -79,10 +79,10 @@ class Recorder:
         Returns how many frames it holds, how late anything on the bench was at worst meanwhile, and how long a byte
         was on its way on average.
 
-        Raises RecorderError if none is under way.
+        Raises CanLogError if none is under way.
         """
         if self._frames_file is None:
-            raise RecorderError("no recording is under way")
+            raise CanLogError("no recording is under way")
         self._close()
         return {
             "frames": self._frames,

@@ -6,10 +6,10 @@ from typing import Any
 from control_world import BEGIN_S, BEGIN_WALL_MS, FAULTS, TARIFF, Log, World
 
 from agent.control.chassis.commands import CommandInput
-from agent.control.chassis.signals import SIGNALS
 from agent.control.dc.core import Outputs
-from agent.control.listener.core import MonitorCore, MonitorOutputs
-from agent.control.listener.parameters import MonitorParameters
+from agent.control.listener.core import ListenerCore, ListenerOutputs
+from agent.control.listener.parameters import ListenerParameters
+from agent.vocabulary.signals import SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.gbt27930.messages.fields import CHARGER_ADDRESS, VEHICLE_ADDRESS, Sender
 from drivers.gbt27930.messages.table import MESSAGES, encode, identifier_of
@@ -20,7 +20,7 @@ METER = {"model": "test"}
 METER_SIGNALS = ("meter_voltage_v", "meter_current_a", "meter_power_w", "meter_energy_wh")
 
 
-def parameters_with(**changes: Any) -> MonitorParameters:
+def parameters_with(**changes: Any) -> ListenerParameters:
     values: dict[str, Any] = {
         "pile_id": "M1",
         "boot_id": "fedcba9876543210",
@@ -32,13 +32,13 @@ def parameters_with(**changes: Any) -> MonitorParameters:
         "faults": FAULTS,
         "meter": METER,
     }
-    return MonitorParameters(**{**values, **changes})
+    return ListenerParameters(**{**values, **changes})
 
 
 class MonitorLog(Log):
     """Everything that left the monitor. It cannot be anything but records and replies."""
 
-    def hear(self, outputs: MonitorOutputs) -> None:
+    def hear(self, outputs: ListenerOutputs) -> None:
         assert type(outputs).__struct_fields__ == ("records", "replies"), "an output of a listener"
         self.records += outputs.records
         self.replies += outputs.replies
@@ -50,7 +50,7 @@ class ListeningWorld(World):
 
     def __init__(self, profile: str = "demo-car", *, monitor: Mapping[str, Any] | None = None, **changes: Any) -> None:
         super().__init__(profile, **changes)
-        self.monitor = MonitorCore(parameters_with(**(monitor or {})), self.now_s)
+        self.monitor = ListenerCore(parameters_with(**(monitor or {})), self.now_s)
         self.heard = MonitorLog()
         self.monitor_meter_missing = False
         self.monitor.on_vehicle_port(is_open=True)
@@ -169,7 +169,7 @@ class Bus:
         self.now_s = BEGIN_S
         self.wall_ms = BEGIN_WALL_MS
         self.wall_quality = "synced"
-        self.core = MonitorCore(self.parameters, self.now_s, restarted=restarted)
+        self.core = ListenerCore(self.parameters, self.now_s, restarted=restarted)
         self.core.on_vehicle_port(is_open=True)
         self.log = MonitorLog()
         self.values: dict[str, dict[str, Any]] = {name: dict(values) for name, values in VALUES.items()}

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from agent.control.listener.core import MonitorCore
+from agent.control.listener.core import ListenerCore
 from agent.field import listening
 from agent.field.lines import ModbusLine
+from agent.field.listener_assembly import build_listener_loop, build_read_lines, listener_parameters
+from agent.field.listener_loop import ListenerLoop
 from agent.field.listening import ListeningLine
-from agent.field.monitor_assembly import build_monitor_loop, build_read_lines, monitor_parameters
-from agent.field.monitor_loop import MonitorLoop
 from agent.field.outputs import Names
 from agent.settings.load import load_site
 from agent.settings.site import Site
@@ -48,7 +48,7 @@ def test_the_parameters_are_those_of_the_site_file(tmp_path: Path) -> None:
         "record": {"telemetry_interval_s": 20},
     }
     site = site_of(tmp_path, **changes)
-    parameters = monitor_parameters(site, site.connectors[0], boot_id="b", version="v")
+    parameters = listener_parameters(site, site.connectors[0], boot_id="b", version="v")
     assert parameters.meter is not None
     assert parameters.meter["model"] == "acrel-djsf1352-rn"
     assert parameters.inputs == ("emergency_stop_pressed", "door_open", "smoke_detected")
@@ -62,7 +62,7 @@ def test_without_devices_no_line_is_touched(tmp_path: Path) -> None:
     bare: dict[str, Any] = {"connector": {"meter": None, "wiring": None, "boards": None}, "board": None}
     site = site_of(tmp_path, **bare)
     assert build_read_lines(site, Names(several=False)) == []
-    parameters = monitor_parameters(site, site.connectors[0], boot_id="b", version="v")
+    parameters = listener_parameters(site, site.connectors[0], boot_id="b", version="v")
     assert (parameters.meter, parameters.inputs, parameters.insulation_monitor) == (None, (), False)
 
 
@@ -97,10 +97,10 @@ class Wires:
             self.masters[name] = master
             self._slaves.append(slave)
         site = site_of(folder)
-        parameters = monitor_parameters(site, site.connectors[0], boot_id="boot", version="test")
-        self.core = MonitorCore(parameters, time.monotonic())
+        parameters = listener_parameters(site, site.connectors[0], boot_id="boot", version="test")
+        self.core = ListenerCore(parameters, time.monotonic())
         self.selector = selectors.SelectSelector()
-        self.loop: MonitorLoop = build_monitor_loop(site, {1: self.core}, self.selector)
+        self.loop: ListenerLoop = build_listener_loop(site, {1: self.core}, self.selector)
 
     def status(self) -> dict[str, Any]:
         return flat(self.loop.status(time.monotonic()))
@@ -233,7 +233,7 @@ def test_a_line_has_no_way_to_write(line: ListeningLine) -> None:
 
 
 def test_the_loop_has_no_way_to_write_either() -> None:
-    names = dir(MonitorLoop)
+    names = dir(ListenerLoop)
     assert not [name for name in names if "can" in name.lower() or "relay" in name or "power" in name]
 
 

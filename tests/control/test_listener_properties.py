@@ -6,12 +6,12 @@ from typing import Any
 from control_world import BEGIN_S, BEGIN_WALL_MS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monitor_world import CYCLIC, VALUES, Bus, frames_of, parameters_with
+from listener_world import CYCLIC, VALUES, Bus, frames_of, parameters_with
 
 from agent.control.chassis.commands import CommandInput
-from agent.control.chassis.signals import SIGNALS
-from agent.control.listener.core import MonitorCore, MonitorOutputs
+from agent.control.listener.core import ListenerCore, ListenerOutputs
 from agent.vocabulary.reasons import STOP_REASONS
+from agent.vocabulary.signals import SIGNALS
 from drivers.can.frame import CanFrame
 from drivers.reading import Quality, Reading
 
@@ -50,7 +50,7 @@ class Machine:
         self.parameters = parameters_with(
             inputs=CONTACTS, insulation_monitor=True, maximum_backlog=120, telemetry_interval_s=1.0, **changes
         )
-        self.core = MonitorCore(self.parameters, BEGIN_S)
+        self.core = ListenerCore(self.parameters, BEGIN_S)
         self.core.on_recorder(ready=True, uplink="connected", at_s=BEGIN_S)
         self.now_s, self.wall_ms = BEGIN_S, BEGIN_WALL_MS
         self.acknowledges = True
@@ -63,8 +63,8 @@ class Machine:
         self.wall_ms += round(seconds * 1000)
         self.take(self.core.evaluate(self.now_s, self.wall_ms, "synced"))
 
-    def take(self, outputs: MonitorOutputs) -> None:
-        assert type(outputs) is MonitorOutputs
+    def take(self, outputs: ListenerOutputs) -> None:
+        assert type(outputs) is ListenerOutputs
         for record in outputs.records:
             self.numbers.append(record.number)
             if record.kind == "session_started":
