@@ -49,7 +49,7 @@ _RULES = (
 _CHASSIS = ("control/test_requests.py", "control/test_control_memory.py", "control/test_process_image.py")
 _LISTENER = (
     "control/test_listener_lists.py",
-    "control/test_listener.py",
+    "control/test_listener_core.py",
     "control/test_listener_faults.py",
 )
 _POWER = ("control/power/test_power_manager.py", "control/power/test_group_machine.py")
