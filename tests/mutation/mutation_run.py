@@ -106,7 +106,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     **_each("drivers/gbt27930/judge", _JUDGE, but=("finding.py",)),
     "drivers/line/owner.py": ("drivers/test_line_owner.py", "drivers/test_modbus_master.py"),
     "agent/control/safety/rules.py": _RULES,
-    "agent/control/safety/permission.py": _RULES,
+    "agent/control/safety/permission.py": (*_RULES, "control/test_gate.py"),
     "agent/control/safety/gate.py": ("control/test_gate.py",),
     "agent/control/safety/fault_register.py": ("control/test_fault_register.py",),
     "agent/control/safety/requirements.py": ("control/test_optional_inputs.py", "control/test_interlocks.py"),
