@@ -48,9 +48,9 @@ _RULES = (
 )
 _CHASSIS = ("control/test_requests.py", "control/test_control_memory.py", "control/test_process_image.py")
 _LISTENER = (
-    "control/test_monitor_lists.py",
-    "control/test_monitor.py",
-    "control/test_monitor_faults.py",
+    "control/test_listener_lists.py",
+    "control/test_listener_core.py",
+    "control/test_listener_faults.py",
 )
 _POWER = ("control/power/test_power_manager.py", "control/power/test_group_machine.py")
 _POWER_PLANT = (*_POWER, "control/power/test_power_budget.py", "control/power/test_power_plant.py")
@@ -80,7 +80,7 @@ _LEDGER = (
     "records/test_fixed_vectors.py",
     "records/test_reader_and_signing.py",
 )
-_RECORDER = ("north/test_recorder.py",)
+_RECORDER = ("north/test_ledger_writer.py",)
 
 
 def _each(folder: str, tests: tuple[str, ...], *, but: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
@@ -106,7 +106,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     **_each("drivers/gbt27930/judge", _JUDGE, but=("finding.py",)),
     "drivers/line/owner.py": ("drivers/test_line_owner.py", "drivers/test_modbus_master.py"),
     "agent/control/safety/rules.py": _RULES,
-    "agent/control/safety/permission.py": _RULES,
+    "agent/control/safety/permission.py": (*_RULES, "control/test_gate.py"),
     "agent/control/safety/gate.py": ("control/test_gate.py",),
     "agent/control/safety/fault_register.py": ("control/test_fault_register.py",),
     "agent/control/safety/requirements.py": ("control/test_optional_inputs.py", "control/test_interlocks.py"),
@@ -144,7 +144,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "agent/records/reserved.py": _LEDGER,
     "agent/records/readings.py": ("records/test_readings.py",),
     "agent/records/recovery.py": ("records/test_recovery.py",),
-    "agent/north/recorder.py": _RECORDER,
+    "agent/north/ledger_writer.py": _RECORDER,
     "agent/north/orphans.py": _RECORDER,
     "agent/uplink/outbox.py": ("uplink/test_outbox.py", "uplink/test_uplink_service.py"),
 }

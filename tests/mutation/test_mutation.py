@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 from mutation_mutants import mutants
-from mutation_run import DOCUMENT, TARGETS, Job, Score, _written, explanations, jobs_of, score_table, scores, table
+from mutation_run import (
+    DOCUMENT,
+    ROOT,
+    TARGETS,
+    Job,
+    Score,
+    _written,
+    explanations,
+    jobs_of,
+    score_table,
+    scores,
+    table,
+)
 
 TOOL = Path(__file__).with_name("mutation_run.py")
 
@@ -106,6 +118,33 @@ def test_a_sample_leaves_the_explanations_of_mutants_outside_it() -> None:
     written = _written(document, [module], jobs, jobs[1:], every=4)
     assert scores(written) == {module: Score(2, 1, every=4)}
     assert explanations(written) == {(module, "new"): "UNEXPLAINED", (module, "not in the sample"): "a reason"}
+
+
+def test_every_target_and_its_tests_exist() -> None:
+    assert [module for module in TARGETS if not (ROOT / module).is_file()] == []
+    named = {test for tests in TARGETS.values() for test in tests}
+    assert [test for test in sorted(named) if not (ROOT / "tests" / test).is_file()] == []
+    assert "agent/control/dc/steps/charging.py" in TARGETS, "folders are found"
+
+
+@pytest.mark.parametrize(
+    ("source", "keys"),
+    [
+        ("LIMIT_S = 1.0", ["1.0 -> 2.0", "1.0 -> 0.5", "1.0 -> 8.0"]),
+        ("LIMIT = 8", ["8 -> 9", "8 -> 16", "8 -> 4", "8 -> 64"]),
+        ("FIRST = 1", ["1 -> 2"]),
+        ("NONE_S = 0.0", ["0.0 -> 1.0"]),
+        (
+            "class C(Struct, gc=False):\n    limit_s: float = 3.0",
+            ["3.0 -> 4.0", "3.0 -> 6.0", "3.0 -> 1.5", "3.0 -> 24.0"],
+        ),
+        ("A = number(2.0, 'own: a source')", ["2.0 -> 3.0", "2.0 -> 4.0", "2.0 -> 1.0", "2.0 -> 16.0"]),
+        ("A = 'SELECT a FROM b'", ["'SELECT a FROM b' -> 'SELECT a FROM bX'"]),
+    ],
+)
+def test_numbers_become_half_and_eight_times_as_well_and_prose_is_left_alone(source: str, keys: list[str]) -> None:
+    found = [each.key.partition(": ")[2] for each in mutants(source)]
+    assert [key for key in found if "removed" not in key] == keys
 
 
 def test_every_explanation_names_a_mutant_that_exists() -> None:
