@@ -42,7 +42,7 @@ class Pace:
 class BaseLoop(Generic[C]):
     """Joins the cores of a pile with the lines and the local socket.
 
-    ``vehicle_lines`` has the line of each connector's vehicle; ``lines`` are all lines, those included. ``routes`` say
+    ``vehicle_lines`` has the line of each connector's vehicle; ``lines`` are all lines, those included. ``routes`` give
     what the names of readings mean, and ``elsewhere`` takes those that belong to no process image.
     """
 

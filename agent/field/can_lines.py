@@ -55,9 +55,9 @@ P = TypeVar("P", bound=ReadingPort)
 class AnyCanLine(Line, Generic[P]):
     """What all CAN lines have: open, read, follow the state of the bus.
 
-    A port that is lost right after it was opened is reported once per cause. A port that is bus-off, and whose
-    controller only comes back by opening it again, is closed and opened after ``BUS_OFF_PAUSE_S``; a kernel interface
-    restarts by its ``restart-ms``.
+    A port that is lost right after it was opened is reported once per cause. A port that is bus-off, with a
+    controller that only comes back by opening it again, is closed and opened after ``BUS_OFF_PAUSE_S``; a kernel
+    interface restarts by its ``restart-ms``.
     """
 
     def __init__(self, name: str, interface: str, channel: str, bitrate_bps: int) -> None:
@@ -118,7 +118,7 @@ class AnyCanLine(Line, Generic[P]):
             self._opening = None
 
     def lost(self, error: PortError, now_s: float) -> None:
-        """See Line; said once per cause until frames have come."""
+        """See Line; logged once per cause until frames have come."""
         if str(error) != self._last_loss:
             _LOG.error("line %s: %s", self.name, error)
         self._last_loss = str(error)

@@ -1,4 +1,4 @@
-"""What local clients say and are answered: recorder, operators, command line."""
+"""Requests of local clients and their answers: recorder, operators, command line."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol

@@ -22,7 +22,7 @@ Elsewhere = Callable[[str, Reading], None]
 class Delivery:
     """See the module. ``deliver`` is what the lines are given.
 
-    ``routes`` say what the names of readings mean where there are several connectors; ``only`` is the number of the
+    ``routes`` give what the names of readings mean where there are several connectors; ``only`` is the number of the
     first connector, which gets what is named plainly. Readings of ``elsewhere`` go there and not into a process image.
     """
 

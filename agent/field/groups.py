@@ -53,7 +53,7 @@ class GroupSide:
 
 
 class GroupLines:
-    """Sends what the groups have to say, frames on one line apart from each other."""
+    """Sends the frames of the groups, frames on one line apart from each other."""
 
     def __init__(self, groups: Sequence[GroupSide], write: Write) -> None:
         self.groups = list(groups)
@@ -110,15 +110,6 @@ def together(groups: Sequence[GroupSide]) -> list[tuple[str, Reading]]:
             )
         )
     return found
-
-
-def waiting(groups: Sequence[GroupSide]) -> list[tuple[str, Reading]]:
-    """What a connector sees of groups that feed another one or none: they are there, and give this one nothing."""
-    nothing = {"module_voltage_v", "module_current_a"}
-    return [
-        (name, Reading(0.0, reading.unit, reading.at_s, reading.quality) if name in nothing else reading)
-        for name, reading in together(groups)
-    ]
 
 
 def gone(now_s: float) -> list[tuple[str, Reading]]:

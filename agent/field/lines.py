@@ -65,7 +65,7 @@ class Line:
             if not self._open(now_s):
                 return False
         except PortError as error:
-            # Said once per cause, not once per attempt.
+            # Logged once per cause, not once per attempt.
             if str(error) != self.trouble:
                 _LOG.error("line %s: %s", self.name, error)
             self.trouble = str(error)
@@ -102,7 +102,7 @@ class PolledLine(Line):
     """A line with devices that are asked: what is due goes out and what has come is delivered in ``turn``."""
 
     def turn(self, now_s: float, deliver: Callable[[str, Reading], None], *, force: bool = False) -> float:
-        """Deliver what has come, send what is due; ``force``: ask even though nothing has said that it is due.
+        """Deliver what has come, send what is due; ``force``: ask even though nothing is due.
 
         Returns the time at which this must be called again at the latest.
         """
@@ -202,7 +202,7 @@ class ModbusLine(PolledLine):
     def turn(self, now_s: float, deliver: Callable[[str, Reading], None], *, force: bool = False) -> float:
         """Hand results to the devices and their readings to ``deliver``, submit what is due, write.
 
-        ``force`` asks the devices even though none has said that it is due: an output has changed.
+        ``force`` asks the devices even though none is due: an output has changed.
         Returns the time at which this must be called again at the latest.
         """
         master = self.master
@@ -232,14 +232,14 @@ class ModbusLine(PolledLine):
         return self._device_due_s if master_due_s is None else min(self._device_due_s, master_due_s)
 
     def _look_for_silence(self, now_s: float) -> None:
-        """A connection that takes everything and answers nothing is made anew. Raises PortError."""
+        """A connection that takes everything and answers nothing is opened again. Raises PortError."""
         if not self._is_tcp:
             return
         if self._asked_since_s is None:
             self._asked_since_s = now_s
         elif now_s - self._asked_since_s >= _SILENT_CONNECTION_S:
             hint = "Check the unit ids and the line behind the gateway."
-            raise PortError(f"no reply for {_SILENT_CONNECTION_S:.0f} s, connecting anew", self.where, hint)
+            raise PortError(f"no reply for {_SILENT_CONNECTION_S:.0f} s, reconnecting", self.where, hint)
 
     def status(self, now_s: float) -> dict[str, object]:
         """Counters by device name, and how busy the line is (shares 0 to 1 of the last 10 to 20 s)."""

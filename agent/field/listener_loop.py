@@ -40,7 +40,7 @@ class ListenerLoop(BaseLoop[ListenerCore]):
         self._listening = dict(vehicle_lines)
 
     def open_lines(self) -> None:
-        """See BaseLoop; what the kernel says about an interface is known once it is open."""
+        """See BaseLoop; the mode of an interface is known once it is open."""
         super().open_lines()
         for number, line in self._listening.items():
             self.cores[number].on_acknowledging(line.acknowledging is Acknowledging.YES)

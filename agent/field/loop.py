@@ -157,7 +157,7 @@ class FieldLoop(BaseLoop[ControlCore]):
     # What goes out.
 
     def _reply(self, side: VehicleSide, now_s: float) -> None:
-        """Let out what the vehicle waits for; what it said may ask for an evaluation at once."""
+        """Let out what the vehicle waits for; what it sent may ask for an evaluation at once."""
         core = self.cores[side.number]
         frames = core.replies(now_s)
         if frames:

@@ -1,4 +1,4 @@
-"""Builds the meter and the insulation monitor that a site names, whatever they speak."""
+"""Builds the meter and the insulation monitor that a site names, whatever their protocol."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -37,7 +37,7 @@ class Names:
     """How a signal is called on its way to the loop.
 
     With one connector by its own name, with several as ``NUMBER/name``, a signal of the whole pile as ``0/name``.
-    ``routes`` says what each means.
+    ``routes`` gives what each means.
     """
 
     def __init__(self, *, several: bool) -> None:
@@ -72,7 +72,7 @@ class Names:
 
 
 class _Owned:
-    """A device whose readings carry the number of its connector."""
+    """A device with readings that carry the number of its connector."""
 
     def __init__(self, device: Device, connector: int, names: Names) -> None:
         self._device, self._connector, self._names = device, connector, names

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.control.chassis.commands import CommandInput
 from agent.control.dc.core import ControlCore
-from agent.control.dc.power_share import PowerShare
+from agent.control.dc.power_share import ALONE, PowerShare, Sharing
 from agent.control.power.commands import LimitCommand, Origin
 from agent.control.power.manager import PowerManager
 from agent.control.power.parameters import PowerParameters
@@ -21,19 +21,16 @@ from agent.control.power.values import (
     SetPoint,
 )
 from agent.control.safety import gate
-from agent.field.groups import GroupSide, gone, together, waiting
+from agent.field.groups import GroupSide, gone, together
 from agent.vocabulary import kinds, reasons, states
-from drivers.reading import Quality, Reading
+from agent.vocabulary.reasons import Reason
+from drivers.reading import Reading
 
 _START_NEED_W = 5_000.0
 """Own: insulation test and precharge of a session that has no demand yet take 2 to 4 kW at 1000 V."""
 _RESET_WINDOW_S = 2.0
 """As in ``agent.control.chassis.chassis``: a reset acts on causes that go away within this time."""
 _NEVER_S = float("-inf")
-_AT_REST = frozenset({states.IDLE, states.SETTLED, states.FAULTED})
-"""States in which the groups of a connector may be lent."""
-_WAITING = frozenset({states.PLUGGED, states.LOCKED, states.HANDSHAKE})
-"""States in which they are on their way home; until they are there, no start is permitted."""
 
 
 class PowerSide:
@@ -48,7 +45,6 @@ class PowerSide:
         self._groups = {group.id: group for group in groups}
         self._feedback: dict[str, Reading] = {}
         self._paths = {group.id: parameters.paths(group.id) for group in parameters.groups}
-        self._homes = {group.id: group.home for group in parameters.groups}
         self._switched = {group.home for group in parameters.groups if self._paths[group.id]}
         self._incomer_w: Reading | None = None
         self._reset_until_s = _NEVER_S
@@ -88,31 +84,22 @@ class PowerSide:
             return ""
         value_w = command.arguments.get("power_w")
         if isinstance(value_w, bool) or not isinstance(value_w, int | float):
-            return reasons.Reason(reasons.BAD_ARGUMENTS, "power_w").text
+            return Reason(reasons.BAD_ARGUMENTS, "power_w").text
         until_ms = command.arguments.get("until_ms", command.expires_wall_ms)
         if isinstance(until_ms, bool) or not isinstance(until_ms, int | float):
-            return reasons.Reason(reasons.BAD_ARGUMENTS, "until_ms").text
+            return Reason(reasons.BAD_ARGUMENTS, "until_ms").text
         known = until_ms and wall_quality != states.CLOCK_UNSET
         expires_at_s = now_s + (until_ms - wall_ms) / 1000.0 if known else None
         answer = self._manager.limit(LimitCommand(float(value_w), origin, expires_at_s), now_s)
         return _REFUSALS[answer]
 
     def readings(self, group: GroupSide, now_s: float) -> list[tuple[int, list[tuple[str, Reading]]]]:
-        """Module readings of the connector that a group feeds, after the group has measured.
-
-        A connector whose groups are all away sees those that come home for it, while it needs none.
-        """
-        found = [
+        """Module readings of the connector that a group feeds, after the group has measured; none while it is away."""
+        return [
             (connector, together([self._groups[each] for each in fed]))
             for connector, fed in self._fed.items()
             if group.id in fed
         ]
-        home = self._homes[group.id]
-        if not self._fed[home] and self._cores[home].state in _AT_REST | _WAITING:
-            own = waiting([each for each in self._groups.values() if self._homes[each.id] == home])
-            is_waiting = self._cores[home].state in _WAITING
-            found.append((home, [pair for pair in own if not (is_waiting and pair[0] == "module_count")]))
-        return found
 
     # The evaluation.
 
@@ -132,14 +119,13 @@ class PowerSide:
             share = outputs.shares[number]
             core.set_power_share(PowerShare(share.power_w, share.current_a, share.by, share.expires_at_s))
             self._follow_groups(number, core, outputs, now_s)
-            if not self._fed[number] and core.state in _WAITING:
-                core.on_reading("module_count", Reading(0, "1", now_s, Quality.SUSPECT))
+            core.on_power_sharing(self._sharing(number, outputs))
         self._record(outputs)
         return outputs
 
     def _connector(self, number: int, core: ControlCore, now_s: float, set_point: SetPoint) -> ConnectorInput:
         point, read = core.point, core.image.inputs(now_s).readings
-        # A start needs modules: where they can be away, they come home as soon as a vehicle waits for it.
+        # Groups that are away come home as soon as a vehicle is plugged in.
         waits = core.state == states.PLUGGED and number in self._switched
         wants = point.stoppable or waits
         return ConnectorInput(
@@ -175,6 +161,13 @@ class PowerSide:
         self._fed[number] = fed
         for name, reading in together([self._groups[each] for each in fed]) if fed else gone(now_s):
             core.on_reading(name, reading)
+
+    def _sharing(self, number: int, outputs: PowerOutputs) -> Sharing:
+        ready, fed = outputs.ready[number], self._fed[number]
+        found = frozenset(each.fault for each in outputs.findings if each.connector in (None, number))
+        if ready.close and not found and fed:
+            return ALONE
+        return Sharing(found, tuple(Reason(reasons.GROUPS_NOT_READY, why) for why in ready.reasons), not fed)
 
     def _record(self, outputs: PowerOutputs) -> None:
         first = next(iter(self._cores.values()))
@@ -219,7 +212,7 @@ class PowerSide:
 
 _REFUSALS = {
     "granted": "",
-    "value_invalid": reasons.Reason(reasons.BAD_ARGUMENTS, "power_w").text,
+    "value_invalid": Reason(reasons.BAD_ARGUMENTS, "power_w").text,
     "expired": reasons.EXPIRED,
     "expiry_missing": reasons.NO_EXPIRY,
     "expiry_too_far": reasons.EXPIRY_TOO_FAR,

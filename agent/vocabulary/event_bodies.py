@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from agent.vocabulary.meta import A, C, Count, DeciV, Kohm, KWh, MilliWh, Number, OhmPerV, PercentFloat, V, Wh, say
+from agent.vocabulary.meta import A, C, Count, DeciV, Kohm, KWh, MilliWh, Number, OhmPerV, PercentFloat, V, W, Wh, say
 
 Detail = Annotated[dict[str, Any], say("规约层细节", "detail of the protocol")]
 
@@ -220,6 +220,30 @@ class ReadingsDamaged(TypedDict):
 
     event: Literal["readings_damaged"]
     file: Annotated[str, say("另存的文件名", "name of the file moved aside")]
+
+
+class PowerBudget(TypedDict):
+    """Power for all connectors together has changed, or what sets it."""
+
+    event: Literal["power_budget"]
+    power_w: Annotated[W, say("功率预算", "power for all connectors together, DC side")]
+    by: Annotated[str, say("限值来源", "what sets it: profile, incomer, command:<origin> or default")]
+
+
+class PowerLimitExpired(TypedDict):
+    """A power limit by command has run out; the default of the site holds for its origin."""
+
+    event: Literal["power_limit_expired"]
+    origin: Annotated[str, say("指令来源", "who had sent it: platform, site or local")]
+
+
+class PowerGroup(TypedDict):
+    """A switched group of power modules has entered another state."""
+
+    event: Literal["power_group"]
+    group: Annotated[str, say("模块组", "the group")]
+    state: Annotated[str, say("状态", "parked, matching, closing, joined, unloading, opening or faulted")]
+    connector: Annotated[int | None, say("目标枪号", "connector that it feeds or is on its way to, if any")]
 
 
 class MeterUnitProven(TypedDict):

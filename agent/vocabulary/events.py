@@ -33,6 +33,11 @@ REGISTER_JUMPED: Final = "register_jumped"
 REGISTER_ROLLED_OVER: Final = "register_rolled_over"
 REGISTER_RESUMED: Final = "register_resumed"
 
+# Power shared by several connectors.
+POWER_BUDGET: Final = "power_budget"
+POWER_LIMIT_EXPIRED: Final = "power_limit_expired"
+POWER_GROUP: Final = "power_group"
+
 # The program and the record.
 INTERNAL_ERROR: Final = "internal_error"
 RECORDS_OMITTED: Final = "records_omitted"
@@ -64,6 +69,9 @@ EVENTS: Mapping[str, Text] = MappingProxyType(
         REGISTER_JUMPED: Text("电表读数跳变", "the meter register jumped"),
         REGISTER_ROLLED_OVER: Text("电表读数翻转", "the meter register rolled over"),
         REGISTER_RESUMED: Text("电表读数恢复正常", "the meter register is plausible again"),
+        POWER_BUDGET: Text("功率预算变化", "the power budget changed"),
+        POWER_LIMIT_EXPIRED: Text("功率限值指令到期", "a power limit by command has expired"),
+        POWER_GROUP: Text("模块组切换", "a group of modules moved"),
         INTERNAL_ERROR: Text("程序内部错误,输出已断开", "program error, outputs opened"),
         RECORDS_OMITTED: Text("记录暂缺,仅计数", "records left out while the recorder was away"),
         RECORDS_MISSING: Text("记录缺失", "records are missing"),

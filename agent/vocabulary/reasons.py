@@ -146,6 +146,7 @@ REPLUG: Final = "replug"
 RECORD_NOT_DURABLE: Final = "record not durable"
 NO_SESSION_OPEN: Final = "no session"
 START_UP: Final = "start-up"
+GROUPS_NOT_READY: Final = "module groups"
 
 # Refusals of the north process: the command never reached the field process.
 TOO_LARGE: Final = "too_large"
@@ -202,6 +203,7 @@ PERMISSION_REASONS: Mapping[str, Text] = MappingProxyType(
         RECORD_NOT_DURABLE: Text("启动记录尚未写入", "the start record is not written yet"),
         NO_SESSION_OPEN: Text("当前没有充电", "no session is open"),
         START_UP: Text("程序刚启动", "the agent has just started"),
+        GROUPS_NOT_READY: Text("模块组未就绪", "the groups of modules are not ready"),
     }
 )
 """Why nothing may be energised or started now, besides fault ids. The detail names the signal, state or stop reason."""

@@ -28,6 +28,8 @@ class Allocation:
     contactor: Contactor
     closing_differences_v: list[float] = field(default_factory=list)
     """Voltage of the group less that of the gun's module side at each closing, V."""
+    closing_voltages_v: list[tuple[float, float]] = field(default_factory=list)
+    """The two of which that is the difference."""
 
 
 @dataclass(slots=True)
@@ -89,7 +91,9 @@ class ModuleBank:
             allocation.contactor.step(self.coil(allocation.output), now_s)
             if allocation.contactor.closed and not was_closed:
                 gun_v = self.gun_voltage_v[allocation.gun]()
-                allocation.closing_differences_v.append(self.groups[allocation.group].voltage_v - gun_v)
+                group_v = self.groups[allocation.group].voltage_v
+                allocation.closing_differences_v.append(group_v - gun_v)
+                allocation.closing_voltages_v.append((group_v, gun_v))
         for group in self.groups.values():
             guns = self.joined(group.name)
             if len(guns) > 1 and len(self._joined[group.name]) <= 1:
@@ -119,6 +123,7 @@ class ModuleBank:
                 each.output: {
                     "closed": each.contactor.closed,
                     "closing_differences_v": [round(value, 2) for value in each.closing_differences_v],
+                    "closing_voltages_v": [[round(value, 2) for value in pair] for pair in each.closing_voltages_v],
                 }
                 for each in self.allocations
             },

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.control.power.parameters import PowerNumbers
+from hil_tests.bench.closings import JOINING_DIFFERENCE_V, SAFE_VOLTAGE_V, closings
 from hil_tests.demo.observed import FLOWS_A, Observed
 from hil_tests.demo.summary import kilowatt_hours
 from hil_tests.demo.words import Language, text
@@ -25,9 +25,6 @@ ONE_GROUP_A = 150.0
 """Maximum current of one group of modules (config/piles/dc-120kw-two-guns.toml)."""
 LENT_MARGIN_A = 10.0
 """Own: so much above one group's maximum shows that a second one feeds the gun."""
-
-JOINING_DIFFERENCE_V = PowerNumbers().joining_difference_v
-"""No allocation contactor closes above this (GB/T 18487.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Evidence:
 
 
 def claims(evidence: Evidence) -> list[Claim]:
-    """All points of the story, in the order in which they are told."""
+    """All points of the story, in the sequence of the story."""
     checks: list[Callable[[Evidence], Claim]] = [_different_vehicles]
     if evidence.switched:
         checks += [_lent, _given_back]
@@ -219,10 +216,15 @@ def _platform(evidence: Evidence) -> Claim:
 
 
 def _closing_differences(evidence: Evidence) -> Claim:
-    found = evidence.observed.closing_differences_v()
-    most_v = max((abs(value) for value in found), default=0.0)
-    held = bool(found) and most_v <= JOINING_DIFFERENCE_V
-    return Claim("claim_differences", f"{len(found)} ×, ≤ {most_v:.1f} V (≤ {JOINING_DIFFERENCE_V:.0f} V)", held)
+    found = closings(evidence.observed.bank)
+    live = [each for each in found if each.onto_live]
+    most_v = max((each.difference_v for each in live), default=0.0)
+    highest_v = max((max(each.group_v, each.gun_v) for each in found if not each.onto_live), default=0.0)
+    measured = (
+        f"{len(live)} × Δ ≤ {most_v:.1f} V (≤ {JOINING_DIFFERENCE_V:.0f} V), "
+        f"{len(found) - len(live)} × ≤ {highest_v:.0f} V (< {SAFE_VOLTAGE_V:.0f} V)"
+    )
+    return Claim("claim_differences", measured, bool(live) and all(each.permitted for each in found))
 
 
 def _one_gun_a_group(evidence: Evidence) -> Claim:

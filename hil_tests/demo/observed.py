@@ -81,8 +81,3 @@ class Observed:
             began_s = sample.at_s if began_s is None else began_s
             longest_s = max(longest_s, sample.at_s - began_s)
         return longest_s
-
-    def closing_differences_v(self) -> list[float]:
-        """Voltage across each allocation contactor at each of its closings."""
-        allocations = self.bank.get("allocations", {}).values()
-        return [float(value) for each in allocations for value in each["closing_differences_v"]]

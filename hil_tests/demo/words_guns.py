@@ -47,6 +47,9 @@ GUN_TEXTS: Mapping[str, tuple[str, str]] = {
     "claim_sessions": ("sessions and reasons by connector", "各枪记录及结束原因"),
     "claim_bills": ("bills agree with both meters", "账单与两块电表一致"),
     "claim_platform": ("platform has the same sessions", "平台收到相同记录"),
-    "claim_differences": ("voltage across allocation contactors when they closed", "功率分配接触器闭合时压差"),
+    "claim_differences": (
+        "allocation contactors closed within 10 V, or both sides dead",
+        "功率分配接触器闭合:压差合格或两侧无电",
+    ),
     "claim_one_gun": ("groups joined to two guns at once", "模块组同时接入两枪的次数"),
 }

@@ -20,6 +20,7 @@ from hil_tests.performance import (
     reaction,
     records,
     start,
+    stop_reaction,
     two_connectors,
 )
 from hil_tests.performance.report import NOT_MEASURED, Figure, not_measured, print_report, write_report
@@ -36,7 +37,7 @@ class Measure(Protocol):
 
 GROUPS: dict[str, Measure] = {
     module.GROUP: module.measure
-    for module in (start, cycle, two_connectors, bms, bus, records, footprint, failsafe, reaction)
+    for module in (start, cycle, two_connectors, bms, bus, records, footprint, failsafe, stop_reaction, reaction)
 }
 
 

@@ -1,4 +1,4 @@
-"""Every alarm of a monitor: raised by the data that tell it, and not by data just short of it."""
+"""Every alarm of a listener: raised by the data that show it, and not by data just short of it."""
 
 from pathlib import Path
 from typing import Any
@@ -309,8 +309,8 @@ def test_every_time_out_that_the_charger_can_report(name: str) -> None:
     assert f"bms_timeout_{name}" in bus.active()
 
 
-def test_every_fault_of_a_monitor_is_raised_by_a_test() -> None:
-    texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_monitor*.py")]
+def test_every_fault_of_a_listener_is_raised_by_a_test() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_listener*.py")]
     named = {fault for fault in FAULT_IDS if any(f'"{fault}"' in text for text in texts)}
     assert {fault for fault in FAULT_IDS - named if not fault.startswith("bms_timeout_")} == set()
 

@@ -1,4 +1,4 @@
-"""The lists of the monitor's rules, item by item: a table is only as good as each of its rows."""
+"""The lists of the listener's rules, item by item: a table is only as good as each of its rows."""
 
 import pytest
 from control_world import BEGIN_S

@@ -8,6 +8,7 @@ from agent.control.dc.machine import STATES as MACHINE_STATES
 from agent.vocabulary.reasons import NORMAL_STOPS
 from hil_tests.demo.summary import stop_reason_text
 from hil_tests.demo.words import RATES, STATES, STOP_REASONS, TEXTS, text, word
+from hil_tests.demo.words_guns import GUN_TEXTS
 
 FAULTS = Path(__file__).parents[2] / "config" / "faults.toml"
 
@@ -20,7 +21,7 @@ def test_every_normal_stop_has_words() -> None:
     assert set(STOP_REASONS) >= set(NORMAL_STOPS)
 
 
-@pytest.mark.parametrize("table", [STATES, STOP_REASONS, RATES, TEXTS])
+@pytest.mark.parametrize("table", [STATES, STOP_REASONS, RATES, TEXTS, GUN_TEXTS])
 def test_both_languages_are_there_and_take_the_same_values(table: dict[str, tuple[str, str]]) -> None:
     def places(sentence: str) -> set[str]:
         return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}

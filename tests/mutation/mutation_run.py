@@ -283,7 +283,7 @@ def explanations(document: str) -> dict[tuple[str, str], str]:
 
 def table(rows: dict[tuple[str, str], str]) -> str:
     """The table of survivors with what is known about each."""
-    lines = ["| module | change that no test notices | why it may stand |", "|---|---|---|"]
+    lines = ["| module | change that no test notices | why it is accepted |", "|---|---|---|"]
     for (module, key), why in rows.items():
         lines.append(f"| `{module}` | `` {key.replace('|', PIPE)} `` | {why} |")
     return "\n".join(lines) + "\n"
@@ -323,7 +323,7 @@ def score_table(rows: dict[str, Score]) -> str:
 def _written(
     document: str, modules: Sequence[str], jobs: Sequence[Job], survivors: Sequence[Job], every: int = 1
 ) -> str:
-    """The document with the rows of the modules that were run made anew; those of the others stay.
+    """The document with the rows of the modules that were run made again; those of the others stay.
 
     After a sample (``every`` above 1) the explanations of mutants outside it stay as well: nothing is known of them.
     """

@@ -38,6 +38,7 @@ HOMONYMS = {
     ("agent/cli/views/status.py", "state"): "English text of a row",
     ("agent/cli/words.py", "accepted"): "English text",
     ("agent/cli/words.py", "done"): "English text",
+    ("agent/cli/words.py", "expired"): "who limits",
     ("agent/cli/words.py", "failed"): "English text",
     ("agent/cli/words.py", "refused"): "English text",
     ("agent/cli/words.py", "rejected"): "English text",

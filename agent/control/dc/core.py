@@ -15,7 +15,7 @@ from agent.control.chassis.image import ProcessImage
 from agent.control.dc import applying, recording, requests, vehicle_events
 from agent.control.dc.parameters import ControlParameters
 from agent.control.dc.point import ChargePoint
-from agent.control.dc.power_share import PowerShare
+from agent.control.dc.power_share import PowerShare, Sharing
 from agent.control.dc.reactions import react, situation_of
 from agent.control.dc.session import ChargeSession
 from agent.control.dc.steps import STEPS
@@ -122,6 +122,10 @@ class ControlCore:
     def set_power_share(self, share: PowerShare | None) -> None:
         """The connector's part of the power of the pile from now on; None: no limit but its own."""
         self.point.share = share
+
+    def on_power_sharing(self, sharing: Sharing) -> None:
+        """What power sharing has found, and whether the groups of modules let the contactors close."""
+        self.point.sharing = sharing
 
     def request_shutdown(self) -> None:
         """End a running session as after a stop command and begin none; see ``safe_to_exit``."""

@@ -13,7 +13,7 @@ from agent.control.dc.machine import Sequence
 from agent.control.dc.memory import StepMemory
 from agent.control.dc.parameters import ControlParameters
 from agent.control.dc.plausibility import VehicleWatch
-from agent.control.dc.power_share import PowerShare
+from agent.control.dc.power_share import ALONE, PowerShare
 from agent.control.dc.session import ChargeSession
 from agent.control.dc.stop_causes import stop_cause
 from agent.control.dc.view import ChargeView, DialogueView
@@ -48,6 +48,7 @@ class ChargePoint:
         self.charge: ChargeView | None = None
         self.limit = pile_limit(parameters, 1.0)
         self.share: PowerShare | None = None
+        self.sharing = ALONE
         self.envelope = CurrentEnvelope()
         self.watch = VehicleWatch()
         """Findings about the vehicle's data."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from agent.vocabulary.reasons import Reason
+
 EXPIRED = "expired"
 """Who limits when a share has not been renewed in time."""
 
@@ -31,3 +33,18 @@ class PowerShare:
             # Also when the time is no number: such a share is in force at no time.
             return 0.0, 0.0, EXPIRED
         return self.power_w, self.current_a, self.by
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What power sharing says of a connector besides its share. The default is that of a pile that shares nothing."""
+
+    findings: frozenset[str] = frozenset()
+    """Faults of ``POWER_FINDINGS`` that act on this connector now."""
+    reasons: tuple[Reason, ...] = ()
+    """Why its contactors must not close now."""
+    modules_away: bool = False
+    """No group of modules is joined to it."""
+
+
+ALONE = Sharing()

@@ -46,8 +46,19 @@ def situation_of(point: ChargePoint) -> Situation:
         vehicle_findings=point.watch.findings(now_s) if charging else _NONE,
         meter_findings=_meter_findings(point, charging=charging),
         grid_findings=_NONE if point.power_quality is None else point.power_quality.findings,
+        power_findings=_power_findings(point),
+        power_reasons=point.sharing.reasons,
+        modules_away=point.sharing.modules_away and not held.contactors,
         events=frozenset(chassis.events),
     )
+
+
+def _power_findings(point: ChargePoint) -> frozenset[str]:
+    """What power sharing has found, and whether the share was renewed in time."""
+    found, share = point.sharing.findings, point.share
+    if share is not None and point.session is not None and not point.chassis.now_s <= share.expires_at_s:
+        return found | {"power_share_expired"}
+    return found
 
 
 def record_durable(point: ChargePoint) -> bool:

@@ -28,6 +28,7 @@ from agent.control.power.values import (
     number,
 )
 from agent.control.power.witness import DischargeWatch
+from agent.vocabulary import events as event_names
 from drivers.reading import Reading
 
 INCOMER_OVERLOAD = "incomer_overload"
@@ -302,14 +303,16 @@ class PowerManager:
     def _events(self, now_s: float, budget: Budget) -> tuple[dict[str, Any], ...]:
         events: list[dict[str, Any]] = []
         if budget != self._last_budget:
-            events.append({"event": "power_budget", "power_w": round(budget.power_w), "by": budget.by})
+            events.append({"event": event_names.POWER_BUDGET, "power_w": round(budget.power_w), "by": budget.by})
         expired = self._limits.expired(now_s)
         events += [
-            {"event": "power_limit_expired", "origin": origin} for origin in expired if origin not in self._last_expired
+            {"event": event_names.POWER_LIMIT_EXPIRED, "origin": origin}
+            for origin in expired
+            if origin not in self._last_expired
         ]
         status = self._status()
         events += [
-            {"event": "power_group", "group": group, "state": now.state, "connector": now.connector}
+            {"event": event_names.POWER_GROUP, "group": group, "state": now.state, "connector": now.connector}
             for group, now in status.items()
             if now != self._last_states.get(group)
         ]

@@ -41,6 +41,7 @@ class Permission(msgspec.Struct, frozen=True, gc=False):
         return cls(False, False, False, only, only, only)
 
 
+_MODULE_INPUTS = frozenset({"module_voltage_v", "module_count"})
 _NOT_DURABLE = Reason(reasons.RECORD_NOT_DURABLE)
 _NO_SESSION = Reason(reasons.NO_SESSION_OPEN)
 _NOT_READY = Reason(reasons.RECORDER_NOT_READY)
@@ -67,10 +68,12 @@ def permission(
         energise.append(_NOT_DURABLE)
     if not situation.in_session:
         energise.append(_NO_SESSION)
-    close = energise + _others(blocking, energise)
+    close = [*energise, *_others(blocking, energise), *situation.power_reasons]
     start = [Reason(item.fault.id) for item in active if item.fault.action in BLOCKING_ACTIONS]
     start += _others(blocking, start)
-    start += _without_value(image, parameters.start_inputs, now_s)
+    missing = _without_value(image, parameters.start_inputs, now_s)
+    # A group of modules comes when a session has begun; until then nothing is closed (``power_reasons``).
+    start += [each for each in missing if each.detail not in _MODULE_INPUTS] if situation.modules_away else missing
     if image.value("recorder_ready", now_s) is False:
         start.append(_NOT_READY)
     if image.value("module_count", now_s) == 0:

@@ -198,6 +198,13 @@ def _flag(name: str) -> Rule:
     return rule
 
 
+_modules_silent = _older_than("module_voltage_v", "power_stage_lost")
+
+
+def _power_stage_lost(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
+    return not situation.modules_away and _modules_silent(image, situation, parameters)
+
+
 def _vehicle_bus_lost(image: ProcessImage, situation: Situation, parameters: SafetyParameters) -> bool:
     return not situation.vehicle_port_open
 
@@ -229,7 +236,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("auxiliary_supply_fault", _auxiliary_supply_fault),
     ("insulation_monitor_lost", _older_than("insulation_plus_kohm", "insulation_monitor_lost")),
     ("meter_lost", _older_than("meter_energy_wh", "meter_lost")),
-    ("power_stage_lost", _older_than("module_voltage_v", "power_stage_lost")),
+    ("power_stage_lost", _power_stage_lost),
     ("power_stage_fault", _is("module_fault")),
     ("recorder_absent", _recorder_absent),
     ("recorder_lost", _recorder_lost),
@@ -295,7 +302,27 @@ VEHICLE_FINDINGS = frozenset(
 )
 """Faults found by comparing the vehicle's data with its own limits and with the measurement."""
 
-FAULT_IDS = EVENT_FAULTS | VEHICLE_FINDINGS | METER_FINDINGS | GRID_FINDINGS | {fault_id for fault_id, _ in RULES}
+POWER_FINDINGS = frozenset(
+    {
+        "allocation_contactor_welded",
+        "allocation_contactor_refuses",
+        "allocation_feedback_lost",
+        "allocation_voltage_mismatch",
+        "allocation_current_remains",
+        "power_share_expired",
+        "incomer_overload",
+    }
+)
+"""Faults of power sharing: of the groups of modules, of the connector's share, and of the power of the whole pile."""
+
+FAULT_IDS = (
+    EVENT_FAULTS
+    | VEHICLE_FINDINGS
+    | METER_FINDINGS
+    | GRID_FINDINGS
+    | POWER_FINDINGS
+    | {fault_id for fault_id, _ in RULES}
+)
 """Every fault that the control core may raise."""
 
 
@@ -331,6 +358,8 @@ def conditions(image: ProcessImage, situation: Situation, parameters: SafetyPara
         found += sorted(situation.meter_findings.difference(found))
     if situation.grid_findings:
         found += sorted(situation.grid_findings.difference(found))
+    if situation.power_findings:
+        found += sorted(situation.power_findings.difference(found))
     if situation.reconnect_cause is not None and situation.reconnect_cause not in found:
         found.append(situation.reconnect_cause)
     return tuple(found)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from agent.vocabulary.reasons import Reason
 from drivers.can.state import BusState
 
 _NONE: frozenset[str] = frozenset()
@@ -55,5 +56,12 @@ class Situation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Faults of ``METER_FINDINGS`` that are present now."""
     grid_findings: frozenset[str] = _NONE
     """Faults of ``GRID_FINDINGS`` that the last ten minutes of the supply show."""
+    power_findings: frozenset[str] = _NONE
+    """Faults of ``POWER_FINDINGS`` that power sharing has found."""
+    power_reasons: tuple[Reason, ...] = ()
+    """Why power sharing lets no contactor of this connector close."""
+    modules_away: bool = False
+    """Power sharing has joined no group of modules to this connector, and its contactors are open: that no module is
+    measured is no fault."""
     events: frozenset[str] = _NONE
     """Faults that the sequence itself has found and that stay until their clear rule is met."""
