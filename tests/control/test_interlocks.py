@@ -95,7 +95,12 @@ def test_every_fault_of_the_catalogue_is_found_somewhere_and_every_found_one_is_
     of_power_sharing = ALLOCATION_FAULTS | {INCOMER_OVERLOAD, SHARE_EXPIRED}
     assert set(FAULTS) == FAULT_IDS | MONITOR_FAULT_IDS | of_the_recorder | of_power_sharing
     assert (
-        FAULT_IDS - {fault_id for fault_id, _ in RULES} - VEHICLE_FINDINGS - METER_FINDINGS - GRID_FINDINGS
+        FAULT_IDS
+        - {fault_id for fault_id, _ in RULES}
+        - VEHICLE_FINDINGS
+        - METER_FINDINGS
+        - GRID_FINDINGS
+        - of_power_sharing
         <= EVENT_FAULTS
     )
     assert {

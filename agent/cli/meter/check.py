@@ -203,7 +203,7 @@ def _show(wanted: Wanted, path: Path, meter_map: AnyMap, plans: Sequence[Plan]) 
 
 
 def _heading(meter_map: AnyMap, language: Language) -> list[list[str]]:
-    """What the map says of the meter, a row each."""
+    """What the map gives about the meter, a row each."""
 
     def pick(chinese: str, english: str) -> str:
         return Text(chinese, english).in_(language)
