@@ -105,12 +105,17 @@ class FieldLoop(BaseLoop[ControlCore]):
     def _take_for_the_pile(self, command: CommandInput) -> bool:
         now_s = time.monotonic()
         if command.name == reasons.LIMIT:
+            # Kept, recorded and answered by the first connector, as there is no core of the pile.
+            first = next(iter(self.cores.values()))
+            former = first.chassis.answers.former(command.id)
+            if former is not None:
+                # A repeated id acts no second time: a later limit may have replaced its own.
+                first.chassis.repeat(former)
+                return True
             if self._power is None:
                 self._power = self._begin_sharing(now_s)
             wall_ms, wall_quality = self._clock.read(now_s)
             refusal = self._power.limit(command, now_s, wall_ms, wall_quality)
-            # Kept, recorded and answered by the first connector, as there is no core of the pile.
-            first = next(iter(self.cores.values()))
             first.chassis.decide(command, reasons.REJECTED if refusal else reasons.ACCEPTED, refusal)
             return True
         if command.name == reasons.RESET and command.origin == reasons.ORIGIN_LOCAL and self._power is not None:

@@ -17,7 +17,7 @@ from agent.control.power_quality.limits import GRID_FINDINGS
 from agent.control.safety.permission import BLOCKING_ACTIONS, Permission, stop_reason
 from agent.control.safety.requirements import FULL_INPUTS as START_INPUTS
 from agent.control.safety.requirements import safety_inputs
-from agent.control.safety.rules import EVENT_FAULTS, FAULT_IDS, RULES, VEHICLE_FINDINGS, is_plugged
+from agent.control.safety.rules import EVENT_FAULTS, FAULT_IDS, POWER_FINDINGS, RULES, VEHICLE_FINDINGS, is_plugged
 from agent.control.safety.situation import Situation
 from agent.vocabulary.reasons import Reason
 from agent.vocabulary.signals import ANALOG_INPUTS, DISCRETE_INPUTS, SIGNALS
@@ -50,14 +50,20 @@ def test_before_anything_is_known_the_situation_says_nothing_that_helps() -> Non
         auxiliary_wanted_since_s=None, voltage_ceiling_v=None, current_envelope_a=None, current_expected_since_s=None,
         vehicle_port_open=True, vehicle_bus_state=BusState.UNKNOWN, module_bus_state=BusState.UNKNOWN,
         battery_limits_violated=False, recorder_ready_at_s=None, uplink_lost=False,
-        clock_unset=False, discharged_side=True, events=frozenset(),
+        clock_unset=False, discharged_side=True, power_findings=frozenset(), power_reasons=(), modules_away=False,
+        events=frozenset(),
     )  # fmt: skip
     assert Situation(now_s=1.0, started_at_s=2.0) == nothing_wanted
 
 
 @pytest.mark.parametrize(
     ("name", "fault_ids"),
-    [("vehicle_findings", VEHICLE_FINDINGS), ("meter_findings", METER_FINDINGS), ("grid_findings", GRID_FINDINGS)],
+    [
+        ("vehicle_findings", VEHICLE_FINDINGS),
+        ("meter_findings", METER_FINDINGS),
+        ("grid_findings", GRID_FINDINGS),
+        ("power_findings", POWER_FINDINGS),
+    ],
 )
 def test_what_the_watches_have_found_is_a_condition_in_a_fixed_order(name: str, fault_ids: frozenset[str]) -> None:
     made = Case()
@@ -94,15 +100,9 @@ def test_every_fault_of_the_catalogue_is_found_somewhere_and_every_found_one_is_
     of_the_recorder = {fault_id for fault_id in set(FAULTS) - FAULT_IDS if f'"{fault_id}"' in recorder}
     of_power_sharing = ALLOCATION_FAULTS | {INCOMER_OVERLOAD, SHARE_EXPIRED}
     assert set(FAULTS) == FAULT_IDS | MONITOR_FAULT_IDS | of_the_recorder | of_power_sharing
-    assert (
-        FAULT_IDS
-        - {fault_id for fault_id, _ in RULES}
-        - VEHICLE_FINDINGS
-        - METER_FINDINGS
-        - GRID_FINDINGS
-        - of_power_sharing
-        <= EVENT_FAULTS
-    )
+    assert of_power_sharing == POWER_FINDINGS
+    watched = VEHICLE_FINDINGS | METER_FINDINGS | GRID_FINDINGS | POWER_FINDINGS
+    assert FAULT_IDS - {fault_id for fault_id, _ in RULES} - watched <= EVENT_FAULTS
     assert {
         "insulation_fault", "insulation_warning", "precharge_failed", "parameter_mismatch", "bms_timeout_bhm",
         "bms_timeout_brm", "bms_timeout_bcp", "bms_timeout_bro", "bms_timeout_bcs", "bms_timeout_bcl",
