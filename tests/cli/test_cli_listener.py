@@ -32,7 +32,7 @@ def test_check_says_that_it_only_listens(pile: Pile) -> None:
     result = pile("check")
     assert result.exit_code == 0
     for part in (
-        "only listens",
+        "listener",
         "nothing is sent",
         "acrel-djsf1352-rn @1",
         "contacts (read only) listener-contacts",
@@ -40,7 +40,7 @@ def test_check_says_that_it_only_listens(pile: Pile) -> None:
     ):
         assert part in result.stdout
     chinese = pile("check", lang="zh").stdout
-    for part in ("只监听另一台充电机", "只听,不发送", "触点(只读)"):
+    for part in ("监听", "只听,不发送", "触点(只读)"):
         assert part in chinese
 
 
@@ -88,7 +88,7 @@ def test_status_shows_what_is_heard(pile: Pile) -> None:
     with fake_field(pile.runtime) as field:
         field.status = [MONITOR_STATUS]
         english, chinese = pile("status").stdout, pile("status", lang="zh").stdout
-    for part in ("only listens", "charger says (CCS)", "401.2 V, 99.4 A", "vehicle says (BCS)", "protocol violations"):
+    for part in ("listener", "charger reports (CCS)", "401.2 V, 99.4 A", "vehicle reports (BCS)", "protocol violations"):
         assert part in english
     for part in ("角色", "充电机自报(CCS)", "车辆自报(BCS)", "规约违例"):
         assert part in chinese
@@ -115,7 +115,7 @@ def test_status_between_charges(pile: Pile) -> None:
     assert "meter " not in shown.partition("buses")[0]
 
 
-@pytest.mark.parametrize(("lang", "says"), [("en", "only listens"), ("zh", "只监听")])
+@pytest.mark.parametrize(("lang", "says"), [("en", "listener: the charger cannot be controlled"), ("zh", "本机为监听")])
 @pytest.mark.parametrize("name", ["start", "stop"])
 def test_a_command_is_refused_in_words(pile: Pile, name: str, lang: str, says: str) -> None:
     def refuse(command: Command) -> list[Message]:
