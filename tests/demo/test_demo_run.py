@@ -113,6 +113,16 @@ def test_a_whole_charge_ends_well_also_when_the_usual_port_is_taken(folder: Path
     assert processes_with(folder) == []
 
 
+def test_two_guns_charge_at_once_and_every_claim_is_observed(folder: Path) -> None:
+    run = Run(folder, "--pile", "dc-120kw-two-guns")
+    code = run.end(240)
+    assert code == 0, run.text
+    assert "Both guns: every claim was observed." in run.text
+    found = sorted((each["connector"], each["stop_reason"]) for each in sessions(folder))
+    assert found == [(1, "emergency_stop"), (2, "emergency_stop"), (2, "over_temperature")]
+    assert processes_with(folder) == []
+
+
 @pytest.mark.parametrize(
     ("moment", "number", "with_session"),
     [
