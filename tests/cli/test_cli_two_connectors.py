@@ -73,7 +73,7 @@ def test_each_connector_has_a_part_of_its_own(pile: Pile) -> None:
     assert "refused: Cabinet door open; no vehicle is plugged in" in second
 
 
-def test_a_fault_says_whose_it_is(pile: Pile) -> None:
+def test_a_fault_carries_the_number_of_its_connector(pile: Pile) -> None:
     assert "faults (connector 2)" in shown(pile, two())
     alone = nested({**STATUS, "faults": [FAULT]})
     text = shown(pile, alone)
