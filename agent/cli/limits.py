@@ -1,5 +1,6 @@
 """What the command ``limit`` asks of the field process."""
 
+import math
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -18,6 +19,8 @@ def limit_arguments(
         raise click.UsageError("give --until or --for, not both")
     if power_kw is None:
         return {"off": True}
+    if not math.isfinite(power_kw):
+        raise click.UsageError(f"--power-kw: {power_kw} is no number; give kW, 0 to 4000")
     arguments: dict[str, Any] = {"power_w": round(power_kw * 1000)}
     if minutes is not None:
         end = datetime.fromtimestamp(wall_s, UTC) + timedelta(minutes=minutes)

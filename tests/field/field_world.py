@@ -28,7 +28,7 @@ BEGIN_S = 1000.0
 
 
 class PaperClock:
-    """Stands for ``time`` and for the wall clock."""
+    """In place of ``time`` and of the wall clock."""
 
     def __init__(self) -> None:
         self.now_s = BEGIN_S

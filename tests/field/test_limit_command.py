@@ -38,7 +38,8 @@ def test_a_lower_limit_holds_without_an_end_until_off(world: FieldWorld) -> None
 def test_from_the_first_limit_on_the_core_has_a_share_that_must_be_renewed(world: FieldWorld) -> None:
     core = world.loop.cores[1]
     world.step()
-    assert world.loop.cores[1].point.share is None
+    before = core.point.share
+    assert before is None
     limit(world, world.local, "a", power_w=20_000)
     share = core.point.share
     assert share is not None
