@@ -79,7 +79,7 @@ class PowerSide:
         ``off`` ends the limit of the origin that sends it.
         """
         origin: Origin = "platform" if command.origin == reasons.ORIGIN_PLATFORM else "local"
-        if command.arguments.get("off") is True:
+        if command.arguments.get("off") == 1:
             self._manager.end_limit(origin)
             return ""
         value_w = command.arguments.get("power_w")

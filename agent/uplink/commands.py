@@ -1,7 +1,8 @@
 """Commands from the platform: checked one rule after the other, answered always, executed once. Pure; time comes in.
 
 The rules: size, form, repeated id, known name, connector, clock and expiry. A stop passes with any clock and any age:
-less energy is always granted. Nothing a sender can write raises an exception here.
+less energy is always granted. A limit of power is judged by the field process; ``off`` needs an expiry. Nothing a
+sender can write raises an exception here.
 """
 
 from collections import OrderedDict
@@ -111,14 +112,15 @@ class CommandGate:
 
     def _refusal(self, document: CommandMessage, wall_ms: int, clock_set: bool) -> str:
         """Code of why a command goes no further; empty if it does."""
-        if document.name not in (reasons.START, reasons.STOP):
+        if document.name not in (reasons.START, reasons.STOP, reasons.LIMIT):
             return reasons.UNKNOWN_COMMAND
         if document.c is None:
-            if len(self._connectors) > 1:
+            if len(self._connectors) > 1 and document.name != reasons.LIMIT:
                 return reasons.CONNECTOR_MISSING
         elif document.c not in self._connectors:
             return reasons.NO_SUCH_CONNECTOR
-        if document.name == reasons.STOP:
+        if document.name == reasons.STOP or (document.name == reasons.LIMIT and "off" not in document.args):
+            # A limit is of the whole pile; the field process grants a lower one and asks a higher one for its end.
             return ""
         return self._refused_permission(document.exp, wall_ms, clock_set)
 

@@ -112,7 +112,7 @@ class CommandMessage(msgspec.Struct, forbid_unknown_fields=True):
     """A command of the platform."""
 
     id: CommandId
-    name: Annotated[Word, say("命令名", "start or stop")]
+    name: Annotated[Word, say("命令名", "start, stop or limit")]
     c: Annotated[ConnectorNumber, say("枪号", "connector; may be left out if the pile has one")] | None = None
     args: Annotated[dict[Word, Whole | Short], Meta(max_length=16), say("参数", "arguments")] = {}
     iat: Annotated[WallMs, say("发出时间", "when it was issued")] | None = None

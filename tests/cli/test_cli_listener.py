@@ -88,7 +88,8 @@ def test_status_shows_what_is_heard(pile: Pile) -> None:
     with fake_field(pile.runtime) as field:
         field.status = [MONITOR_STATUS]
         english, chinese = pile("status").stdout, pile("status", lang="zh").stdout
-    for part in ("listener", "charger reports (CCS)", "401.2 V, 99.4 A", "vehicle reports (BCS)", "protocol violations"):
+    shown = ("listener", "charger reports (CCS)", "401.2 V, 99.4 A", "vehicle reports (BCS)", "protocol violations")
+    for part in shown:
         assert part in english
     for part in ("角色", "充电机自报(CCS)", "车辆自报(BCS)", "规约违例"):
         assert part in chinese

@@ -68,7 +68,7 @@ def test_a_limit_with_an_end_runs_out_at_its_end(world: FieldWorld) -> None:
         ({"power_w": float("nan")}, "bad_arguments: power_w"),
         ({"power_w": float("inf")}, "bad_arguments: power_w"),
         ({"off": False}, "bad_arguments: power_w"),
-        ({"off": 1}, "bad_arguments: power_w"),
+        ({"off": 2}, "bad_arguments: power_w"),
         ({"power_w": 20_000, "until_ms": True}, "bad_arguments: until_ms"),
         ({"power_w": 20_000, "until_ms": "tomorrow"}, "bad_arguments: until_ms"),
         ({"power_w": 20_000, "until_ms": WALL_MS}, "expired"),

@@ -31,6 +31,39 @@ def _take(payload: bytes, wall_ms: int = NOW_MS, clock_set: bool = True) -> Orde
     return _gate().take(payload, wall_ms, clock_set=clock_set)
 
 
+def _limit(**changes: Any) -> bytes:
+    document = {"id": "l1", "name": "limit", "args": {"power_w": 20_000}, "iat": NOW_MS}
+    document.update(changes)
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize("clock_set", [True, False])
+def test_a_limit_is_of_the_whole_pile_and_passes_without_connector_and_expiry(clock_set: bool) -> None:
+    gate = _gate(connectors=(1, 2))
+    assert gate.take(_limit(), NOW_MS, clock_set=clock_set) == Order("l1", "limit", 1, 0, {"power_w": 20_000})
+
+
+@pytest.mark.parametrize(
+    ("changes", "clock_set", "code"),
+    [
+        ({"args": {"off": 1}}, True, "no_expiry"),
+        ({"args": {"off": 1}, "exp": NOW_MS}, True, "expired"),
+        ({"args": {"off": 1}, "exp": NOW_MS + 60_000}, False, "clock_unset"),
+        ({"c": 3}, True, "no_such_connector"),
+    ],
+)
+def test_what_ends_a_limit_gives_more_energy_and_needs_an_expiry(
+    changes: dict[str, Any], clock_set: bool, code: str
+) -> None:
+    answer = _gate(connectors=(1, 2)).take(_limit(**changes), NOW_MS, clock_set=clock_set)
+    assert answer == _answer("l1", "rejected", code)
+
+
+def test_the_end_of_a_limit_with_an_expiry_goes_through() -> None:
+    payload = _limit(args={"off": 1}, exp=NOW_MS + 60_000)
+    assert _take(payload) == Order("l1", "limit", 1, NOW_MS + 60_000, {"off": 1})
+
+
 def test_a_start_goes_through() -> None:
     assert _take(_start()) == Order("c1", "start", 1, NOW_MS + 60_000, {"energy_wh": 5000})
 
