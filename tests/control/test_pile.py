@@ -203,7 +203,7 @@ def test_the_readings_of_the_pile_go_to_all_and_the_others_to_their_own() -> Non
     for name in sorted(SIGNALS.keys() - PILE_SIGNALS):
         pile.on_reading(name, Reading(1, SIGNALS[name].unit, BEGIN_S), 2)
         assert [core.image.value(name, BEGIN_S) for core in cores.values()] == [None, 1]
-        with pytest.raises(ValueError, match="say of which"):
+        with pytest.raises(ValueError, match="name the connector"):
             pile.on_reading(name, Reading(1, SIGNALS[name].unit, BEGIN_S))
     with pytest.raises(KeyError, match="no connector 3; the pile has 1, 2"):
         pile.on_reading("cc1_voltage_v", Reading(4.0, "V", BEGIN_S), 3)

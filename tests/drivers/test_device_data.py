@@ -178,7 +178,7 @@ def test_errors_of_a_wiring() -> None:
     analog = {"board": "io", "channel": 0, "scale": 0.0, "lowest_raw": 5, "highest_raw": 5, "table": "pt100"}
     tables = {"pt1000": {"source": "s", "points": [[1, 1], [1, 2]]}}
     assert lines(wiring_mistakes(wiring(analog={"pressure": analog}, tables=tables))) == [
-        "analog.pressure.unit: is missing, and the name does not say; give it a `unit`",
+        "analog.pressure.unit: is missing, and the name has none; give it a `unit`",
         "analog.pressure.scale: is 0",
         "analog.pressure.highest_raw: is not above lowest_raw",
         "analog.pressure.table: unknown name pt100; did you mean pt1000?",

@@ -282,7 +282,7 @@ def test_an_interface_that_does_not_exist() -> None:
     [
         (True, Acknowledging.NO, ""),
         (False, Acknowledging.YES, "ip link set can0"),
-        (None, Acknowledging.UNKNOWN, "does not say"),
+        (None, Acknowledging.UNKNOWN, "unknown whether"),
         (KernelLinkError("no netlink"), Acknowledging.UNKNOWN, "no netlink"),
     ],
 )

@@ -23,7 +23,7 @@ def _trace(bus: Bus, seconds: float) -> list[Any]:
 
 def _message_age(own: ListenerNumbers, limit_s: float) -> Any:
     """The vehicle demands too much and then sends no more BCL."""
-    bus = Bus(monitor=own).charge(2.0)
+    bus = Bus(listener=own).charge(2.0)
     bus.values["BCL"]["current_a"] = 110.0
     bus.run(1.5)
     bus.talking = ("CCS", "BCS", "BSM")
@@ -31,7 +31,7 @@ def _message_age(own: ListenerNumbers, limit_s: float) -> Any:
 
 
 def _hold(own: ListenerNumbers, limit_s: float) -> Any:
-    bus = Bus(monitor=own).charge(2.0)
+    bus = Bus(listener=own).charge(2.0)
     bus.values["BCS"]["soc_percent"] = 60
     return _trace(bus, 9.0)
 
@@ -42,7 +42,7 @@ def _disagree(key: str, measured: float, allowed: Callable[[ListenerNumbers], fl
     def scene(own: ListenerNumbers, limit: float) -> Any:
         seen = []
         for share in OFF:
-            bus = Bus(monitor=own).charge(2.0)
+            bus = Bus(listener=own).charge(2.0)
             bus.readings[f"meter_{key}"] = measured
             bus.values["CCS"][key] = measured - share * allowed(ListenerNumbers())
             bus.run(12.0)
@@ -58,7 +58,7 @@ def _energy(measured_wh: int, allowed: Callable[[ListenerNumbers], float]) -> Sc
     def scene(own: ListenerNumbers, limit: float) -> Any:
         seen = []
         for more_wh in (-100.0, 100.0):
-            bus = Bus(monitor=own).charge(2.0)
+            bus = Bus(listener=own).charge(2.0)
             bus.readings["meter_energy_wh"] = 1_000_000 + measured_wh
             bus.run(1.0)
             told_wh = measured_wh + allowed(ListenerNumbers()) + more_wh
@@ -72,7 +72,7 @@ def _energy(measured_wh: int, allowed: Callable[[ListenerNumbers], float]) -> Sc
 
 
 def _final_reading(own: ListenerNumbers, limit_s: float) -> Any:
-    bus = Bus(monitor=own).charge(2.0)
+    bus = Bus(listener=own).charge(2.0)
     del bus.readings["meter_energy_wh"]
     bus.run(4.0)
     bus.say("CST", manual_stop=1)
@@ -85,7 +85,7 @@ def _final_reading(own: ListenerNumbers, limit_s: float) -> Any:
 
 def _recovery(own: ListenerNumbers, limit_s: float) -> Any:
     """A charge is found under way and the recorder says nothing."""
-    bus = Bus(monitor=own)
+    bus = Bus(listener=own)
     bus.recorder_ready = None
     bus.charge(1.0)
     return _trace(bus, 55.0)

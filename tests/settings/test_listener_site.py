@@ -121,8 +121,8 @@ MISTAKES = [
         "connector[0].meter.model",
         "did you mean acrel-djsf1352-rn?",
     ),
-    ('"listener-contacts"', '"reference-dc"', "wiring/reference-dc.toml: outputs.contactor_k1", "controls nothing"),
-    ("[tariff]", '[[module_group]]\nid = "A"\nbus = "x"\n[tariff]', "module_group", "controls nothing"),
+    ('"listener-contacts"', '"reference-dc"', "wiring/reference-dc.toml: outputs.contactor_k1", "controls no output"),
+    ("[tariff]", '[[module_group]]\nid = "A"\nbus = "x"\n[tariff]', "module_group", "controls no output"),
     ("[[connector]]\n", '[[connector]]\nedition = "2023"\n', "connector[0].edition", "the two sides on the bus decide"),
     ("[[connector]]\n", "[[connector]]\nmaximum_current_a = 9\n", "connector[0].maximum_current_a", "leave it out"),
     ("[[connector]]\n", "[[connector]]\nedtion = 1\n", "connector[0].edtion", "there is no such key"),
@@ -208,7 +208,7 @@ def test_two_devices_on_one_line_need_two_addresses(tmp_path: Path) -> None:
     ("model", "what"),
     [
         ("eastron-sdm630", "is an AC meter, not fit for a DC connector"),
-        ("yada-dcm3366q", "speaks DL/T 645 and is addressed by its number"),
+        ("yada-dcm3366q", "uses DL/T 645 and is addressed by its number"),
         ("acrel-djsf1352", "did you mean acrel-djsf1352-rn?"),
     ],
 )

@@ -165,7 +165,7 @@ class TestConnector:
 
     def test_a_meter_over_dlt645_needs_its_number(self, tmp_path: Path) -> None:
         [line] = self.told(tmp_path, "yada-dcm3366q")
-        assert line.startswith("connector[0].meter.number: is missing: yada-dcm3366q speaks DL/T 645")
+        assert line.startswith("connector[0].meter.number: is missing: yada-dcm3366q uses DL/T 645")
         assert "twelve digits" in line
 
     def test_a_meter_over_dlt645_has_a_serial_line_or_a_serial_server(self, tmp_path: Path) -> None:

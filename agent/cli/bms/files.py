@@ -194,11 +194,15 @@ class _Complaints(logging.Handler):
 def _complaints(recording: Recording) -> Iterator[None]:
     logger, handler = logging.getLogger("can"), _Complaints(recording)
     propagate, logger.propagate = logger.propagate, False
+    # The ports of the field process silence this logger (drivers/can/messages.py).
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
         logger.propagate = propagate
 
 
