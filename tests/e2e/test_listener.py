@@ -52,7 +52,7 @@ def test_a_listener_follows_a_whole_charge_and_never_sends() -> None:
         # The stop action of the unit, and the command a person may try: they find nothing to open.
         made = listener.cli("make-safe")
         assert (made.returncode, "no output to open" in made.stderr) == (0, True)
-        assert "只监听" in listener.cli("status", lang="zh").stdout
+        assert "监听" in listener.cli("status", lang="zh").stdout
         before = listener.status()["values"]
         time.sleep(3.0)
         after = listener.status()["values"]
