@@ -142,7 +142,7 @@ def test_both_processes_start_from_what_was_installed(installed: Path) -> None:
                 assert service.poll() is None, (folder / "agent.log").read_text()
                 assert time.monotonic() < deadline_s, answer.stderr
                 time.sleep(0.2)
-            assert json.loads(answer.stdout)["state"] == "idle"
+            assert json.loads(answer.stdout)["connectors"][0]["state"] == "idle"
         finally:
             service.terminate()
             assert service.wait(45) == 0
